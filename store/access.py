@@ -1,0 +1,35 @@
+"""Who may know of a case. `readers` is the only way to recipients; everything that leaves asks it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from store.people import Member, Roster
+
+
+class Recusable(Protocol):
+    """What the rule needs to know of a case: the ids of the members who are recused now."""
+
+    @property
+    def recused(self) -> frozenset[str]:
+        """Ids of the members who must not know of the case."""
+
+
+def readers(case: Recusable, roster: Roster, at: datetime) -> tuple[Member, ...]:
+    """The members who may know of a case at a moment, in roster order within each step.
+
+    Responders and leads on duty who are not recused; while they are fewer than the quorum, alternates step in
+    in roster order, then escalation contacts. May be empty: then nobody may know but that a case waits.
+    """
+    free = [member for member in roster.on_duty(at) if member.id not in case.recused]
+    chosen = [member for member in free if member.role in ("responder", "lead")]
+    for role in ("alternate", "escalation"):
+        missing = max(0, roster.quorum - len(chosen))
+        chosen += [member for member in free if member.role == role][:missing]
+    return tuple(chosen)
+
+
+def may_know(case: Recusable, roster: Roster, member_id: str, at: datetime) -> bool:
+    """Whether a member may know that a case exists."""
+    return any(member.id == member_id for member in readers(case, roster, at))

@@ -1,0 +1,344 @@
+"""The configuration: one TOML file, every field typed and with a default.
+
+Relative paths are relative to the folder of the file. A value may be overridden by an environment variable
+such as `OMBUD_DATABASE__URL`; secrets are read from the files that `*_file` fields name (a systemd
+credential is such a file), so that no secret stands in the configuration itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from store.errors import ConfigError
+
+CONFIG_NAME = "ombud.toml"
+SYSTEM_CONFIG = Path("/etc/ombud/ombud.toml")
+
+_DOMAIN = r"(?:[\w-]+(?:\.[\w-]+)*|\[[0-9A-Fa-f:.]+\])"
+_ADDRESS = re.compile(rf"[^\s@<>,;:\"()\\+\x00-\x1f]+@{_DOMAIN}")
+
+
+def plain_address(value: str) -> str:
+    """The value, if it is an address without extension and display name; raises ValueError."""
+    if not _ADDRESS.fullmatch(value):
+        raise ValueError("must be a plain mail address such as conduct@example.org, without '+' or a display name")
+    return value
+
+
+def _fingerprint(value: str) -> str:
+    bare = value.replace(" ", "").upper().removeprefix("0X")
+    if not re.fullmatch(r"[0-9A-F]{40}|[0-9A-F]{64}", bare):
+        raise ValueError("must be a full OpenPGP fingerprint: 40 (or 64) hexadecimal digits, as 'gpg -K' prints it")
+    return bare
+
+
+def _timezone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("must be a time zone name such as Europe/Berlin or UTC")
+    return value
+
+
+Address = Annotated[str, AfterValidator(plain_address)]
+Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Database(_Section):
+    """Where cases are kept: an SQLAlchemy URL for SQLite or PostgreSQL."""
+
+    url: str = "sqlite:///ombud.sqlite3"
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        return value.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+class GnuPG(_Section):
+    """The program, its home folder, and the bounds on each call."""
+
+    program: str = "gpg"
+    home: Path = Path("gnupg")
+    passphrase_file: Path | None = None
+    seconds: Annotated[float, Field(gt=0)] = 60
+    unpack_limit: ByteSize = ByteSize(100_000_000)
+
+
+class Listener(_Section):
+    """The way in by SMTP or LMTP (RFC 5321, RFC 2033)."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Port = 2525
+    protocol: Literal["smtp", "lmtp"] = "smtp"
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    size_limit: ByteSize = ByteSize(25_000_000)
+    connections: Annotated[int, Field(ge=1)] = 50
+    seconds: Annotated[float, Field(gt=0)] = 300
+    socket: Path = Path("deliver.sock")
+
+    @model_validator(mode="after")
+    def _pair(self) -> Listener:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together: give both or neither")
+        return self
+
+
+class Relay(_Section):
+    """The way out: the mail server that takes our mail."""
+
+    host: str = "127.0.0.1"
+    port: Port = 25
+    tls: Literal["none", "starttls", "tls"] = "none"
+    ca_file: Path | None = None
+    user: str = ""
+    password_file: Path | None = None
+    hello: str = ""
+    seconds: Annotated[float, Field(gt=0)] = 60
+    connections: Annotated[int, Field(ge=1, le=16)] = 2
+
+    @model_validator(mode="after")
+    def _sealed_login(self) -> Relay:
+        if self.user and self.tls == "none" and self.host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("a password would travel in clear: set tls to 'starttls' or 'tls'")
+        if self.user and self.password_file is None:
+            raise ValueError("user is set but password_file is not: name the file that holds the password")
+        return self
+
+
+class Outbox(_Section):
+    """How long and how often a delivery is tried."""
+
+    retry_days: Annotated[float, Field(gt=0)] = 5
+    first_retry_seconds: Annotated[float, Field(gt=0)] = 30
+    longest_retry_seconds: Annotated[float, Field(gt=0)] = 3600
+    claim_seconds: Annotated[float, Field(gt=0)] = 300
+
+
+class Operator(_Section):
+    """Who runs the machine. Their mail never holds content; none is sent when the address is empty."""
+
+    address: Address | Literal[""] = ""
+
+
+class Desk(_Section):
+    """One team behind one or more addresses."""
+
+    id: str = ""
+    address: Address
+    aliases: tuple[Address, ...] = ()
+    name: str = ""
+    roster: Path = Path("roster.toml")
+    keys: Path = Path("keys")
+    fingerprint: Fingerprint
+    archive_fingerprints: tuple[Fingerprint, ...] = ()
+    quorum: Annotated[int, Field(ge=1, le=50)] = 2
+    notice: Literal["full", "summary"] = "full"
+    acknowledge: bool = True
+    replies_per_day: Annotated[int, Field(ge=0)] = 4
+    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    templates: Path | None = None
+
+    @field_validator("id")
+    @classmethod
+    def _plain_id(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", value):
+            raise ValueError("must be lower-case letters, digits and hyphens")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_id(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not data.get("id") and isinstance(data.get("address"), str):
+            local = re.sub(r"[^a-z0-9-]+", "-", data["address"].partition("@")[0].lower()).strip("-")
+            data = {**data, "id": local[:31] or "desk"}
+        return data
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The address and its aliases."""
+        return (self.address, *self.aliases)
+
+    @property
+    def title(self) -> str:
+        """The name shown to people; the local part of the address when none is set."""
+        return self.name or self.address.partition("@")[0]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone in which terms begin and end."""
+        return ZoneInfo(self.timezone)
+
+
+class Config(BaseSettings):
+    """The whole configuration. Make it with `load`, which knows the file and turns errors into sentences."""
+
+    model_config = SettingsConfigDict(env_prefix="OMBUD_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    folder: Path = Path()
+    database: Database = Database()
+    gnupg: GnuPG = GnuPG()
+    vault_file: Path = Path("vault.asc")
+    listener: Listener = Listener()
+    relay: Relay = Relay()
+    outbox: Outbox = Outbox()
+    operator: Operator = Operator()
+    desk: tuple[Desk, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the file."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _desks(self) -> Config:
+        if not self.desk:
+            raise ValueError("there is no [[desk]]: add one with its address and fingerprint")
+        for what, values in (
+            ("id", [desk.id for desk in self.desk]),
+            ("address", [a.lower() for desk in self.desk for a in desk.addresses]),
+        ):
+            twice = {value for value in values if values.count(value) > 1}
+            if twice:
+                raise ValueError(f"two desks share the {what} {sorted(twice)[0]}: give each its own")
+        return self
+
+    def path(self, path: Path) -> Path:
+        """A path of this configuration, made absolute."""
+        return (self.folder / path).absolute()
+
+    @property
+    def database_url(self) -> str:
+        """The database URL, with a relative SQLite path made absolute."""
+        prefix = "sqlite:///"
+        if not self.database.url.startswith(prefix):
+            return self.database.url
+        return prefix + str(self.path(Path(self.database.url.removeprefix(prefix))))
+
+    def desk_by_id(self, desk_id: str) -> Desk:
+        """The desk with that id; raises ConfigError when there is none."""
+        for desk in self.desk:
+            if desk.id == desk_id:
+                return desk
+        raise ConfigError(f"There is no desk '{desk_id}' in the configuration; its cases wait until it is back.")
+
+    def is_own(self, address: str) -> bool:
+        """Whether an address (extensions ignored) is one of any desk's."""
+        local, _, domain = address.lower().rpartition("@")
+        bare = f"{local.partition('+')[0]}@{domain}"
+        return any(bare == own.lower() for desk in self.desk for own in desk.addresses)
+
+
+def find(path: Path | None = None) -> Path:
+    """The configuration file to use: the one given, $OMBUD_CONFIG, ./ombud.toml, or the system's."""
+    if path is not None:
+        return path
+    if named := os.environ.get("OMBUD_CONFIG"):
+        return Path(named)
+    local = Path(CONFIG_NAME)
+    return local if local.exists() or not SYSTEM_CONFIG.exists() else SYSTEM_CONFIG
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises ConfigError naming file, field and remedy.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: no such file. Make a desk with 'ombud init', or name its file with --config."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({type(error).__name__}). Check its permissions and that it is UTF-8."
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}.") from None
+    values["folder"] = path.absolute().parent
+    try:
+        return Config(**values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_sentence(path, dict(item), values) for item in error.errors())) from None
+
+
+def _sentence(path: Path, item: dict[str, Any], values: dict[str, Any]) -> str:
+    """One pydantic complaint as `file: field: what is wrong. What to do.`"""
+    field = _field(item["loc"])
+    if item["type"] == "extra_forbidden":
+        return f"{path}: {field}: there is no such field.{_did_you_mean(item['loc'])}"
+    if item["type"] == "missing":
+        return f"{path}: {field}: must be set."
+    message = str(item["msg"]).removeprefix("Value error, ").rstrip(".")
+    value = _value_at(values, item["loc"])
+    shown = f" (it is {value!r})" if isinstance(value, str | int | float | bool) else ""
+    return f"{path}: {field or 'file'}: {message[0].lower()}{message[1:]}{shown}."
+
+
+def _field(loc: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in loc:
+        text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
+    return text
+
+
+def _value_at(values: Any, loc: tuple[int | str, ...]) -> Any:
+    for part in loc:
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return values
+
+
+def _did_you_mean(loc: tuple[int | str, ...]) -> str:
+    model: Any = Config
+    for part in loc[:-1]:
+        if isinstance(part, str):
+            model = {"desk": Desk}.get(part) or type(Config.model_fields[part].default)
+    near = difflib.get_close_matches(str(loc[-1]), list(model.model_fields), n=1)
+    return f" Did you mean '{near[0]}'?" if near else " Remove it, or look up its name in docs/operators.md."
+
+
+def read_secret(config: Config, path: Path) -> str:
+    """The secret in a file that the configuration names, without its line end. Raises ConfigError."""
+    where = config.path(path)
+    try:
+        return where.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(
+            f"{where}: the secret in this file cannot be read. Check the path and its permissions."
+        ) from None

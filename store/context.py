@@ -1,0 +1,150 @@
+"""Everything that a part of the desk needs to work, opened once: configuration, database, vault, keys, rosters."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlmodel import Session
+
+from store import audit, outbox
+from store.clock import Clock, system_clock, to_text
+from store.config import Config, Desk, load
+from store.database import Database
+from store.errors import ConfigError, KeyProblem
+from store.keyring import Keyring, open_keyring
+from store.models import RosterRow
+from store.people import Roster
+from store.roster import Loaded, RosterBook
+from store.vault import Vault, new_key
+
+
+@dataclass(frozen=True)
+class Context:
+    """The opened desk. Safe to share between threads."""
+
+    config: Config
+    database: Database
+    vault: Vault
+    keyring: Keyring
+    rosters: RosterBook
+    clock: Clock
+
+    def roster(self, desk: Desk) -> Roster:
+        """The roster in force for a desk."""
+        return self.rosters.roster(desk)
+
+    def close(self) -> None:
+        """Give back database connections."""
+        self.database.close()
+
+
+def open_context(config_file: Path, clock: Clock = system_clock) -> Context:
+    """Open the desk that a configuration file describes.
+
+    Raises ConfigError, KeyProblem or StoreUnavailable, each with what to do.
+    """
+    config = load(config_file)
+    return open_configured(config, clock)
+
+
+def open_configured(config: Config, clock: Clock = system_clock) -> Context:
+    """Open the desk of a configuration that was read already. Raises as `open_context`."""
+    keyring = open_keyring(config)
+    vault = load_vault(config, keyring)
+    database = Database(config.database_url)
+    database.check_migrated()
+
+    def last_good(desk_id: str) -> str | None:
+        with database.read() as session:
+            row = session.get(RosterRow, desk_id)
+            return (
+                vault.open(row.content_sealed, "rosters", "content", desk_id).decode()
+                if row and row.content_sealed
+                else None
+            )
+
+    return Context(config, database, vault, keyring, RosterBook(config, keyring, last_good), clock)
+
+
+def create_vault(config: Config, keyring: Keyring) -> None:
+    """Make the vault file: a new key, as an OpenPGP message to every desk key and archive key. Never overwrites."""
+    owners = [item for desk in config.desk for item in (desk.fingerprint, *desk.archive_fingerprints)]
+    sealed = keyring.seal(new_key(), list(dict.fromkeys(owners)), None)
+    file = config.path(config.vault_file)
+    try:
+        number = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR)
+    except FileExistsError:
+        raise ConfigError(
+            f"{file}: exists already; it is the only key to the database and is never overwritten."
+        ) from None
+    with os.fdopen(number, "wb") as handle:
+        handle.write(sealed)
+        handle.flush()
+        os.fsync(number)
+
+
+def load_vault(config: Config, keyring: Keyring) -> Vault:
+    """Open the vault file with GnuPG. Raises ConfigError or KeyProblem."""
+    file = config.path(config.vault_file)
+    try:
+        sealed = file.read_bytes()
+    except OSError:
+        raise ConfigError(
+            f"{file}: the vault file cannot be read. Run 'ombud init', or bring it back from a backup: without it no case opens."
+        ) from None
+    opened = keyring.decrypt(sealed)
+    if opened.plain is None:
+        raise KeyProblem(
+            f"{file}: GnuPG cannot open the vault. Is the desk's secret key in {keyring.home}, and its passphrase right?"
+        )
+    return Vault(opened.plain)
+
+
+def refresh_roster(context: Context, desk: Desk) -> Loaded:
+    """Take note of a changed roster or duty: keep it, have waiting notices looked at again, report a refused file.
+
+    Called on a tick by the service; costs a few file stats and one query when nothing changed.
+    """
+    loaded = context.rosters.current(desk)
+    at = context.clock()
+    duty = ",".join(f"{member.id}:{member.role}" for member in loaded.roster.on_duty(at))
+    state = context.vault.digest(
+        "roster state", "\0".join([loaded.source, duty, _key_state(context, loaded.roster)]).encode()
+    )
+    complaint = context.vault.digest("roster complaint", loaded.complaint.encode()) if loaded.complaint else ""
+    with context.database.read() as session:
+        row = session.get(RosterRow, desk.id)
+        if row is not None and (row.state_digest, row.complaint_digest) == (state, complaint):
+            return loaded
+    with context.database.write() as session:
+        _note_roster(session, context, desk, loaded, state, complaint)
+    return loaded
+
+
+def _key_state(context: Context, roster: Roster) -> str:
+    """What tells that a member's key was renewed."""
+    if not roster.members:
+        return ""
+    keys = context.keyring.public_keys([member.fingerprint for member in roster.members])
+    return ",".join(f"{key.fingerprint}:{key.can_encrypt}:{key.expires}" for key in keys)
+
+
+def _note_roster(session: Session, context: Context, desk: Desk, loaded: Loaded, state: str, complaint: str) -> None:
+    at = context.clock()
+    row = session.get(RosterRow, desk.id) or RosterRow(desk=desk.id, at=to_text(at), content_sealed=b"")
+    if row.state_digest != state:
+        if loaded.source:
+            row.content_sealed = context.vault.seal(loaded.source.encode(), "rosters", "content", desk.id)
+        row.state_digest, row.at = state, to_text(at)
+        outbox.reopen(session, at=at, desk=desk.id)
+        outbox.retry_now(session, at, desk=desk.id, held_only=True)
+        audit.append(session, context.vault, "roster-in-force", "desk", at)
+    if row.complaint_digest != complaint:
+        row.complaint_digest = complaint
+        if complaint:
+            outbox.enqueue_once(session, "roster-refused", desk.id, at)
+            audit.append(session, context.vault, "roster-refused", "desk", at)
+    session.add(row)

@@ -1,0 +1,149 @@
+"""The database: SQLite by default, PostgreSQL by URL, and the transactions on it.
+
+SQLite runs in WAL mode with synchronous FULL: what was committed survives a power cut. Every transaction
+that writes begins with BEGIN IMMEDIATE, so that it waits for its turn at the start and never fails half way.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool, QueuePool
+from sqlmodel import Session, create_engine
+
+from store.errors import StoreUnavailable
+
+MIGRATION_HEAD = "0001"
+_BUSY_SECONDS = 15
+
+
+class Database:
+    """One database and the sessions on it; safe to share between threads."""
+
+    def __init__(self, url: str, busy_seconds: float = _BUSY_SECONDS) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self._engine = _engine(url, busy_seconds)
+
+    @property
+    def engine(self) -> Engine:
+        """SQLAlchemy's engine, for migrations and checks."""
+        return self._engine
+
+    @property
+    def file(self) -> Path | None:
+        """The database file, on SQLite."""
+        return Path(self.url.removeprefix("sqlite:///")) if self.is_sqlite else None
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[Session]:
+        """A transaction that may write; it commits at the end of the block, and rolls back on an error.
+
+        A transaction that is not durable may be lost in a power cut (not in a crash of the program): it is for
+        marks whose loss only means that something is done again.
+
+        Raises StoreUnavailable when the database is locked, full or away.
+        """
+        with self._session() as session:
+            if self.is_sqlite:
+                session.connection().exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+            yield session
+            session.commit()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that sees one state of the database and writes nothing. Raises StoreUnavailable."""
+        with self._session() as session:
+            if self.is_sqlite:
+                session.connection().exec_driver_sql("BEGIN")
+            yield session
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        try:
+            with Session(self._engine, expire_on_commit=False) as session:
+                yield session
+        except (OperationalError, DBAPIError) as error:
+            if isinstance(error, OperationalError) or error.connection_invalidated:
+                raise StoreUnavailable(_sentence(error)) from None
+            raise
+        except sqlite3.OperationalError:
+            raise StoreUnavailable("The database cannot be used now. Check disk space and permissions.") from None
+
+    def check_migrated(self) -> None:
+        """Raise StoreUnavailable unless the tables are those of this version."""
+        try:
+            with self.read() as session:
+                found = session.connection().execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+        except (StoreUnavailable, DBAPIError):
+            raise StoreUnavailable(
+                "The database is missing, away, or has no tables yet. Run 'ombud init' or 'ombud upgrade'."
+            ) from None
+        if found != [MIGRATION_HEAD]:
+            raise StoreUnavailable(
+                "The database is of another version of ombud. Make a backup and run 'ombud upgrade'."
+            )
+
+    def upgrade(self) -> None:
+        """Bring the tables to this version (Alembic); makes a new SQLite file with mode 0600."""
+        from alembic import command
+        from alembic.config import Config as AlembicConfig
+
+        if self.file is not None and not self.file.exists():
+            os.close(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR))
+        settings = AlembicConfig()
+        settings.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self._engine.connect() as connection:
+            settings.attributes["connection"] = connection
+            command.upgrade(settings, "head")
+            connection.commit()
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._engine.dispose()
+
+
+def _engine(url: str, busy_seconds: float) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, poolclass=QueuePool)
+    memory = url.endswith(":memory:")
+    engine = create_engine(
+        url,
+        connect_args={"timeout": busy_seconds, "check_same_thread": False},
+        **({"poolclass": NullPool} if memory else {"pool_size": 8, "max_overflow": 16}),
+    )
+    event.listen(engine, "connect", _set_up_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    # The driver's own BEGIN comes too late and is deferred: transactions are begun in Database.write and .read.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+        "temp_store=MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sentence(error: DBAPIError) -> str:
+    kind = str(error.orig)
+    if "locked" in kind or "busy" in kind:
+        return (
+            "The database is locked by another process for too long. See who holds it; the mail is taken again later."
+        )
+    if "full" in kind or "No space" in kind:
+        return "The disk of the database is full. Make room; nothing that was accepted is lost."
+    return "The database cannot be used now. Check that it runs, disk space and permissions ('ombud check')."

@@ -1,0 +1,43 @@
+"""The few named errors. Each carries one sentence that a volunteer can act on, and never mail content."""
+
+from __future__ import annotations
+
+
+class OmbudError(Exception):
+    """Something a person must know of; the text says what is wrong and what to do."""
+
+
+class ConfigError(OmbudError):
+    """The configuration, or a file it names, cannot be used. Names file, field and remedy."""
+
+
+class RosterError(OmbudError):
+    """The roster cannot be used. Names file, line and remedy; the last good roster stays in force."""
+
+
+class KeyProblem(OmbudError):
+    """An OpenPGP key is missing, wrong or unusable."""
+
+
+class VaultError(OmbudError):
+    """A sealed value cannot be opened: wrong vault key, or the stored bytes were changed."""
+
+
+class NoSuchCase(OmbudError):
+    """There is no such case, or none that the asker may know of: the two are never told apart."""
+
+
+class NotAllowed(OmbudError):
+    """A rule of the desk forbids it."""
+
+
+class TryLater(OmbudError):
+    """It cannot be done now, but nothing is wrong with the mail: answer 451, exit 75, leave it in the mailbox."""
+
+
+class StoreUnavailable(TryLater):
+    """The database is locked, full, away, or not migrated."""
+
+
+class OpenPGPUnavailable(TryLater):
+    """GnuPG is missing, took too long, or died half way."""

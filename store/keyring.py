@@ -1,0 +1,350 @@
+"""GnuPG at the edge: open, verify, sign and seal, each call bounded in time, size and number.
+
+python-gnupg starts the program; three things are done differently here, and each for a reason:
+- status lines come over a descriptor of their own and are split at line feeds alone. On standard error, text
+  that a sender chose (a file name, a user id) could pass for a status line;
+- every call has a time limit, after which the process is killed;
+- as many calls run at a time as there are cores: more make all of them slower.
+Keys that came with a mail are never imported: they are handed to gpg as an anonymous in-memory file.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import gnupg
+
+from store.config import Config, read_secret
+from store.errors import ConfigError, KeyProblem, OpenPGPUnavailable
+from store.openpgp import (
+    Decryption,
+    PublicKey,
+    Signature,
+    StatusLine,
+    read_decryption,
+    read_keys,
+    read_signature,
+)
+
+# At level debug python-gnupg logs parts of what it handles.
+logging.getLogger("gnupg").disabled = True
+
+_OPTIONS = [
+    "--no-options",
+    "--no-auto-key-locate",
+    "--no-auto-key-retrieve",
+    "--no-auto-check-trustdb",
+    "--disable-dirmngr",
+    "--trust-model", "always",
+    "--exit-on-status-write-error",
+    "--no-random-seed-file",
+    "--no-comments",
+    "--no-emit-version",
+    "--pinentry-mode", "loopback",
+]  # fmt: skip
+
+
+class _BoundedGPG(gnupg.GPG):  # type: ignore[misc]
+    """python-gnupg with a status descriptor of its own, a time limit, and descriptors to pass on."""
+
+    buffer_size = 1 << 16
+
+    def __init__(self, program: str, home: Path, seconds: float, output_limit: int) -> None:
+        self._seconds = seconds
+        self._output_limit = output_limit
+        self._passed = threading.local()
+        super().__init__(gpgbinary=program, gnupghome=str(home), options=list(_OPTIONS))
+
+    def _open_subprocess(self, args: list[str], passphrase: bool = False) -> subprocess.Popen[bytes]:
+        files: tuple[int, ...] = getattr(self._passed, "files", ())
+        reader, writer = os.pipe()
+        command = self.make_args(args, passphrase)
+        command[command.index("--status-fd") + 1] = str(writer)
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(writer, *files),
+                env={**os.environ, "LC_ALL": "C"},
+            )
+        except OSError:
+            os.close(reader)
+            raise
+        finally:
+            os.close(writer)
+        process.stderr = os.fdopen(reader, "rb")
+        return process
+
+    def _read_response(self, stream: Any, result: Any) -> None:
+        lines: list[StatusLine] = []
+        for line in stream.stream:  # the octets under the decoder: str.splitlines knows far too many line ends
+            words = line.decode("utf-8", "replace").rstrip("\n").split(" ")
+            if words[0] == "[GNUPG:]" and len(words) > 1:
+                lines.append((words[1], tuple(words[2:])))
+        result.stderr = ""
+        result.status_lines = lines
+
+    def _collect_output(
+        self, process: subprocess.Popen[bytes], result: Any, writer: Any = None, stdin: Any = None
+    ) -> int:
+        result.process = process
+        timer = threading.Timer(self._seconds, process.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            return int(super()._collect_output(process, result, writer, stdin))
+        finally:
+            timer.cancel()
+
+    def _read_data(self, stream: Any, result: Any, on_data: Any = None, buffer_size: int = 0) -> None:  # noqa: ARG002
+        # gpg's own --max-output cuts the text off and still reports success.
+        pieces: list[bytes] = []
+        size = 0
+        while piece := stream.read(self.buffer_size):
+            size += len(piece)
+            if size > self._output_limit:
+                result.too_large = True
+                result.process.kill()
+                pieces = []
+                break
+            pieces.append(piece)
+        result.data = b"".join(pieces)
+
+    def call(
+        self, args: list[str], data: bytes, passphrase: str | None, files: tuple[int, ...]
+    ) -> tuple[bytes, list[StatusLine], int]:
+        """Run gpg with data on its standard input; what it wrote, its status lines, its exit code.
+
+        A pseudo status line TOO_LARGE says that it was stopped because it wrote more than the limit.
+        """
+        result = self.result_map["crypt"](self)
+        result.status_lines, result.too_large = [], False
+        self._passed.files = files
+        try:
+            self._handle_io(args, io.BytesIO(data), result, passphrase, binary=True)
+        except BrokenPipeError:
+            pass  # gpg had heard enough; its status lines say why
+        finally:
+            self._passed.files = ()
+        if result.too_large:
+            return b"", [*result.status_lines, ("TOO_LARGE", ())], 2
+        return bytes(result.data or b""), result.status_lines, int(result.returncode)
+
+
+class Keyring:
+    """The desk's GNUPGHOME: its secret keys, and the public keys of its team."""
+
+    def __init__(
+        self,
+        program: str,
+        home: Path,
+        seconds: float = 60,
+        unpack_limit: int = 100_000_000,
+        passphrase: str | None = None,
+    ) -> None:
+        """Open a GNUPGHOME. Raises ConfigError when the folder or the program is missing."""
+        self.home = home
+        self._seconds = seconds
+        self._passphrase = passphrase
+        self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)
+        try:
+            self._gpg = _BoundedGPG(program, home, seconds, unpack_limit)
+        except OSError:
+            raise ConfigError(
+                f"gnupg.program: '{program}' cannot be started. Install GnuPG (Debian: apt-get install gnupg)."
+            ) from None
+        except ValueError:
+            raise ConfigError(
+                f"gnupg.home: {home} is not a usable GnuPG folder. Run 'ombud init', or correct the path."
+            ) from None
+
+    @property
+    def version(self) -> str:
+        """GnuPG's version, such as `2.2.40`."""
+        return ".".join(str(part) for part in self._gpg.version or ())
+
+    def decrypt(self, data: bytes) -> Decryption:
+        """Open an OpenPGP message with any secret key of the folder.
+
+        Raises OpenPGPUnavailable when gpg could not do its work; a message that does not open is a value.
+        """
+        plain, lines, code = self._run(["--decrypt"], data)
+        found = read_decryption(lines, plain)
+        if found.passing or (not lines and code not in (0, 2)):
+            raise OpenPGPUnavailable(
+                "GnuPG could not reach its agent. Look at 'ombud check'; the mail is taken again later."
+            )
+        return found
+
+    def verify(self, signed: bytes, signature: bytes) -> Signature:
+        """Check a detached signature over exact octets (RFC 3156 section 5)."""
+        with _memory_file(signature) as number:
+            _, lines, _ = self._run(["--verify", f"/proc/self/fd/{number}", "-"], signed, number)
+        return read_signature(lines)
+
+    def verify_clear(self, data: bytes) -> tuple[bytes | None, Signature]:
+        """Read a message that is signed but not encrypted (RFC 9580 section 7): its text, or None, and the signature."""
+        plain, lines, _ = self._run(["--decrypt"], data)
+        intact = sum(word == "PLAINTEXT" for word, _ in lines) == 1
+        return (plain if intact else None), read_signature(lines)
+
+    def sign(self, data: bytes, fingerprint: str) -> tuple[bytes, str]:
+        """A detached armored signature and the `micalg` that names its hash (RFC 3156 section 5)."""
+        made, lines, _ = self._run(["--detach-sign", "--armor", "--local-user", fingerprint], data)
+        for word, args in lines:
+            if word == "SIG_CREATED" and len(args) > 2:
+                return made, _MICALG.get(args[2], "pgp-sha256")
+        raise KeyProblem(f"The desk key {fingerprint} cannot sign. Look at 'gpg -K' in the desk's GnuPG folder.")
+
+    def seal(self, data: bytes, recipients: Sequence[str], signer: str | None) -> bytes:
+        """Encrypt (and sign) to certificates of the folder by full fingerprint; the unarmored message.
+
+        Raises KeyProblem when one of them cannot be used; then nothing was made.
+        """
+        chosen = [part for fingerprint in recipients for part in ("--recipient", fingerprint)]
+        return self._encrypt(data, chosen, signer)
+
+    def seal_to_key(self, data: bytes, key: bytes, signer: str | None) -> bytes:
+        """Encrypt to a certificate that came with a mail, without importing it; the unarmored message."""
+        with _memory_file(key) as number:
+            return self._encrypt(data, ["--recipient-file", f"/proc/self/fd/{number}"], signer, number)
+
+    def _encrypt(self, data: bytes, recipients: list[str], signer: str | None, *files: int) -> bytes:
+        signing = ["--sign", "--local-user", signer] if signer else []
+        # No compression: together with padding, the length then tells little of what is inside.
+        made, lines, code = self._run(["--encrypt", "-z", "0", *signing, *recipients], data, *files)
+        words = {word for word, _ in lines}
+        if "END_ENCRYPTION" not in words or words & {"INV_RECP", "INV_SGNR"} or code != 0:
+            if words & {"INV_RECP", "INV_SGNR", "FAILURE"} or code == 2:
+                raise KeyProblem("GnuPG cannot use one of the keys for encryption.")
+            raise OpenPGPUnavailable("GnuPG stopped half way. It is tried again.")
+        return made
+
+    def armor(self, data: bytes) -> bytes:
+        """ASCII-armor an OpenPGP message as `PGP MESSAGE`."""
+        made, _, _ = self._run(["--enarmor"], data)
+        return made.replace(b"PGP ARMORED FILE", b"PGP MESSAGE")
+
+    def read_key_data(self, data: bytes) -> list[PublicKey]:
+        """The certificates in key material, without importing it."""
+        listing, _, _ = self._run(["--dry-run", "--import-options", "import-show", "--import"], data)
+        return read_keys(listing)
+
+    def minimal_key(self, data: bytes) -> bytes:
+        """One certificate's material without other people's certifications, for keeping with a case."""
+        made, _, _ = self._run(["--import-options", "import-export,import-minimal", "--import"], data)
+        return made
+
+    def add_public(self, data: bytes) -> None:
+        """Import public key material of the team; secret keys in it are not imported."""
+        listing = self.read_key_data(data)
+        if any(key.secret for key in listing):
+            raise KeyProblem(
+                "This file holds a secret key. Export only the public one: gpg --export --armor FINGERPRINT."
+            )
+        self._run(["--import-options", "import-clean", "--import"], data)
+
+    def public_keys(self, fingerprints: Sequence[str] = ()) -> list[PublicKey]:
+        """Certificates of the folder; all when none is named."""
+        listing, _, _ = self._run(["--list-keys", *fingerprints], b"")
+        return read_keys(listing)
+
+    def secret_keys(self) -> list[PublicKey]:
+        """The keys that can open mail here."""
+        listing, _, _ = self._run(["--list-secret-keys"], b"")
+        return read_keys(listing)
+
+    def export(self, fingerprint: str, *, armored: bool) -> bytes:
+        """A certificate of the folder, without other people's certifications. Raises KeyProblem."""
+        armor = ["--armor"] if armored else []
+        made, _, _ = self._run(["--export-options", "export-minimal", *armor, "--export", fingerprint], b"")
+        if not made:
+            raise KeyProblem(f"There is no key {fingerprint} in the desk's GnuPG folder.")
+        return made
+
+    def create(self, name: str, address: str) -> str:
+        """Make an ed25519/cv25519 key without expiry; its fingerprint. Raises KeyProblem."""
+        protection = [f"Passphrase: {self._passphrase}"] if self._passphrase else ["%no-protection"]
+        script = "\n".join(
+            [
+                "Key-Type: EDDSA", "Key-Curve: ed25519", "Key-Usage: sign,cert",
+                "Subkey-Type: ECDH", "Subkey-Curve: cv25519", "Subkey-Usage: encrypt",
+                f"Name-Real: {' '.join(name.split())}", f"Name-Email: {address}", "Expire-Date: 0",
+                *protection, "%commit", "",
+            ]
+        )  # fmt: skip
+        _, lines, _ = self._run(["--generate-key"], script.encode(), secret=False)
+        for word, args in lines:
+            if word == "KEY_CREATED":
+                return args[1]
+        raise KeyProblem("GnuPG could not make a key. Check that the folder is writable and the disk is not full.")
+
+    def close(self) -> None:
+        """End the agent that gpg started for this folder."""
+        subprocess.run(
+            ["gpgconf", "--homedir", str(self.home), "--kill", "gpg-agent"], check=False, capture_output=True
+        )
+
+    def _run(
+        self, args: list[str], data: bytes, *files: int, secret: bool = True
+    ) -> tuple[bytes, list[StatusLine], int]:
+        passphrase = self._passphrase if secret else None
+        started = datetime.now(UTC)
+        with self._slots:
+            try:
+                out, lines, code = self._gpg.call(args, data, passphrase, files)
+            except OSError:
+                raise OpenPGPUnavailable(
+                    "GnuPG cannot be started. Install it, or correct gnupg.program; the mail is taken again later."
+                ) from None
+        if code < 0:
+            late = (datetime.now(UTC) - started).total_seconds() >= self._seconds
+            why = f"took longer than {self._seconds:g} s" if late else "was killed"
+            raise OpenPGPUnavailable(f"GnuPG {why}. It is tried again.")
+        return out, lines, code
+
+
+_MICALG = {
+    "1": "pgp-md5",
+    "2": "pgp-sha1",
+    "8": "pgp-sha256",
+    "9": "pgp-sha384",
+    "10": "pgp-sha512",
+    "11": "pgp-sha224",
+}
+
+
+def open_keyring(config: Config) -> Keyring:
+    """The keyring that a configuration names. Raises ConfigError."""
+    section = config.gnupg
+    passphrase = read_secret(config, section.passphrase_file) if section.passphrase_file else None
+    return Keyring(section.program, config.path(section.home), section.seconds, int(section.unpack_limit), passphrase)
+
+
+@contextmanager
+def _memory_file(data: bytes) -> Iterator[int]:
+    """An anonymous in-memory file for a child process; nothing of it reaches a disk."""
+    number = os.memfd_create("ombud")
+    try:
+        with io.FileIO(number, "wb", closefd=False) as handle:
+            _write_all(handle, data)
+        yield number
+    finally:
+        os.close(number)
+
+
+def _write_all(handle: IO[bytes] | io.FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[handle.write(view) or 0 :]

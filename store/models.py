@@ -1,0 +1,183 @@
+"""The tables. What a column whose name ends in `_sealed` holds only opens with a key of the vault.
+
+In clear stand codenames, states, dates, member ids and kinds of event; nothing that a reporter wrote, no
+address, no subject. Ids are random and made before a row is written, so that sealed values can be bound to it.
+Times are ISO 8601 text in UTC (`store.clock`), which sorts and is the same on SQLite and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+
+def new_id() -> str:
+    """A random row id: 120 bits, 20 characters."""
+    return secrets.token_urlsafe(15)
+
+
+class CaseRow(SQLModel, table=True):
+    """One case. `wrapped_key` is its own key, sealed by the vault; without it nothing of the case opens."""
+
+    __tablename__ = "cases"
+    id: str = Field(default_factory=new_id, primary_key=True)
+    codename: str = Field(unique=True)
+    desk: str = Field(index=True)
+    state: str
+    received_at: str
+    wrapped_key: bytes | None = Field(sa_type=LargeBinary)
+    facts_sealed: bytes | None = Field(sa_type=LargeBinary)
+    screened: str = "{}"
+
+
+class MessageRow(SQLModel, table=True):
+    """One mail of a case, as received and as opened."""
+
+    __tablename__ = "messages"
+    __table_args__ = (UniqueConstraint("desk", "digest"),)
+    id: str = Field(default_factory=new_id, primary_key=True)
+    case_id: str = Field(foreign_key="cases.id", index=True)
+    desk: str
+    position: int
+    direction: str
+    at: str
+    digest: str | None = None
+    message_id_hash: str | None = Field(default=None, index=True)
+    body_sealed: bytes = Field(sa_type=LargeBinary)
+    raw_sealed: bytes = Field(sa_type=LargeBinary)
+
+
+class AttachmentRow(SQLModel, table=True):
+    """One attachment of a message; name and type are sealed as well."""
+
+    __tablename__ = "attachments"
+    id: str = Field(default_factory=new_id, primary_key=True)
+    message_id: str = Field(foreign_key="messages.id", index=True)
+    case_id: str = Field(foreign_key="cases.id", index=True)
+    position: int
+    meta_sealed: bytes = Field(sa_type=LargeBinary)
+    data_sealed: bytes = Field(sa_type=LargeBinary)
+
+
+class RecusalRow(SQLModel, table=True):
+    """A member who must not know of a case. Ended ones stay for the record."""
+
+    __tablename__ = "recusals"
+    id: str = Field(default_factory=new_id, primary_key=True)
+    case_id: str = Field(foreign_key="cases.id", index=True)
+    member: str
+    source: str
+    since: str
+    by: str | None = None
+    ended: str | None = None
+
+
+class VoteRow(SQLModel, table=True):
+    """One reader's word that a member may be reinstated."""
+
+    __tablename__ = "reinstatement_votes"
+    __table_args__ = (UniqueConstraint("case_id", "member", "voter"),)
+    id: str = Field(default_factory=new_id, primary_key=True)
+    case_id: str = Field(foreign_key="cases.id", index=True)
+    member: str
+    voter: str
+    at: str
+
+
+class EventRow(SQLModel, table=True):
+    """One link of the chain of what happened (`store.audit`)."""
+
+    __tablename__ = "events"
+    seq: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    case_id: str | None = Field(default=None, index=True)
+    kind: str
+    at: str
+    actor: str
+    detail_sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
+    detail_digest: str
+    link: str
+
+
+class ChainHeadRow(SQLModel, table=True):
+    """The last link: one row, so that a cut-off end of the chain is noticed."""
+
+    __tablename__ = "chain_head"
+    id: int = Field(default=1, primary_key=True)
+    seq: int
+    link: str
+
+
+class NoticeRow(SQLModel, table=True):
+    """One event that makes the desk say something: the outbox. It names the event, never a text or a person."""
+
+    __tablename__ = "notices"
+    __table_args__ = (Index("notices_open", "due", sqlite_where=text("done = 0"), postgresql_where=text("done = 0")),)
+    id: str = Field(default_factory=new_id, primary_key=True)
+    case_id: str | None = Field(default=None, foreign_key="cases.id", index=True)
+    desk: str
+    kind: str
+    subject_id: str | None = None
+    created: str
+    due: str
+    done: int = 0
+    owner: str | None = None
+    owned_until: str | None = None
+
+
+class DeliveryRow(SQLModel, table=True):
+    """One notice to one recipient: a member's id, `reporter` or `operator`."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (UniqueConstraint("notice_id", "recipient"),)
+    id: str = Field(default_factory=new_id, primary_key=True)
+    notice_id: str = Field(foreign_key="notices.id", index=True)
+    case_id: str | None = Field(default=None, foreign_key="cases.id", index=True)
+    recipient: str
+    state: str = "waiting"
+    reason: str = ""
+    tries: int = 0
+    due: str
+    first_try: str | None = None
+    sent_at: str | None = None
+    message_id: str
+
+
+class ReplyCountRow(SQLModel, table=True):
+    """How many replies an address (a keyed hash) has had on a day."""
+
+    __tablename__ = "reply_counts"
+    address_hash: str = Field(primary_key=True)
+    day: str = Field(primary_key=True)
+    count: int = 0
+
+
+class RosterRow(SQLModel, table=True):
+    """The last good roster of a desk, sealed, so that it survives a restart with a broken file."""
+
+    __tablename__ = "rosters"
+    desk: str = Field(primary_key=True)
+    at: str
+    content_sealed: bytes = Field(sa_type=LargeBinary)
+    state_digest: str = ""
+    complaint_digest: str = ""
+
+
+class AttemptRow(SQLModel, table=True):
+    """How often handling a mail (a keyed digest) was begun without coming to an end."""
+
+    __tablename__ = "attempts"
+    digest: str = Field(primary_key=True)
+    count: int
+    at: str
+
+
+class KeyTroubleRow(SQLModel, table=True):
+    """That a member was told of a trouble with their key, so that they are told once a week and not with each mail."""
+
+    __tablename__ = "key_troubles"
+    desk: str = Field(primary_key=True)
+    member: str = Field(primary_key=True)
+    reason: str = Field(primary_key=True)
+    told_at: str

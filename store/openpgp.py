@@ -1,0 +1,166 @@
+"""What GnuPG's status lines and key listings say, as values. Pure: no process is started here.
+
+The line formats are those of GnuPG's doc/DETAILS.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+SignatureStatus = Literal["none", "valid", "invalid", "unknown-key"]
+Failure = Literal["no-key", "damaged", "no-integrity", "too-large"]
+StatusLine = tuple[str, tuple[str, ...]]
+
+# gpg-error codes that speak of the agent or the system, not of the message: the mail may open later.
+_PASSING_ERRORS = frozenset({62, 77, 78, 82, 83, 119, 198, 16383})
+_SYSTEM_ERROR = 0x8000
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Who signed, as far as GnuPG could tell; the fingerprint is that of the primary key where it is known."""
+
+    status: SignatureStatus = "none"
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class Decryption:
+    """The one fully decrypted, integrity-protected content of a message, or why there is none."""
+
+    plain: bytes | None
+    failure: Failure | None
+    signature: Signature = Signature()
+    passing: bool = False
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """An OpenPGP certificate as GnuPG lists it."""
+
+    fingerprint: str
+    addresses: tuple[str, ...]
+    subkey_ids: tuple[str, ...]
+    can_encrypt: bool
+    expired: bool
+    revoked: bool
+    expires: datetime | None
+    secret: bool
+
+
+def read_signature(lines: Sequence[StatusLine]) -> Signature:
+    """The signature that a run of status lines reports.
+
+    One bad signature makes the whole invalid; a signature whose key is unknown is told apart from a bad one.
+    """
+    good = bad = unknown = False
+    valid_primary = claimed = None
+    for word, args in lines:
+        if word == "GOODSIG":
+            good = True
+        elif word == "VALIDSIG" and args:
+            valid_primary = valid_primary or (args[9] if len(args) > 9 else args[0])
+        elif word in ("BADSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG"):
+            bad = True
+        elif word == "ERRSIG" and len(args) >= 6:
+            claimed = args[6] if len(args) > 6 and len(args[6]) >= 40 else args[0]
+            unknown, bad = (True, bad) if args[5] == "9" else (unknown, True)
+    if bad:
+        return Signature("invalid", valid_primary or claimed)
+    if good and valid_primary and not unknown:
+        return Signature("valid", valid_primary)
+    if unknown:
+        return Signature("unknown-key", claimed)
+    return Signature()
+
+
+def read_decryption(lines: Sequence[StatusLine], plain: bytes) -> Decryption:
+    """Decide whether a `gpg --decrypt` run yielded exactly one intact plaintext.
+
+    The exit code is not asked: gpg exits 2 when only the signer's key is missing. Integrity is a good MDC, or
+    an AEAD algorithm in DECRYPTION_INFO (RFC 9580 section 5.13).
+    """
+    words = [word for word, _ in lines]
+    aead = any(word == "DECRYPTION_INFO" and len(args) > 2 and args[2] != "0" for word, args in lines)
+    unprotected = any(word == "DECRYPTION_INFO" and args[:1] == ("0",) for word, args in lines) and not aead
+    if "TOO_LARGE" in words:
+        return Decryption(None, "too-large")
+    if (
+        words.count("DECRYPTION_OKAY") == 1
+        and words.count("PLAINTEXT") == 1
+        and not {"DECRYPTION_FAILED", "BADMDC"} & set(words)
+    ):
+        if "GOODMDC" in words or aead:
+            return Decryption(plain, None, read_signature(lines))
+        return Decryption(None, "no-integrity")
+    if unprotected:
+        return Decryption(None, "no-integrity")
+    codes = [int(args[1]) for word, args in lines if word == "ERROR" and len(args) > 1 and args[1].isdigit()]
+    passing = any((code & 0xFFFF) in _PASSING_ERRORS or code & _SYSTEM_ERROR for code in codes)
+    if "NO_SECKEY" in words and "BEGIN_DECRYPTION" not in words:
+        return Decryption(None, "no-key", passing=passing)
+    return Decryption(None, "damaged", passing=passing)
+
+
+def read_keys(listing: bytes) -> list[PublicKey]:
+    """The certificates in a `--with-colons` listing.
+
+    Read from octets and split at line feeds alone: a user id may hold any other character that text functions
+    take for a line end, and would then forge a line.
+    """
+    blocks: list[list[list[str]]] = []
+    for line in listing.split(b"\n"):
+        fields = line.decode("utf-8", "replace").split(":")
+        if fields[0] in ("pub", "sec"):
+            blocks.append([fields])
+        elif blocks:
+            blocks[-1].append(fields)
+    return [_key(block) for block in blocks]
+
+
+def _key(block: list[list[str]]) -> PublicKey:
+    head = block[0]
+    fingerprints = [line[9] for line in block if line[0] == "fpr" and len(line) > 9]
+    uids = [
+        _unescape(line[9]) for line in block if line[0] == "uid" and len(line) > 9 and line[1] not in ("r", "e", "i")
+    ]
+    subkeys = [line for line in block if line[0] in ("sub", "ssb")]
+    keys = [head, *subkeys]
+    usable = any("e" in line[11] and not _unusable(line) for line in keys if len(line) > 11)
+    return PublicKey(
+        fingerprint=fingerprints[0] if fingerprints else "",
+        addresses=tuple(address for uid in uids if (address := _uid_address(uid))),
+        subkey_ids=tuple(line[4] for line in keys),
+        can_encrypt=usable and not _unusable(head),
+        expired=head[1] == "e" or _past(head) or (not usable and any(_past(line) for line in subkeys)),
+        revoked=head[1] == "r",
+        expires=_moment(head[6]),
+        secret=head[0] == "sec",
+    )
+
+
+def _unusable(line: list[str]) -> bool:
+    return line[1] in ("r", "e", "i", "d") or "D" in line[11] or _past(line)
+
+
+def _past(line: list[str]) -> bool:
+    at = _moment(line[6])
+    return at is not None and at <= datetime.now(UTC)
+
+
+def _moment(field: str) -> datetime | None:
+    return datetime.fromtimestamp(int(field), UTC) if field.isdigit() and field != "0" else None
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), text)
+
+
+def _uid_address(uid: str) -> str:
+    """The mail address of a user id: in angle brackets, or the whole id."""
+    found = re.search(r"<([^<>\s]+@[^<>\s]+)>\s*$", uid) or re.fullmatch(r"([^<>\s]+@[^<>\s]+)", uid.strip())
+    return found[1] if found else ""

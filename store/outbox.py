@@ -1,0 +1,236 @@
+"""The outbox: notices that wait, who claimed them, and how each delivery of them stands.
+
+A notice names an event. Its recipients are worked out each time it is handled, so a recusal made meanwhile
+holds; who was reached already is on record, and a notice is done when nobody it is for is left waiting.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import make_msgid
+
+from sqlmodel import Session, col, or_, select, update
+
+from store.clock import from_text, to_text
+from store.config import Outbox as OutboxConfig
+from store.models import CaseRow, DeliveryRow, NoticeRow
+
+# Kinds that go to the readers of a case, and are told to whoever becomes a reader later.
+TO_READERS = frozenset({"report", "held"})
+OPEN_STATES = frozenset({"new", "held", "acknowledged", "investigating", "decided"})
+FINAL = frozenset({"sent", "bounced", "withdrawn"})
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A notice that this worker may handle until its time is over."""
+
+    id: str
+    case_id: str | None
+    desk: str
+    kind: str
+    subject_id: str | None
+    owner: str
+
+
+def enqueue(
+    session: Session,
+    kind: str,
+    desk: str,
+    at: datetime,
+    *,
+    case_id: str | None = None,
+    subject_id: str | None = None,
+) -> None:
+    """Put a notice into the outbox, due at once, in the transaction of what it tells of."""
+    session.add(
+        NoticeRow(kind=kind, desk=desk, case_id=case_id, subject_id=subject_id, created=to_text(at), due=to_text(at))
+    )
+    session.flush()
+
+
+def enqueue_once(
+    session: Session,
+    kind: str,
+    desk: str,
+    at: datetime,
+    *,
+    case_id: str | None = None,
+    subject_id: str | None = None,
+) -> None:
+    """Put a notice into the outbox unless the same one waits there already."""
+    same = select(NoticeRow.id).where(
+        NoticeRow.kind == kind,
+        NoticeRow.desk == desk,
+        NoticeRow.case_id == case_id,
+        NoticeRow.subject_id == subject_id,
+        NoticeRow.done == 0,
+    )
+    if session.exec(same).first() is None:
+        enqueue(session, kind, desk, at, case_id=case_id, subject_id=subject_id)
+
+
+def reopen(session: Session, *, at: datetime, case_id: str | None = None, desk: str | None = None) -> None:
+    """Have the notices to readers looked at again, because who reads may have changed: of a case, or of a desk's open cases."""
+    change = update(NoticeRow).where(col(NoticeRow.kind).in_(TO_READERS))
+    if case_id is not None:
+        change = change.where(col(NoticeRow.case_id) == case_id)
+    if desk is not None:
+        still_open = select(CaseRow.id).where(CaseRow.desk == desk, col(CaseRow.state).in_(OPEN_STATES))
+        change = change.where(col(NoticeRow.case_id).in_(still_open))
+    session.connection().execute(change.values(done=0, due=to_text(at)))
+
+
+def claim(session: Session, owner: str, at: datetime, seconds: float, limit: int) -> list[Claim]:
+    """Claim notices that are due, for a number of seconds. Two workers never hold the same one."""
+    now = to_text(at)
+    due = (
+        select(NoticeRow)
+        .where(
+            NoticeRow.done == 0,
+            NoticeRow.due <= now,
+            or_(col(NoticeRow.owned_until).is_(None), col(NoticeRow.owned_until) < now),
+        )
+        .order_by(col(NoticeRow.due))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = session.exec(due).all()
+    for row in rows:
+        row.owner, row.owned_until = owner, to_text(at + timedelta(seconds=seconds))
+        session.add(row)
+    return [Claim(row.id, row.case_id, row.desk, row.kind, row.subject_id, owner) for row in rows]
+
+
+def still_owned(session: Session, claim: Claim, at: datetime) -> bool:
+    """Whether a claim holds still; a worker that was slow may have lost it to another."""
+    row = session.get(NoticeRow, claim.id)
+    return row is not None and row.owner == claim.owner and (row.owned_until or "") >= to_text(at)
+
+
+def expand(session: Session, claim: Claim, recipients: Iterable[str], at: datetime, domain: str) -> list[DeliveryRow]:
+    """The deliveries to make now, for those who should have the notice now.
+
+    Each new recipient gets a row with a Message-ID of its own, which stays the same over all tries. Deliveries
+    to those who should no longer have it are withdrawn.
+    """
+    wanted = list(dict.fromkeys(recipients))
+    rows = {row.recipient: row for row in session.exec(select(DeliveryRow).where(DeliveryRow.notice_id == claim.id))}
+    for recipient, row in rows.items():
+        if row.state not in FINAL and recipient not in wanted:
+            row.state, row.reason = "withdrawn", ""
+        elif row.state == "withdrawn" and recipient in wanted:
+            row.state, row.due = "waiting", to_text(at)
+        session.add(row)
+    for recipient in wanted:
+        if recipient not in rows:
+            rows[recipient] = DeliveryRow(
+                notice_id=claim.id,
+                case_id=claim.case_id,
+                recipient=recipient,
+                due=to_text(at),
+                message_id=make_msgid(domain=domain),
+            )
+            session.add(rows[recipient])
+    session.flush()
+    now = to_text(at)
+    return [
+        rows[recipient]
+        for recipient in wanted
+        if rows[recipient].state in ("waiting", "held") and rows[recipient].due <= now
+    ]
+
+
+def mark_sent(session: Session, delivery_id: str, at: datetime) -> None:
+    """The relay took it."""
+    row = _delivery(session, delivery_id)
+    row.state, row.sent_at, row.reason = "sent", to_text(at), ""
+
+
+def mark_held(session: Session, delivery_id: str, reason: str, at: datetime, settings: OutboxConfig) -> None:
+    """It can't be sealed to its recipient now; it is tried again when keys change, and once in a while."""
+    row = _delivery(session, delivery_id)
+    row.state, row.reason, row.due = (
+        "held",
+        reason,
+        to_text(at + timedelta(seconds=settings.longest_retry_seconds)),
+    )
+
+
+def mark_failed(
+    session: Session, delivery_id: str, reason: str, at: datetime, settings: OutboxConfig, *, final: bool
+) -> bool:
+    """A try failed. Try again later, exponentially and with jitter, or give up; whether it was given up now."""
+    row = _delivery(session, delivery_id)
+    row.first_try = row.first_try or to_text(at)
+    row.tries += 1
+    row.reason = reason
+    if final or at - from_text(row.first_try) >= timedelta(days=settings.retry_days):
+        row.state = "bounced"
+        return True
+    row.state = "waiting"
+    row.due = to_text(at + timedelta(seconds=retry_delay(row.tries, settings)))
+    return False
+
+
+def retry_delay(tries: int, settings: OutboxConfig) -> float:
+    """Seconds until the next try: doubling, up to the longest, with a quarter of jitter either way."""
+    whole = min(settings.first_retry_seconds * 2.0 ** min(tries - 1, 30), settings.longest_retry_seconds)
+    return whole * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, hides nothing
+
+
+def settle(session: Session, claim: Claim) -> None:
+    """Give a claim back: done when all its deliveries are final, otherwise due with the first of them."""
+    row = session.get(NoticeRow, claim.id)
+    if row is None or row.owner != claim.owner:
+        return
+    waiting = session.exec(
+        select(DeliveryRow.due)
+        .where(DeliveryRow.notice_id == claim.id, col(DeliveryRow.state).not_in(FINAL))
+        .order_by(col(DeliveryRow.due))
+    ).first()
+    row.owner = row.owned_until = None
+    if waiting is None:
+        row.done = 1
+    else:
+        row.due = max(waiting, row.created)
+    session.add(row)
+
+
+def postpone(session: Session, claim: Claim, at: datetime, seconds: float) -> None:
+    """Give a claim back untouched, to be handled later."""
+    row = session.get(NoticeRow, claim.id)
+    if row is not None and row.owner == claim.owner:
+        row.owner = row.owned_until = None
+        row.due = to_text(at + timedelta(seconds=seconds))
+        session.add(row)
+
+
+def retry_now(session: Session, at: datetime, *, desk: str | None = None, held_only: bool = False) -> int:
+    """Make everything that waits due now; how many deliveries."""
+    states = ["held"] if held_only else ["waiting", "held"]
+    chosen = select(DeliveryRow).join(NoticeRow).where(col(DeliveryRow.state).in_(states))
+    if desk is not None:
+        chosen = chosen.where(NoticeRow.desk == desk)
+    rows = session.exec(chosen).all()
+    now = to_text(at)
+    for row in rows:
+        row.due = now
+        session.add(row)
+    session.connection().execute(
+        update(NoticeRow).where(col(NoticeRow.id).in_({row.notice_id for row in rows})).values(due=now, done=0)
+    )
+    return len(rows)
+
+
+def next_due(session: Session) -> datetime | None:
+    """When the next notice is due."""
+    found = session.exec(select(NoticeRow.due).where(NoticeRow.done == 0).order_by(col(NoticeRow.due))).first()
+    return from_text(found) if found else None
+
+
+def _delivery(session: Session, delivery_id: str) -> DeliveryRow:
+    return session.exec(select(DeliveryRow).where(DeliveryRow.id == delivery_id)).one()

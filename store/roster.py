@@ -1,0 +1,311 @@
+"""The roster file: read, checked line by line, and kept up to date while the desk runs.
+
+`parse` is pure. `RosterBook` is the edge: it notices that a file changed, checks keys with GnuPG, keeps the
+last good roster (sealed, so that it survives a restart), and says when a file is refused.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from store.config import Config, Desk, Fingerprint, plain_address
+from store.errors import KeyProblem, RosterError
+from store.keyring import Keyring
+from store.people import Member, Role, Roster
+
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
+RESERVED_IDS = frozenset({"reporter", "operator", "desk", "me"})
+
+
+def _member_id(value: str) -> str:
+    if not _ID.fullmatch(value):
+        raise ValueError("must be lower-case letters, digits, '-' and '_'")
+    if value in RESERVED_IDS:
+        raise ValueError(f"'{value}' has a meaning of its own; choose another id")
+    return value
+
+
+def _one_line(value: str) -> str:
+    clean = " ".join(value.split())
+    if not clean:
+        raise ValueError("must not be empty")
+    return clean
+
+
+def _mail_address(value: str) -> str:
+    # A member's own address may carry an extension; only a desk's must not.
+    plain_address(re.sub(r"\+[^@+]*@", "@", value))
+    return value
+
+
+class _Entry(BaseModel):
+    """One `[[member]]` block as written."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    id: Annotated[str, AfterValidator(_member_id)]
+    name: Annotated[str, AfterValidator(_one_line)]
+    aliases: tuple[str, ...] = ()
+    email: Annotated[str, AfterValidator(_mail_address)]
+    fingerprint: Fingerprint
+    key: str = ""
+    role: Role = "responder"
+    start: date = Field(alias="from")
+    until: date
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] = "en"
+
+
+_FIELD_HELP = {
+    "role": "one of " + ", ".join(get_args(Role)),
+    "from": "the first day of the term, as 2026-01-31",
+    "until": "the last day of the term, as 2026-12-31",
+}
+
+
+def parse(source: str, file: Path, desk: Desk) -> Roster:
+    """Read the text of a roster file; an empty one is an empty roster.
+
+    Raises RosterError naming file, line, field and remedy.
+    """
+    try:
+        content = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise RosterError(f"{file}: not valid TOML: {error}.") from None
+    for key in content:
+        if key != "member":
+            raise RosterError(
+                f"{file}:{_line_of(source, key)}: {key}: there is no such field; members stand in [[member]] blocks."
+            )
+    blocks = content.get("member", [])
+    if not isinstance(blocks, list):
+        raise RosterError(
+            f"{file}:{_line_of(source, 'member')}: write [[member]] in double brackets, once for each person."
+        )
+    lines = _Lines(source, file)
+    members = [_member(block, index, lines) for index, block in enumerate(blocks)]
+    _refuse_twins(members, lines)
+    own = {address.casefold() for address in desk.addresses}
+    for index, member in enumerate(members):
+        if member.email.casefold() in own:
+            raise lines.error(index, "email", "this is the desk's own address; give the member's")
+    return Roster(tuple(members), desk.quorum, desk.zone)
+
+
+def _member(block: Any, index: int, lines: _Lines) -> Member:
+    try:
+        entry = _Entry.model_validate(block)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0]) if first["loc"] else ""
+        if first["type"] == "missing":
+            raise lines.error(index, field, f"must be set{_help(field)}") from None
+        if first["type"] == "extra_forbidden":
+            raise lines.error(index, field, "there is no such field") from None
+        message = str(first["msg"]).removeprefix("Value error, ")
+        raise lines.error(index, field, f"{message[0].lower()}{message[1:]}{_help(field)}") from None
+    if entry.until < entry.start:
+        raise lines.error(index, "until", "the term ends before it begins")
+    return Member(
+        id=entry.id, name=entry.name, email=entry.email, fingerprint=entry.fingerprint, role=entry.role,
+        start=entry.start, until=entry.until, aliases=tuple(map(_one_line, filter(str.strip, entry.aliases))),
+        language=entry.language, key=entry.key,
+    )  # fmt: skip
+
+
+def _help(field: str) -> str:
+    return f" ({_FIELD_HELP[field]})" if field in _FIELD_HELP else ""
+
+
+def _refuse_twins(members: list[Member], lines: _Lines) -> None:
+    checks: list[tuple[str, Callable[[Member], str]]] = [
+        ("id", lambda member: member.id),
+        ("email", lambda member: member.email.casefold()),
+        ("fingerprint", lambda member: member.fingerprint),
+    ]
+    for field, value in checks:
+        seen: dict[str, int] = {}
+        for index, member in enumerate(members):
+            first = seen.setdefault(value(member), index)
+            if first != index:
+                raise lines.error(
+                    index, field, f"the same as on line {lines.of(first, field)}; each member has their own"
+                )
+
+
+class _Lines:
+    """Where the blocks and fields of a roster stand; the TOML reader does not say."""
+
+    def __init__(self, source: str, file: Path) -> None:
+        self._file = file
+        self._lines = source.splitlines()
+        self._starts = [
+            n for n, line in enumerate(self._lines, 1) if re.match(r"\s*\[\[\s*['\"]?member['\"]?\s*\]\]", line)
+        ]
+
+    def of(self, index: int, field: str) -> int:
+        """The line of a field in the nth block, or that of the block."""
+        start = self._starts[index] if index < len(self._starts) else 1
+        end = self._starts[index + 1] if index + 1 < len(self._starts) else len(self._lines) + 1
+        for number in range(start, end):
+            if re.match(rf"\s*['\"]?{re.escape(field)}['\"]?\s*=", self._lines[number - 1]):
+                return number
+        return start
+
+    def error(self, index: int, field: str, message: str) -> RosterError:
+        """A complaint about a field, with its line."""
+        return RosterError(f"{self._file}:{self.of(index, field)}: {field}: {message}.")
+
+
+def _line_of(source: str, key: str) -> int:
+    for number, line in enumerate(source.splitlines(), 1):
+        if re.match(rf"\s*\[*\s*['\"]?{re.escape(key)}\b", line):
+            return number
+    return 1
+
+
+def check_keys(roster: Roster, source: str, file: Path, folder: Path, keyring: Keyring) -> Roster:
+    """Check that each member's key file holds a usable key of the pinned fingerprint; import the good ones.
+
+    All are checked before any is imported. Raises RosterError naming the line.
+    """
+    lines = _Lines(source, file)
+    good = [_key_material(member, index, folder, keyring, lines) for index, member in enumerate(roster.members)]
+    for material in good:
+        keyring.add_public(material)
+    return roster
+
+
+def key_file(member: Member, folder: Path) -> Path:
+    """The file of a member's key: the one named, or the id with `.asc`."""
+    return folder / (member.key or f"{member.id}.asc")
+
+
+def _key_material(member: Member, index: int, folder: Path, keyring: Keyring, lines: _Lines) -> bytes:
+    path = key_file(member, folder)
+    field = "key" if member.key else "fingerprint"
+    try:
+        data = path.read_bytes()
+    except OSError:
+        raise lines.error(
+            index,
+            field,
+            f"the key file {path} cannot be read; ask {member.id} for 'gpg --export --armor {member.fingerprint}'",
+        ) from None
+    found = keyring.read_key_data(data)
+    if any(key.secret for key in found):
+        raise lines.error(index, field, f"{path} holds a SECRET key; delete it and put only the public key there")
+    match = [key for key in found if key.fingerprint == member.fingerprint]
+    if not match:
+        raise lines.error(
+            index,
+            "fingerprint",
+            f"{path} holds no key with this fingerprint; compare it with {member.id} by voice",
+        )
+    if len(found) > 1:
+        raise lines.error(index, field, f"{path} holds more than one key; keep only {member.fingerprint}")
+    key = match[0]
+    for bad, why in (
+        (key.revoked, "is revoked"),
+        (not key.can_encrypt and key.expired, "has expired"),
+        (not key.can_encrypt, "cannot encrypt"),
+    ):
+        if bad:
+            raise lines.error(index, "fingerprint", f"the key {why}; ask {member.id} for a renewed one")
+    return data
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A roster in force, and the complaint about a newer file that was refused."""
+
+    roster: Roster
+    source: str
+    complaint: str = ""
+
+
+@dataclass
+class _Known:
+    stamp: tuple[object, ...]
+    loaded: Loaded
+
+
+class RosterBook:
+    """The rosters of all desks, read again when their files change."""
+
+    def __init__(self, config: Config, keyring: Keyring, last_good: Callable[[str], str | None]) -> None:
+        """`last_good` gives the text of a desk's last accepted roster, or None."""
+        self._config = config
+        self._keyring = keyring
+        self._last_good = last_good
+        self._known: dict[str, _Known] = {}
+        self._lock = threading.Lock()
+
+    def current(self, desk: Desk) -> Loaded:
+        """The roster in force for a desk. A file that is refused leaves the last good one in force."""
+        with self._lock:
+            known = self._known.get(desk.id)
+            stamp = self._stamp(desk)
+            if known is None or known.stamp != stamp:
+                known = _Known(stamp, self._load(desk, known.loaded if known else None))
+                self._known[desk.id] = known
+            return known.loaded
+
+    def roster(self, desk: Desk) -> Roster:
+        """The members in force."""
+        return self.current(desk).roster
+
+    def check(self, desk: Desk) -> Roster:
+        """Read the file as it is now. Raises RosterError."""
+        return self._read(desk)[0]
+
+    def _load(self, desk: Desk, before: Loaded | None) -> Loaded:
+        try:
+            roster, source = self._read(desk)
+            return Loaded(roster, source)
+        except (RosterError, KeyProblem) as error:
+            return replace(before or self._restore(desk), complaint=str(error))
+
+    def _read(self, desk: Desk) -> tuple[Roster, str]:
+        file = self._config.path(desk.roster)
+        try:
+            source = file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise RosterError(
+                f"{file}: no such file. Create it, or correct desk.roster in the configuration."
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise RosterError(
+                f"{file}: cannot be read ({type(error).__name__}). Check its permissions and that it is UTF-8."
+            ) from None
+        roster = parse(source, file, desk)
+        return check_keys(roster, source, file, self._config.path(desk.keys), self._keyring), source
+
+    def _restore(self, desk: Desk) -> Loaded:
+        source = self._last_good(desk.id)
+        if source is None:
+            return Loaded(Roster((), desk.quorum, desk.zone), "")
+        # Its keys were checked when it was accepted; one that has gone bad since is found when it is used.
+        return Loaded(parse(source, self._config.path(desk.roster), desk), source)
+
+    def _stamp(self, desk: Desk) -> tuple[object, ...]:
+        """What changes when the roster or any key file does; a refused roster may wait for a key of a new member."""
+        folder = self._config.path(desk.keys)
+        files = sorted(folder.iterdir()) if folder.is_dir() else []
+        return tuple((path, _stat(path)) for path in (self._config.path(desk.roster), *files))
+
+
+def _stat(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
