@@ -35,10 +35,7 @@ def append(
 
     `actor` is a member's id, `reporter`, `operator` or `desk`; `detail` is sealed with the case's box.
     """
-    head = session.exec(select(ChainHeadRow).where(ChainHeadRow.id == _HEAD).with_for_update()).first()
-    if head is None:
-        head = ChainHeadRow(id=_HEAD, seq=0, link="")
-        session.add(head)
+    head = session.exec(select(ChainHeadRow).where(ChainHeadRow.id == _HEAD).with_for_update()).one()
     plain = json.dumps(detail or {}, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
     row = EventRow(
         seq=head.seq + 1,
@@ -66,7 +63,7 @@ def verify(session: Session, vault: Vault) -> int:
             raise VaultError(f"The record is broken at event {count}: it was changed or removed after it was written.")
         previous = row.link
     head = session.get(ChainHeadRow, _HEAD)
-    if (head.seq, head.link) != (count, previous) if head else count:
+    if head is None or (head.seq, head.link) != (count, previous):
         raise VaultError(f"The record is cut off after event {count}: later events were removed.")
     return count
 

@@ -19,7 +19,7 @@ from store.clock import from_text, to_text
 from store.codenames import new_codename
 from store.errors import NoSuchCase, NotAllowed
 from store.models import AttachmentRow, CaseRow, MessageRow, RecusalRow, VoteRow, new_id
-from store.names import is_named
+from store.names import who_is_meant, who_is_named
 from store.people import Member, Roster
 from store.records import (
     Arrival,
@@ -168,6 +168,15 @@ def recuse(
     return added
 
 
+def recuse_for_reporter(
+    session: Session, vault: Vault, case_id: str, recusals: Sequence[Recusal], at: datetime
+) -> None:
+    """Recuse whom the reporter excludes in a case that exists already."""
+    row = session.exec(select(CaseRow).where(CaseRow.id == case_id)).one()
+    if row.wrapped_key is not None:
+        recuse(session, vault, row, _box(vault, row), recusals, "reporter", at)
+
+
 def recuse_by_hand(
     session: Session, vault: Vault, roster: Roster, codename: str, member: str, actor: str, at: datetime
 ) -> bool:
@@ -249,7 +258,7 @@ def screen(session: Session, vault: Vault, roster: Roster, row: CaseRow, at: dat
     ]
     asked = facts(vault, row).also_excluded
     found = [Recusal(member.id, "reporter") for member in unseen if asked_for(asked, member)]
-    found += [Recusal(member.id, "named") for member in unseen if is_named(texts, member, roster.members)]
+    found += [Recusal(member.id, "named") for member in who_is_named(texts, unseen, roster.members)]
     recuse(session, vault, row, box, found, "desk", at)
     row.screened = json.dumps({**done, **fresh})
     session.add(row)
@@ -258,8 +267,6 @@ def screen(session: Session, vault: Vault, roster: Roster, row: CaseRow, at: dat
 
 def asked_for(asked: Sequence[str], member: Member) -> bool:
     """Whether one of the names that a reporter excluded, and that matched nobody then, means this member."""
-    from store.names import who_is_meant
-
     return any(who_is_meant(name, [member]) for name in asked)
 
 

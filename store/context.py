@@ -111,9 +111,7 @@ def refresh_roster(context: Context, desk: Desk) -> Loaded:
     loaded = context.rosters.current(desk)
     at = context.clock()
     duty = ",".join(f"{member.id}:{member.role}" for member in loaded.roster.on_duty(at))
-    state = context.vault.digest(
-        "roster state", "\0".join([loaded.source, duty, _key_state(context, loaded.roster)]).encode()
-    )
+    state = context.vault.digest("roster state", "\0".join([loaded.source, duty, loaded.keys]).encode())
     complaint = context.vault.digest("roster complaint", loaded.complaint.encode()) if loaded.complaint else ""
     with context.database.read() as session:
         row = session.get(RosterRow, desk.id)
@@ -122,14 +120,6 @@ def refresh_roster(context: Context, desk: Desk) -> Loaded:
     with context.database.write() as session:
         _note_roster(session, context, desk, loaded, state, complaint)
     return loaded
-
-
-def _key_state(context: Context, roster: Roster) -> str:
-    """What tells that a member's key was renewed."""
-    if not roster.members:
-        return ""
-    keys = context.keyring.public_keys([member.fingerprint for member in roster.members])
-    return ",".join(f"{key.fingerprint}:{key.can_encrypt}:{key.expires}" for key in keys)
 
 
 def _note_roster(session: Session, context: Context, desk: Desk, loaded: Loaded, state: str, complaint: str) -> None:

@@ -41,3 +41,7 @@ class StoreUnavailable(TryLater):
 
 class OpenPGPUnavailable(TryLater):
     """GnuPG is missing, took too long, or died half way."""
+
+
+class OpenPGPStopped(OpenPGPUnavailable):
+    """GnuPG was at work on one message and took too long or died; the message itself may be the cause."""

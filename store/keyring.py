@@ -24,7 +24,7 @@ from typing import IO, Any
 import gnupg
 
 from store.config import Config, read_secret
-from store.errors import ConfigError, KeyProblem, OpenPGPUnavailable
+from store.errors import ConfigError, KeyProblem, OpenPGPStopped, OpenPGPUnavailable
 from store.openpgp import (
     Decryption,
     PublicKey,
@@ -311,7 +311,7 @@ class Keyring:
         if code < 0:
             late = (datetime.now(UTC) - started).total_seconds() >= self._seconds
             why = f"took longer than {self._seconds:g} s" if late else "was killed"
-            raise OpenPGPUnavailable(f"GnuPG {why}. It is tried again.")
+            raise OpenPGPStopped(f"GnuPG {why}. It is tried again.")
         return out, lines, code
 
 

@@ -1,7 +1,7 @@
 """Whether a text names a member. Pure; the rules behind two sources of recusal.
 
 `who_is_meant` reads what a reporter wrote after `Exclude:` and is generous: one word of a name, a near spelling,
-another script, an initial. `is_named` reads a whole report and is stricter: full name, alias, handle or address.
+another script, an initial. `who_is_named` reads a whole report and is stricter: full name, alias, handle or address.
 Both compare folded text: NFKC, case folded, invisible characters removed, transliterated to ASCII.
 """
 
@@ -35,6 +35,8 @@ _GREETING = frozenset(
 
 def fold(text: str) -> str:
     """A text as it is compared: compatibility forms, case, accents, script and invisible characters evened out."""
+    if text.isascii():
+        return text.casefold()
     text = unicodedata.normalize("NFKC", text)
     visible = "".join(char for char in text if unicodedata.category(char) != "Cf")
     return anyascii(visible).casefold()
@@ -47,11 +49,11 @@ def words(text: str) -> list[str]:
 
 def near(one: str, other: str) -> bool:
     """Whether two folded words are the same but for a slip: one for four letters and more, two from eight on."""
-    shorter = min(len(one), len(other))
-    allowed = 0 if shorter < 4 else 1 if shorter < 8 else 2
     if one == other:
         return True
-    return allowed > 0 and OSA.distance(one, other, score_cutoff=allowed) <= allowed
+    shorter = min(len(one), len(other))
+    allowed = 0 if shorter < 4 else 1 if shorter < 8 else 2
+    return 0 < allowed >= abs(len(one) - len(other)) and OSA.distance(one, other, score_cutoff=allowed) <= allowed
 
 
 def who_is_meant(asked: str, members: Iterable[Member]) -> list[Member]:
@@ -92,27 +94,37 @@ def _same_person(wanted: Sequence[str], form: Sequence[str]) -> bool:
     return len(form) > 1 and all(any(near(word, part) for word in wanted) for part in form)
 
 
-def is_named(texts: Sequence[str], member: Member, everyone: Sequence[Member]) -> bool:
-    """Whether a member is named in a report: full name, alias, handle or address; a greeting alone does not count.
+def who_is_named(texts: Sequence[str], members: Sequence[Member], everyone: Sequence[Member]) -> list[Member]:
+    """The members who are named in a report: full name, alias, handle or address.
 
-    `everyone` is the roster: a greeting may name several of them.
+    A greeting line alone does not count; `everyone` is the roster, for a greeting may name several of them.
     """
-    return any(_is_named_in(_without_greeting(text, everyone), member) for text in texts if text)
+    read = [_Read(text, everyone) for text in texts if text]
+    return [member for member in members if any(_names(text, member) for text in read)]
 
 
-def _is_named_in(text: str, member: Member) -> bool:
-    folded = fold(text)
-    if _holds_address(folded, fold(member.email)):
+class _Read:
+    """A text, folded once for all members."""
+
+    def __init__(self, text: str, everyone: Sequence[Member]) -> None:
+        text = _without_greeting(text, everyone)
+        self.folded = fold(text)
+        self.words = _WORD.findall(self.folded)
+        self.line = f" {' '.join(self.words)} "
+        self.vocabulary = set(self.words)
+        self.unspaced = "" if text.isascii() else re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
+
+
+def _names(text: _Read, member: Member) -> bool:
+    if _holds_address(text.folded, fold(member.email)):
         return True
-    if any(_holds_handle(folded, fold(handle)) for handle in (member.id, *member.aliases) if handle):
+    if any(_holds_handle(text.folded, fold(handle)) for handle in (member.id, *member.aliases)):
         return True
-    found = _WORD.findall(folded)
-    line = f" {' '.join(found)} "
-    if any(f" {' '.join(form)} " in line for form in _full_forms(member)):
+    if any(f" {' '.join(form)} " in text.line for form in _full_forms(member)):
         return True
-    if any(_unspaced_in(name, text) for name in (member.name, *member.aliases)):
+    if any(_unspaced_in(name, text.unspaced) for name in (member.name, *member.aliases)):
         return True
-    return _nearly_there(words(member.name), found)
+    return _nearly_there(words(member.name), text)
 
 
 def _full_forms(member: Member) -> list[list[str]]:
@@ -134,28 +146,25 @@ def _holds_handle(folded: str, handle: str) -> bool:
     return len(bare) > 1 and re.search(rf"(?<![\w.])@{re.escape(bare)}(?![\w-])", folded) is not None
 
 
-def _unspaced_in(name: str, text: str) -> bool:
+def _unspaced_in(name: str, unspaced: str) -> bool:
     """Scripts that set no spaces: the name as it is, anywhere."""
+    if not unspaced or name.isascii():
+        return False
     bare = re.sub(r"\s+", "", unicodedata.normalize("NFKC", name))
-    return (
-        len(bare) > 1
-        and _UNSPACED.search(bare) is not None
-        and bare in re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
-    )
+    return len(bare) > 1 and _UNSPACED.search(bare) is not None and bare in unspaced
 
 
-def _nearly_there(name: Sequence[str], found: Sequence[str]) -> bool:
+def _nearly_there(name: Sequence[str], text: _Read) -> bool:
     """A full name of two words or more with a slip in it, in either order."""
     if len(name) < 2 or sum(map(len, name)) < 7:
         return False
-    vocabulary = set(found)
-    alike = [{word for word in vocabulary if near(word, part)} for part in name]
+    alike = [{word for word in text.vocabulary if near(word, part)} for part in name]
     if not all(alike):
         return False
     return any(
-        all(found[start + step] in alike[index] for step, index in enumerate(order))
+        all(text.words[start + step] in alike[index] for step, index in enumerate(order))
         for order in (range(len(name)), range(len(name) - 1, -1, -1))
-        for start in range(len(found) - len(name) + 1)
+        for start in range(len(text.words) - len(name) + 1)
     )
 
 

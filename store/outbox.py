@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import make_msgid
 
+from sqlalchemy import text
 from sqlmodel import Session, col, or_, select, update
 
 from store.clock import from_text, to_text
@@ -21,6 +22,10 @@ from store.models import CaseRow, DeliveryRow, NoticeRow
 # Kinds that go to the readers of a case, and are told to whoever becomes a reader later.
 TO_READERS = frozenset({"report", "held"})
 OPEN_STATES = frozenset({"new", "held", "acknowledged", "investigating", "decided"})
+_COUNT_REPLY = text(
+    "INSERT INTO reply_counts (address_hash, day, count) VALUES (:hash, :day, 1) "
+    "ON CONFLICT (address_hash, day) DO UPDATE SET count = reply_counts.count + 1 RETURNING count"
+)
 FINAL = frozenset({"sent", "bounced", "withdrawn"})
 
 
@@ -224,6 +229,12 @@ def retry_now(session: Session, at: datetime, *, desk: str | None = None, held_o
         update(NoticeRow).where(col(NoticeRow.id).in_({row.notice_id for row in rows})).values(due=now, done=0)
     )
     return len(rows)
+
+
+def allow_reply(session: Session, address_hash: str, day: str, limit: int) -> bool:
+    """Count a reply to an address on a day; whether it is within the limit."""
+    count = session.connection().execute(_COUNT_REPLY, {"hash": address_hash, "day": day}).scalar_one()
+    return int(count) <= limit
 
 
 def next_due(session: Session) -> datetime | None:

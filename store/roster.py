@@ -6,6 +6,7 @@ last good roster (sealed, so that it survives a restart), and says when a file i
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 import tomllib
@@ -172,8 +173,8 @@ def _line_of(source: str, key: str) -> int:
     return 1
 
 
-def check_keys(roster: Roster, source: str, file: Path, folder: Path, keyring: Keyring) -> Roster:
-    """Check that each member's key file holds a usable key of the pinned fingerprint; import the good ones.
+def check_keys(roster: Roster, source: str, file: Path, folder: Path, keyring: Keyring) -> str:
+    """Check that each member's key file holds a usable key of the pinned fingerprint; import them; their digest.
 
     All are checked before any is imported. Raises RosterError naming the line.
     """
@@ -181,7 +182,7 @@ def check_keys(roster: Roster, source: str, file: Path, folder: Path, keyring: K
     good = [_key_material(member, index, folder, keyring, lines) for index, member in enumerate(roster.members)]
     for material in good:
         keyring.add_public(material)
-    return roster
+    return hashlib.sha256(b"\0".join(good)).hexdigest()
 
 
 def key_file(member: Member, folder: Path) -> Path:
@@ -225,10 +226,11 @@ def _key_material(member: Member, index: int, folder: Path, keyring: Keyring, li
 
 @dataclass(frozen=True)
 class Loaded:
-    """A roster in force, and the complaint about a newer file that was refused."""
+    """A roster in force, a digest of its members' key files, and the complaint about a newer file that was refused."""
 
     roster: Roster
     source: str
+    keys: str = ""
     complaint: str = ""
 
 
@@ -265,16 +267,15 @@ class RosterBook:
 
     def check(self, desk: Desk) -> Roster:
         """Read the file as it is now. Raises RosterError."""
-        return self._read(desk)[0]
+        return self._read(desk).roster
 
     def _load(self, desk: Desk, before: Loaded | None) -> Loaded:
         try:
-            roster, source = self._read(desk)
-            return Loaded(roster, source)
+            return self._read(desk)
         except (RosterError, KeyProblem) as error:
             return replace(before or self._restore(desk), complaint=str(error))
 
-    def _read(self, desk: Desk) -> tuple[Roster, str]:
+    def _read(self, desk: Desk) -> Loaded:
         file = self._config.path(desk.roster)
         try:
             source = file.read_text(encoding="utf-8")
@@ -287,7 +288,8 @@ class RosterBook:
                 f"{file}: cannot be read ({type(error).__name__}). Check its permissions and that it is UTF-8."
             ) from None
         roster = parse(source, file, desk)
-        return check_keys(roster, source, file, self._config.path(desk.keys), self._keyring), source
+        keys = check_keys(roster, source, file, self._config.path(desk.keys), self._keyring)
+        return Loaded(roster, source, keys)
 
     def _restore(self, desk: Desk) -> Loaded:
         source = self._last_good(desk.id)

@@ -215,3 +215,5 @@ def upgrade() -> None:
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_deliveries_case_id"), ["case_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_deliveries_notice_id"), ["notice_id"], unique=False)
+    # The chain of events begins with a head that has no events before it.
+    op.execute("INSERT INTO chain_head (id, seq, link) VALUES (1, 0, '')")

@@ -1,0 +1,87 @@
+"""What a reporter may ask for: by lines on top of the text, or by an extension of the address. Pure.
+
+Exclude: NAME        keep the case from these people       conduct+except-NAME@
+Reply: no            send me no acknowledgement            conduct+quiet@
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from intake.message import clean
+from store.config import Desk
+
+_LINE = re.compile(r"[\s>*_#`\-\u2022]*(exclude|reply)[\s*_`]*[:\uff1a][\s*_`]*(.*?)[\s*_`]*$", re.IGNORECASE)
+_GREETING = re.compile(
+    r"\W*(hi|hello|hey|dear|good (morning|afternoon|evening|day)|hallo|liebe[rs]?|guten (tag|morgen|abend)|hola|bonjour|bonsoir|"
+    r"salut|ol[aá]|buen[oa]s? \w+|bom dia|boa (tarde|noite)|ciao|aloha|to whom it may concern)\b.{0,60}$",
+    re.IGNORECASE,
+)
+_NO = re.compile(r"(no|none|never|nein|nee|non|n[aã]o|n[oã]|false|0|لا)\b[.!]?.*$", re.IGNORECASE)
+_LINE_LIMIT = 500
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a reporter asked for. Each of `exclude` is one line, which may hold several names."""
+
+    exclude: tuple[str, ...] = ()
+    quiet: bool = False
+
+    def __or__(self, other: Asked) -> Asked:
+        return Asked(tuple(dict.fromkeys((*self.exclude, *other.exclude))), self.quiet or other.quiet)
+
+
+def from_text(text: str) -> Asked:
+    """The lines on top of an opened text; blank lines and one greeting may stand before and between them."""
+    exclude: list[str] = []
+    quiet = greeted = False
+    for line in text.splitlines():
+        if not line.strip():
+            continue
+        found = _LINE.match(line)
+        if found is None:
+            if greeted or not _GREETING.match(line):
+                break
+            greeted = True
+        elif found[1].lower() == "exclude":
+            exclude += [found[2].strip()[:_LINE_LIMIT]]
+        else:
+            quiet = quiet or _NO.match(found[2]) is not None
+    return Asked(tuple(filter(None, dict.fromkeys(exclude))), quiet)
+
+
+def names(line: str) -> list[str]:
+    """The single names in what follows `Exclude:`, which may list several."""
+    pieces = re.split(r"[,;/&\u3001\uff0c]|\s(?:and|und|y|et|e|or)\s", line)
+    return [name for piece in pieces if (name := piece.strip())]
+
+
+def desk_of(address: str, desks: tuple[Desk, ...]) -> tuple[Desk, Asked] | None:
+    """The desk that an envelope recipient (RFC 5321) means, and what its extensions ask for; None when unknown.
+
+    Extensions may be combined: `conduct+quiet+except-jane@`. A name that nobody bears is accepted all the same:
+    whether a name stands on the roster must not be found out by asking.
+    """
+    local, _, domain = clean(address).strip().strip("<>").rpartition("@")
+    base, *extensions = local.strip('"').split("+")
+    for desk in desks:
+        if any(f"{base}@{domain}".casefold() == own.casefold() for own in desk.addresses):
+            asked = _extensions(extensions)
+            return (desk, asked) if asked is not None else None
+    return None
+
+
+def _extensions(extensions: list[str]) -> Asked | None:
+    asked = Asked()
+    for extension in extensions:
+        word, _, name = extension.partition("-")
+        if extension.casefold() == "quiet":
+            asked |= Asked(quiet=True)
+        elif word.casefold() == "except" and name:
+            meant = name.replace("=", "@") if "=" in name else re.sub(r"[-_.]+", " ", name)
+            asked |= Asked(exclude=(meant,))
+        else:
+            return None
+    return asked

@@ -1,0 +1,24 @@
+"""HTML becomes text; it is never rendered, and nothing it names is fetched."""
+
+from __future__ import annotations
+
+from inscriptis import get_text
+from inscriptis.css_profiles import CSS_PROFILES
+from inscriptis.model.config import ParserConfig
+
+from intake.message import clean
+
+HTML_LIMIT = 2_000_000
+_SETTINGS = ParserConfig(css=CSS_PROFILES["strict"], display_links=True)
+
+
+def html_to_text(html: str) -> str | None:
+    """The text of an HTML page; None when it is too long or can't be read, and is better kept as a file."""
+    if len(html) > HTML_LIMIT:
+        return None
+    # An encoding declaration in the page contradicts what was decoded already, and lxml refuses the two together.
+    body = html.split("?>", 1)[-1] if html.lstrip().startswith("<?xml") else html
+    try:
+        return clean(get_text(body, _SETTINGS)).strip() + "\n"
+    except (ValueError, RecursionError, AssertionError, AttributeError, IndexError, KeyError, TypeError):
+        return None

@@ -1,0 +1,231 @@
+"""A mail as received, read without trusting it. Pure: octets in, values out (RFC 5322, RFC 2045-2047).
+
+The structure comes from the standard library's parser. What stands in a mail may be broken in any way; every
+function here gives the best that can be had, and whoever calls `read_mail` treats an exception as a mail that
+can't be read, never as one that can be refused.
+"""
+
+from __future__ import annotations
+
+import email.policy
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.message import Message
+from email.parser import BytesParser
+from email.utils import getaddresses
+from itertools import pairwise
+
+_HEADER_LIMIT = 64_000
+_SHOWN_LIMIT = 998
+
+# Written along the way or by the last hop; they differ when the same mail comes twice.
+_TRACE = frozenset(
+    b"""
+    received return-path delivered-to x-original-to envelope-to x-envelope-to x-envelope-from x-delivered-to
+    x-forwarded-to x-forwarded-for x-received authentication-results received-spf x-spam-status x-spam-score
+    x-spam-level x-spam-flag x-spam-checker-version arc-seal arc-message-signature arc-authentication-results
+    x-uid x-keywords status x-status lines content-length
+    """.split()
+)
+
+
+@dataclass(frozen=True)
+class Address:
+    """A mailbox of an address header."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A parsed mail: the tree, and the headers that rules ask for."""
+
+    root: Message = field(repr=False)
+    raw: bytes = field(repr=False)
+    subject: str
+    sender: tuple[Address, ...]
+    reply_to: tuple[Address, ...]
+    recipients: tuple[Address, ...]
+    message_id: str
+    date: str
+
+    @property
+    def sender_text(self) -> str:
+        """The author as shown to a reader."""
+        return ", ".join(f"{item.name} <{item.address}>" if item.name else item.address for item in self.sender)
+
+
+def parse(raw: bytes) -> Message:
+    """The tree of a MIME entity."""
+    return BytesParser(policy=email.policy.compat32).parsebytes(raw)
+
+
+def read_mail(raw: bytes) -> Mail:
+    """Parse a mail and read its headers."""
+    root = parse(raw)
+    return Mail(
+        root=root,
+        raw=raw,
+        subject=header(root, "Subject"),
+        sender=addresses(root, "From") or addresses(root, "Sender"),
+        reply_to=addresses(root, "Reply-To"),
+        recipients=addresses(root, "To", "Cc", "Bcc", "Resent-To", "Resent-Cc"),
+        message_id=header(root, "Message-ID"),
+        date=header(root, "Date"),
+    )
+
+
+def header(entity: Message, name: str) -> str:
+    """The first header of a name, decoded (RFC 2047), on one line, of bounded length, without control characters."""
+    values = header_values(entity, name)
+    return one_line(decoded(values[0])) if values else ""
+
+
+def header_values(entity: Message, *names: str) -> list[str]:
+    """All values of headers of these names, undecoded and of bounded length."""
+    wanted = {name.lower() for name in names}
+    return [raw_text(str(value)) for name, value in entity.raw_items() if name.lower() in wanted]
+
+
+def raw_text(value: str) -> str:
+    """A header value as the parser gave it, with 8-bit octets read as UTF-8 or Latin-1."""
+    text = value[:_HEADER_LIMIT]
+    if text.isascii():
+        return text
+    octets = text.encode("utf-8", "surrogateescape")
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")
+
+
+def decoded(text: str) -> str:
+    """Text with its encoded words decoded; words that can't be are left as they are."""
+    if "=?" not in text:
+        return text
+    try:
+        pieces = decode_header(text)
+    except (HeaderParseError, ValueError):
+        return text
+    return "".join(piece if isinstance(piece, str) else to_text(piece, charset) for piece, charset in pieces)
+
+
+def addresses(entity: Message, *names: str) -> tuple[Address, ...]:
+    """The mailboxes in all headers of these names; what is not one is left out."""
+    values = [re.sub(r"[\r\n\x00]+", " ", value) for value in header_values(entity, *names)]
+    found = getaddresses(values)
+    if not any("@" in address for _, address in found):
+        # Strict readings refuse a whole header for one bad mailbox: take what looks like an address.
+        found = [("", match) for value in values for match in re.findall(r"[^\s<>,;:\"()]+@[^\s<>,;:\"()]+", value)]
+    return tuple(Address(one_line(decoded(name)), address) for name, address in found if _plausible(address))
+
+
+def _plausible(address: str) -> bool:
+    local, _, domain = address.rpartition("@")
+    return bool(local and domain) and len(address) <= 320 and not re.search(r"[\s\x00-\x1f\x7f<>]", address)
+
+
+def to_text(octets: bytes, charset: str | None) -> str:
+    """Text of a named charset; of an unknown or wrong one, UTF-8 if it is that, otherwise Windows-1252."""
+    for name in (charset, "utf-8"):
+        try:
+            return octets.decode(name or "utf-8")
+        except (LookupError, UnicodeDecodeError, ValueError):
+            continue
+    return octets.decode("cp1252", "replace")
+
+
+def clean(text: str) -> str:
+    """Text with line feeds for line ends, and without the control characters that could steer a terminal."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", text)
+
+
+def one_line(text: str) -> str:
+    """Text on one line, of bounded length, fit for a header or a table."""
+    return " ".join(clean(text).split())[:_SHOWN_LIMIT]
+
+
+def part_octets(part: Message) -> bytes:
+    """The content of a leaf part with its transfer encoding undone."""
+    content = part.get_payload(decode=True)
+    if isinstance(content, bytes):
+        return content
+    content = part.get_payload()
+    return content.encode("utf-8", "surrogateescape") if isinstance(content, str) else b""
+
+
+def part_text(part: Message) -> str:
+    """The text of a leaf part."""
+    return clean(to_text(part_octets(part), part.get_param("charset") and str(part.get_content_charset())))
+
+
+def file_name(part: Message) -> str:
+    """What the sender called an attachment: the last component, for show and never a path; empty when unnamed."""
+    try:
+        name = part.get_filename() or ""
+    except (LookupError, ValueError, TypeError):
+        name = ""
+    shown = one_line(decoded(raw_text(name)))
+    return re.split(r"[/\\]", shown)[-1].lstrip(".").strip()[:200]
+
+
+def content_type(part: Message) -> str:
+    """The media type of a part, in lower case."""
+    return part.get_content_type().lower()
+
+
+def children(part: Message) -> list[Message]:
+    """The parts of a multipart entity; of any other, none."""
+    payload = part.get_payload()
+    return [item for item in payload if isinstance(item, Message)] if isinstance(payload, list) else []
+
+
+def leaves(part: Message) -> Iterator[Message]:
+    """The leaf parts in order; a forwarded message counts as one leaf."""
+    stack = [part]
+    while stack:
+        item = stack.pop()
+        if item.is_multipart() and content_type(item) != "message/rfc822":
+            stack.extend(reversed(children(item)))
+        else:
+            yield item
+
+
+def body_parts(raw: bytes, boundary: str) -> list[bytes]:
+    """The exact octets of the parts between boundary lines (RFC 2046 section 5.1.1): what a signature covers."""
+    mark = re.escape(boundary.encode("utf-8", "surrogateescape"))
+    lines = list(re.finditer(rb"(?:^|(?<=\n))--" + mark + rb"(--)?[ \t]*\r?(?:\n|\Z)", raw))
+    parts = []
+    for this, following in pairwise(lines):
+        if this[1]:
+            break
+        parts.append(re.sub(rb"\r?\n\Z", b"", raw[this.end() : following.start()]))
+    return parts
+
+
+def canonical(octets: bytes) -> bytes:
+    """With CRLF line ends, as a signature is made over them (RFC 3156 section 5)."""
+    return re.sub(rb"\r?\n", b"\r\n", octets)
+
+
+def without_trace(raw: bytes) -> bytes:
+    """A mail less what was written along the way, with even line ends: the same for the same mail twice."""
+    head, separator, body = _split(raw)
+    kept, keep = [], True
+    for line in head.split(b"\n"):
+        line = line.rstrip(b"\r")
+        if not line.startswith((b" ", b"\t")):
+            keep = line.partition(b":")[0].strip().lower() not in _TRACE
+        if keep:
+            kept.append(line)
+    return b"\n".join(kept) + separator + body.replace(b"\r\n", b"\n").rstrip(b"\n")
+
+
+def _split(raw: bytes) -> tuple[bytes, bytes, bytes]:
+    found = re.search(rb"\r?\n\r?\n", raw)
+    return (raw[: found.start()], b"\n\n", raw[found.end() :]) if found else (raw, b"", b"")

@@ -1,0 +1,240 @@
+"""A mail opened: the one report in it, what stood around it, its files, and who signed.
+
+Opened and unopened never mix: only one fully decrypted, integrity-protected part is the report; texts outside
+it are kept apart. A mail that does not open has a `failure` and no report.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from intake.message import Mail, clean, header_values, one_line, parse, to_text
+from intake.pieces import Piece, is_public_key, pieces, protected_subject
+from store.openpgp import Decryption, Failure, Signature
+from store.records import Attachment, Body, Encryption
+
+_SCREENED_TEXT = 1_000_000
+_TEXT_NAMES = re.compile(r"(^|\.)(txt|text|md|eml|mime)$|^[^.]*$", re.IGNORECASE)
+
+FAILURES: dict[Failure, str] = {
+    "no-key": "it is encrypted to a key that this desk does not have",
+    "damaged": "its encrypted part is damaged",
+    "no-integrity": "its encrypted part has no integrity protection",
+    "too-large": "it unpacks to more than the limit",
+}
+OUTSIDE_NOTE = "came outside the encrypted part"
+
+
+class Opener(Protocol):
+    """What this needs of GnuPG (`store.keyring.Keyring`)."""
+
+    def decrypt(self, data: bytes) -> Decryption:
+        """Open a message."""
+
+    def verify(self, signed: bytes, signature: bytes) -> Signature:
+        """Check a detached signature."""
+
+    def verify_clear(self, data: bytes) -> tuple[bytes | None, Signature]:
+        """Read a signed text."""
+
+
+@dataclass(frozen=True)
+class OpenedMail:
+    """What a mail says. `keys` are public keys that came with it, those from inside the encryption first."""
+
+    body: Body = field(repr=False)
+    attachments: tuple[Attachment, ...] = field(default=(), repr=False)
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def texts(self) -> list[str]:
+        """Everything that may name a person."""
+        body = self.body
+        files = [item.name for item in self.attachments]
+        files += [to_text(item.data[:_SCREENED_TEXT], None) for item in self.attachments if _is_text(item)]
+        return [body.text, body.outside_text, body.subject, body.outside_subject, body.sender, *files]
+
+
+@dataclass
+class _Content:
+    """What an opened entity says, while it is put together."""
+
+    text: str = ""
+    outside: str = ""
+    subject: str | None = None
+    signature: Signature = Signature()
+    encryption: Encryption = "none"
+    failure: str = ""
+    files: list[Attachment] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)
+
+
+def open_mail(mail: Mail, gnupg: Opener) -> OpenedMail:
+    """Open a parsed mail.
+
+    Raises OpenPGPUnavailable when GnuPG could not do its work now.
+    """
+    found = pieces(mail.raw, mail.root)
+    content = _open_sealed(found, gnupg)
+    if content is None:
+        content = _open_plain(found, gnupg)
+    subject = content.subject if content.subject is not None else mail.subject
+    body = Body(
+        sender=mail.sender_text,
+        subject="" if content.failure else subject,
+        text=content.text.strip("\n"),
+        outside_text=content.outside.strip("\n"),
+        outside_subject=mail.subject if content.failure or subject != mail.subject else "",
+        encryption=content.encryption,
+        signature=content.signature,
+        failure=content.failure,
+        date=mail.date,
+    )
+    keys = [*content.keys, *_autocrypt_keys(mail)]
+    return OpenedMail(body, tuple(content.files), tuple(dict.fromkeys(keys)))
+
+
+def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
+    """The content of a mail with sealed parts; None when it has none, or only sealed files beside a plain report."""
+    report: _Content | None = None
+    failure: Failure | None = None
+    opened: list[Attachment] = []
+    unopened: list[Attachment] = []
+    form: Encryption = "none"
+    for piece in found:
+        if piece.kind != "sealed":
+            continue
+        result = gnupg.decrypt(piece.octets)
+        if result.plain is None:
+            failure = failure or result.failure or "damaged"
+            form = form if form != "none" else piece.form
+            unopened.append(_as_file(piece, f"could not be opened: {FAILURES[result.failure or 'damaged']}"))
+        elif report is None and (content := _report(piece, result.plain, gnupg)) is not None:
+            report = content
+            report.encryption = piece.form
+            if result.signature.status != "none":
+                report.signature = result.signature
+        else:
+            note = f"was encrypted; signature: {result.signature.status}"
+            opened.append(Attachment(_bare_name(piece.name), _opened_type(piece), result.plain, note))
+    if not (report or opened or unopened):
+        return None
+    plain = _open_plain([piece for piece in found if piece.kind != "sealed"], gnupg)
+    outside = "\n\n".join(text for text in (plain.text.strip("\n"), plain.outside.strip("\n")) if text)
+    if report is None and failure is not None:
+        return _Content(
+            outside=outside,
+            encryption=form,
+            failure=FAILURES[failure],
+            files=[*plain.files, *opened, *unopened],
+            keys=plain.keys,
+        )
+    if report is None:
+        plain.encryption = "none" if plain.text.strip() else "attachment"
+        plain.files += opened
+        return plain
+    report.outside = "\n\n".join(text for text in (report.outside, outside) if text)
+    report.files += [*opened, *unopened, *(replace(item, note=item.note or OUTSIDE_NOTE) for item in plain.files)]
+    report.keys += plain.keys
+    return report
+
+
+def _report(piece: Piece, plain: bytes, gnupg: Opener) -> _Content | None:
+    """What a decrypted part says, if it is a text or a MIME entity and not just some file."""
+    looks_mime = re.match(
+        rb"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*)*?(content-type|mime-version)[ \t]*:", plain[:16384], re.IGNORECASE
+    )
+    if piece.form == "pgp/mime" or (piece.form == "attachment" and looks_mime):
+        entity = parse(plain)
+        content = _open_plain(pieces(plain, entity), gnupg)
+        content.subject = protected_subject(entity)
+        return content
+    if piece.form == "attachment" and not (_TEXT_NAMES.search(_bare_name(piece.name)) and _decodes(plain)):
+        return None
+    return _Content(text=clean(to_text(plain, piece.charset if piece.form == "inline" else None)))
+
+
+def _open_plain(found: Iterable[Piece], gnupg: Opener) -> _Content:
+    """The content of an entity without encryption. If part of it is signed, that part is the report."""
+    content = _Content()
+    texts: list[tuple[str, Signature | None]] = []
+    checked: dict[int, Signature] = {}
+    for piece in found:
+        signature = None
+        if piece.region is not None:
+            if id(piece.region) not in checked:
+                checked[id(piece.region)] = gnupg.verify(piece.region.signed, piece.region.signature)
+            signature = checked[id(piece.region)]
+        if piece.kind == "clear-signed":
+            octets, signature = gnupg.verify_clear(piece.octets)
+            texts.append((clean(to_text(octets if octets is not None else piece.octets, piece.charset)), signature))
+        elif piece.kind == "text":
+            texts.append((piece.text, signature))
+        else:
+            content.files.append(
+                _as_file(piece, "could not be opened: it is encrypted once more" if piece.kind == "sealed" else "")
+            )
+            if is_public_key(piece.octets):
+                content.keys.append(piece.octets)
+    signed = [(text, signature) for text, signature in texts if signature is not None and text.strip()]
+    content.signature = signed[0][1] or Signature() if signed else next(iter(checked.values()), Signature())
+    content.text = _join(text for text, signature in texts if not signed or signature is not None)
+    content.outside = _join(text for text, signature in texts if signed and signature is None)
+    return content
+
+
+def _join(texts: Iterable[str]) -> str:
+    return "\n\n".join(text.strip("\n") for text in texts if text.strip())
+
+
+def _as_file(piece: Piece, note: str) -> Attachment:
+    name = piece.name or ("encrypted.asc" if piece.kind == "sealed" else "part")
+    return Attachment(name, one_line(piece.type), piece.octets, note)
+
+
+def _bare_name(name: str) -> str:
+    return re.sub(r"\.(asc|gpg|pgp)$", "", name, flags=re.IGNORECASE)
+
+
+def _opened_type(piece: Piece) -> str:
+    return "application/octet-stream" if piece.type.startswith(("application/pgp", "text/")) else piece.type
+
+
+def _decodes(octets: bytes) -> bool:
+    try:
+        return b"\0" not in octets and bool(octets.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
+
+
+def _is_text(item: Attachment) -> bool:
+    return (
+        item.type.startswith("text/")
+        or item.type == "message/rfc822"
+        or item.name.lower().endswith((".txt", ".md", ".csv", ".eml"))
+    )
+
+
+def _autocrypt_keys(mail: Mail) -> list[bytes]:
+    """The key of an Autocrypt header that speaks for the author (Autocrypt 1.1 section 3.1); one header or none counts."""
+    values = [
+        value
+        for value in header_values(mail.root, "Autocrypt")
+        if _autocrypt_address(value) in {item.address.lower() for item in mail.sender}
+    ]
+    if len(values) != 1:
+        return []
+    found = re.search(r"keydata\s*=\s*([A-Za-z0-9+/=\s]+)", values[0])
+    try:
+        return [base64.b64decode(re.sub(r"\s+", "", found[1]), validate=True)] if found else []
+    except binascii.Error:
+        return []
+
+
+def _autocrypt_address(value: str) -> str:
+    found = re.search(r"(?:^|;)\s*addr\s*=\s*([^;\s]+)", value)
+    return found[1].lower() if found else ""

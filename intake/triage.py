@@ -1,0 +1,127 @@
+"""What a mail is, who must not know of it, and whether its author is written to. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from intake.directives import Asked, names
+from intake.message import Mail, content_type, header, header_values
+from intake.open import OpenedMail
+from store.names import who_is_meant, who_is_named
+from store.people import Member, Roster
+from store.records import Recusal
+
+Kind = Literal["report", "machine", "reply-by-machine"]
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """What triage found.
+
+    `machine` is mail that a program may have sent on a person's behalf (a form, a list): it becomes a case, but
+    is never answered. `reply-by-machine` is a bounce, a receipt or an absence note: kept, and the team not woken.
+    """
+
+    kind: Kind
+    recusals: tuple[Recusal, ...]
+    unmatched: tuple[str, ...]
+    reply_to: str
+    no_reply_because: str
+
+
+def sort(
+    mail: Mail, opened: OpenedMail, sender: str | None, asked: Asked, roster: Roster, is_own: Callable[[str], bool]
+) -> Sorted:
+    """Sort an opened mail.
+
+    `sender` is the envelope's: None when unknown (a mailbox), empty for the null sender (RFC 5321 section 4.5.5).
+    """
+    kind = what_kind(mail, sender)
+    recusals, unmatched = who_is_recused(mail, opened, sender, asked, roster)
+    reply_to, because = reply_address(mail, kind, asked, {item.member for item in recusals}, roster, is_own)
+    return Sorted(kind, recusals, unmatched, reply_to, because)
+
+
+def what_kind(mail: Mail, sender: str | None) -> Kind:
+    """Whether a person wrote, a program on somebody's behalf, or a program in answer (RFC 3834, RFC 3464, RFC 8098)."""
+    root = mail.root
+    auto = header(root, "Auto-Submitted").lower()
+    if auto.startswith("auto-replied") or content_type(root) == "multipart/report":
+        return "reply-by-machine"
+    if header(root, "X-Autoreply") or header(root, "X-Autorespond") or header(root, "X-Failed-Recipients"):
+        return "reply-by-machine"
+    daemon = any(re.match(r"(mailer-daemon|postmaster)@", item.address, re.IGNORECASE) for item in mail.sender)
+    if sender == "" and daemon:
+        return "reply-by-machine"
+    lists = header_values(root, "List-Id", "List-Post", "List-Unsubscribe", "Mailing-List", "X-Loop", "Feedback-ID")
+    bulk = header(root, "Precedence").lower() in ("bulk", "list", "junk", "auto_reply")
+    suppressed = header(root, "X-Auto-Response-Suppress").lower() not in ("", "none")
+    if (auto and auto != "no") or lists or bulk or suppressed or sender == "" or daemon:
+        return "machine"
+    return "report"
+
+
+def who_is_recused(
+    mail: Mail, opened: OpenedMail, sender: str | None, asked: Asked, roster: Roster
+) -> tuple[tuple[Recusal, ...], tuple[str, ...]]:
+    """Who must not know of the case, the strongest reason first; and the excluded names that mean nobody here."""
+    members = roster.members
+    found = [Recusal(member.id, "reporter") for member in meant(asked, members)]
+    authors = [item.address for item in (*mail.sender, *mail.reply_to)] + ([sender] if sender else [])
+    signer = opened.body.signature
+    found += [Recusal(member.id, "sender") for member in members if _is_one_of(member, authors)]
+    found += [
+        Recusal(member.id, "sender")
+        for member in members
+        if signer.status == "valid" and signer.fingerprint == member.fingerprint
+    ]
+    found += [
+        Recusal(member.id, "addressed")
+        for member in members
+        if _is_one_of(member, [item.address for item in mail.recipients])
+    ]
+    shown = [item.name for item in (*mail.recipients, *mail.reply_to) if item.name]
+    found += [Recusal(member.id, "named") for member in who_is_named([*opened.texts(), *shown], members, members)]
+    first: dict[str, Recusal] = {}
+    for recusal in found:
+        first.setdefault(recusal.member, recusal)
+    unmatched = (name for line in asked.exclude for name in names(line) if not who_is_meant(name, members))
+    return tuple(first.values()), tuple(dict.fromkeys(unmatched))
+
+
+def meant(asked: Asked, members: Sequence[Member]) -> list[Member]:
+    """Every member whom the reporter excludes."""
+    return [member for line in asked.exclude for name in (line, *names(line)) for member in who_is_meant(name, members)]
+
+
+def reply_address(
+    mail: Mail, kind: Kind, asked: Asked, recused: Collection[str], roster: Roster, is_own: Callable[[str], bool]
+) -> tuple[str, str]:
+    """Where an acknowledgement may go, or an empty address and why none may."""
+    if kind != "report":
+        return "", "the mail was sent by a program or a list"
+    if asked.quiet:
+        return "", "the reporter asked for none"
+    candidates = mail.reply_to or mail.sender
+    if len(candidates) != 1:
+        return "", "the mail names no author" if not candidates else "the mail names several authors"
+    address = candidates[0].address
+    if is_own(address):
+        return "", "the author's address is the desk's own"
+    if any(_is_one_of(member, [address]) for member in roster.members if member.id in recused):
+        return "", "the author is withheld from the case"
+    return address, ""
+
+
+def _is_one_of(member: Member, addresses: Sequence[str]) -> bool:
+    own = _bare(member.email)
+    return any(_bare(address) == own for address in addresses)
+
+
+def _bare(address: str) -> str:
+    """An address without extension, case folded."""
+    local, _, domain = address.casefold().rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
