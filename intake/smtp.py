@@ -53,14 +53,14 @@ class Handler:
 
     async def handle_RCPT(
         self, _server: object, _session: object, envelope: Any, address: str, _options: list[str]
-    ) -> str:  # noqa: N802 - aiosmtpd's name
+    ) -> str:
         """Take desk addresses with known extensions; refuse all others."""
         if not self._receiver.knows(address):
             return "550 5.1.1 No such address here"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, server: SMTP, _session: object, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+    async def handle_DATA(self, server: SMTP, _session: object, envelope: Any) -> str:
         """Keep the mail, then answer; one answer for each recipient in LMTP."""
         sender = "" if envelope.mail_from in (None, "<>") else envelope.mail_from
         mail = Envelope(envelope.content, sender, tuple(envelope.rcpt_tos))
@@ -73,7 +73,7 @@ class Handler:
             log.warning("not taken in now", reason=str(error))
             reply = "451 4.3.0 Cannot keep this now; try again later"
         except Exception as error:
-            log.error("not taken in", kind=type(error).__name__)
+            log.error("not taken in", kind=type(error).__name__)  # noqa: TRY400 - a traceback may hold content
             reply = "451 4.3.0 Cannot keep this now; try again later"
         return "\r\n".join([reply] * len(envelope.rcpt_tos)) if isinstance(server, LMTP) else reply
 
@@ -123,13 +123,15 @@ class _Limits:
         return super().eof_received() if getattr(self, "_counted", False) else None  # type: ignore[misc]
 
 
-class _LMTP(LMTP):  # type: ignore[misc]
+class _LMTP(LMTP):
     """LMTP whose refusals after DATA come once for each recipient, as RFC 2033 section 4.2 asks."""
 
-    async def push(self, status: str | bytes) -> None:
-        text = status if isinstance(status, str) else status.decode("ascii", "replace")
-        after_data = text.startswith(("552 Error: Too much", "500 Line too long")) and self.envelope is not None
-        await super().push("\r\n".join([text] * max(1, len(self.envelope.rcpt_tos))) if after_data else status)
+    async def push(self, status: Any) -> None:
+        """Send a reply."""
+        refused = isinstance(status, str) and status.startswith(("552 Error: Too much", "500 Line too long"))
+        if refused and self.envelope is not None:
+            status = "\r\n".join([status] * max(1, len(self.envelope.rcpt_tos)))
+        await super().push(status)
 
 
 class Listeners:
@@ -185,7 +187,7 @@ class Listeners:
         handler = Handler(self._receiver, self._executor, hostname, private=private)
 
         def protocol() -> SMTP:
-            return made(
+            return made(  # type: ignore[no-any-return]
                 handler,
                 data_size_limit=size,
                 enable_SMTPUTF8=True,

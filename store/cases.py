@@ -172,7 +172,7 @@ def recuse_for_reporter(
     session: Session, vault: Vault, case_id: str, recusals: Sequence[Recusal], at: datetime
 ) -> None:
     """Recuse whom the reporter excludes in a case that exists already."""
-    row = session.exec(select(CaseRow).where(CaseRow.id == case_id)).one()
+    row = row_by_id(session, case_id)
     if row.wrapped_key is not None:
         recuse(session, vault, row, _box(vault, row), recusals, "reporter", at)
 
@@ -306,6 +306,11 @@ def find_row(session: Session, codename: str) -> CaseRow | None:
     return session.exec(select(CaseRow).where(CaseRow.codename == codename)).first()
 
 
+def row_by_id(session: Session, case_id: str) -> CaseRow:
+    """The row of a case that is known to exist."""
+    return session.exec(select(CaseRow).where(CaseRow.id == case_id)).one()
+
+
 def all_cases(session: Session) -> list[Case]:
     """Every case, oldest first, without opening any."""
     return [_case(session, row) for row in session.exec(select(CaseRow).order_by(col(CaseRow.received_at)))]
@@ -325,7 +330,7 @@ def facts(vault: Vault, row: CaseRow) -> Facts:
 
 def messages(session: Session, vault: Vault, case_id: str) -> list[Message]:
     """The messages of a case, opened, without the content of attachments."""
-    box = _box(vault, session.exec(select(CaseRow).where(CaseRow.id == case_id)).one())
+    box = _box(vault, row_by_id(session, case_id))
     found = session.exec(
         select(MessageRow.id, MessageRow.direction, MessageRow.at, MessageRow.body_sealed)
         .where(MessageRow.case_id == case_id)

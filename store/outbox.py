@@ -7,10 +7,9 @@ holds; who was reached already is on record, and a notice is done when nobody it
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import make_msgid
 
 from sqlalchemy import text
 from sqlmodel import Session, col, or_, select, update
@@ -116,13 +115,12 @@ def still_owned(session: Session, claim: Claim, at: datetime) -> bool:
     return row is not None and row.owner == claim.owner and (row.owned_until or "") >= to_text(at)
 
 
-def expand(session: Session, claim: Claim, recipients: Iterable[str], at: datetime, domain: str) -> list[DeliveryRow]:
+def expand(session: Session, claim: Claim, wanted: Mapping[str, str], at: datetime) -> list[DeliveryRow]:
     """The deliveries to make now, for those who should have the notice now.
 
-    Each new recipient gets a row with a Message-ID of its own, which stays the same over all tries. Deliveries
-    to those who should no longer have it are withdrawn.
+    `wanted` gives each recipient's Message-ID, in order of sending. Each new recipient gets a row. Deliveries to
+    those who should no longer have it are withdrawn.
     """
-    wanted = list(dict.fromkeys(recipients))
     rows = {row.recipient: row for row in session.exec(select(DeliveryRow).where(DeliveryRow.notice_id == claim.id))}
     for recipient, row in rows.items():
         if row.state not in FINAL and recipient not in wanted:
@@ -130,14 +128,14 @@ def expand(session: Session, claim: Claim, recipients: Iterable[str], at: dateti
         elif row.state == "withdrawn" and recipient in wanted:
             row.state, row.due = "waiting", to_text(at)
         session.add(row)
-    for recipient in wanted:
+    for recipient, message_id in wanted.items():
         if recipient not in rows:
             rows[recipient] = DeliveryRow(
                 notice_id=claim.id,
                 case_id=claim.case_id,
                 recipient=recipient,
                 due=to_text(at),
-                message_id=make_msgid(domain=domain),
+                message_id=message_id,
             )
             session.add(rows[recipient])
     session.flush()
@@ -170,6 +168,8 @@ def mark_failed(
 ) -> bool:
     """A try failed. Try again later, exponentially and with jitter, or give up; whether it was given up now."""
     row = _delivery(session, delivery_id)
+    if row.state in FINAL:
+        return False
     row.first_try = row.first_try or to_text(at)
     row.tries += 1
     row.reason = reason

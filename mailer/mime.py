@@ -1,0 +1,136 @@
+"""Mails put together: the protected entity, the sealed and the signed mail around it (RFC 3156). Pure."""
+
+from __future__ import annotations
+
+import email.policy
+import mimetypes
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from email.charset import QP, Charset
+from email.encoders import encode_base64
+from email.header import Header
+from email.message import Message
+from email.mime.base import MIMEBase
+from email.mime.multipart import MIMEMultipart
+from email.mime.nonmultipart import MIMENonMultipart
+from email.utils import formataddr
+from typing import Any
+
+from mailer.padding import filler, padded_length
+from store.records import Attachment
+
+Headers = Sequence[tuple[str, str]]
+
+_CRLF = email.policy.compat32.clone(linesep="\r\n")
+_UTF8 = Charset("utf-8")
+_UTF8.body_encoding = QP
+
+
+def entity(subject: str, text: str, files: Iterable[Attachment] = (), *, padded: bool) -> bytes:
+    """The protected entity: subject, text and files; when padded, of a length that tells little (RFC 9788)."""
+    whole = MIMEMultipart("mixed", boundary=_boundary(), policy=_CRLF)
+    whole.set_param("protected-headers", "v1")
+    _set(whole, "Subject", subject)
+    del whole["MIME-Version"]
+    whole.attach(_text_part(text))
+    for file in files:
+        whole.attach(_file_part(file))
+    made = whole.as_bytes(policy=_CRLF)
+    if not made.endswith(b"\r\n"):
+        made += b"\r\n"
+    return made + filler(padded_length(len(made)) - len(made)) if padded else made
+
+
+def sealed_mail(headers: Headers, armored: bytes) -> bytes:
+    """A multipart/encrypted mail (RFC 3156 section 4) around an armored message."""
+    boundary = _boundary()
+    kind = f'multipart/encrypted; protocol="application/pgp-encrypted"; boundary="{boundary}"'
+    mark = f"--{boundary}".encode()
+    return b"\r\n".join(
+        [
+            header_block([*headers, ("MIME-Version", "1.0"), ("Content-Type", kind)]),
+            mark,
+            b"Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n",
+            mark,
+            b'Content-Type: application/octet-stream; name="encrypted.asc"',
+            b'Content-Disposition: inline; filename="encrypted.asc"\r\n',
+            armored.replace(b"\n", b"\r\n"),
+            mark + b"--\r\n",
+        ]
+    )
+
+
+def signed_mail(headers: Headers, signed: bytes, signature: bytes, micalg: str) -> bytes:
+    """A multipart/signed mail (RFC 3156 section 5). `signed` must be the exact octets that were signed."""
+    boundary = _boundary()
+    kind = f'multipart/signed; protocol="application/pgp-signature"; micalg="{micalg}"; boundary="{boundary}"'
+    mark = f"--{boundary}".encode()
+    return b"\r\n".join(
+        [
+            header_block([*headers, ("MIME-Version", "1.0"), ("Content-Type", kind)]),
+            mark,
+            signed,
+            mark,
+            b'Content-Type: application/pgp-signature; name="signature.asc"\r\n',
+            signature.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"),
+            mark + b"--\r\n",
+        ]
+    )
+
+
+def signable(subject: str, text: str) -> bytes:
+    """A text entity as it is signed: CRLF line ends, no trailing line end, nothing that a relay may change."""
+    part = _text_part(text)
+    _set(part, "Subject", subject)
+    part.set_param("protected-headers", "v1")
+    return part.as_bytes(policy=_CRLF).rstrip(b"\r\n")
+
+
+def header_block(headers: Headers) -> bytes:
+    """Header fields in octets, encoded where they need it (RFC 2047) and folded; no value can add a line."""
+    block = Message(policy=_CRLF)
+    for name, value in headers:
+        _set(block, name, value)
+    return block.as_bytes(policy=_CRLF).rstrip(b"\r\n") + b"\r\n"
+
+
+def _set(block: Message[Any, Any], name: str, value: str) -> None:
+    flat = re.sub(r"[\r\n\x00]+", " ", value)
+    block[name] = flat if flat.isascii() else Header(flat, "utf-8", header_name=name)
+
+
+def mailbox(name: str, address: str) -> str:
+    """A mailbox for a header: display name and address."""
+    return formataddr((re.sub(r"[\r\n\x00]+", " ", name), address)) if name else address
+
+
+def _text_part(text: str) -> Message:
+    part = MIMENonMultipart("text", "plain", policy=_CRLF)
+    del part["MIME-Version"]
+    part.set_payload(text, _UTF8)
+    return part
+
+
+def _file_part(file: Attachment) -> Message:
+    main, _, sub = _safe_type(file).partition("/")
+    part = MIMEBase(main, sub, policy=_CRLF)
+    del part["MIME-Version"]
+    part.set_payload(file.data)
+    encode_base64(part)
+    part.add_header(
+        "Content-Disposition", "attachment", filename=file.name if file.name.isascii() else ("utf-8", "", file.name)
+    )
+    return part
+
+
+def _safe_type(file: Attachment) -> str:
+    """The type to announce: never one that a mail client would take as a part of this very mail, or would open by itself."""
+    kind = file.type if re.fullmatch(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*", file.type) else ""
+    if kind.startswith(("multipart/", "message/", "application/pgp")) or kind in ("text/html", "text/calendar", ""):
+        return "application/octet-stream"
+    return kind if kind != "application/octet-stream" else mimetypes.guess_type(file.name)[0] or kind
+
+
+def _boundary() -> str:
+    return f"=_{secrets.token_hex(16)}"
