@@ -28,6 +28,8 @@ from store.errors import ConfigError, TryLater
 # aiosmtpd logs addresses, and at level debug every line of a mail.
 logging.getLogger("mail.log").disabled = True
 
+# What `ombud deliver` says on the private socket when it was not told the envelope sender.
+UNKNOWN_SENDER = "sender-unknown@localhost.invalid"
 _COMMAND_LIMIT = 4096
 _SOCKET_PATH_LIMIT = 100
 
@@ -62,8 +64,7 @@ class Handler:
 
     async def handle_DATA(self, server: SMTP, _session: object, envelope: Any) -> str:
         """Keep the mail, then answer; one answer for each recipient in LMTP."""
-        sender = "" if envelope.mail_from in (None, "<>") else envelope.mail_from
-        mail = Envelope(envelope.content, sender, tuple(envelope.rcpt_tos))
+        mail = Envelope(envelope.content, self._sender(envelope.mail_from), tuple(envelope.rcpt_tos))
         envelope.content = envelope.original_content = None
         loop = asyncio.get_running_loop()
         try:
@@ -76,6 +77,11 @@ class Handler:
             log.error("not taken in", kind=type(error).__name__)  # noqa: TRY400 - a traceback may hold content
             reply = "451 4.3.0 Cannot keep this now; try again later"
         return "\r\n".join([reply] * len(envelope.rcpt_tos)) if isinstance(server, LMTP) else reply
+
+    def _sender(self, given: str | None) -> str | None:
+        if self._private and given == UNKNOWN_SENDER:
+            return None
+        return "" if given in (None, "<>") else given
 
     async def handle_exception(self, error: Exception) -> str:
         """Whatever goes wrong here is ours: the sender keeps the mail."""

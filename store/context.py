@@ -70,24 +70,52 @@ def open_configured(config: Config, clock: Clock = system_clock) -> Context:
 
 
 def create_vault(config: Config, keyring: Keyring) -> None:
-    """Make the vault file: a new key, as an OpenPGP message to every desk key and archive key. Never overwrites."""
-    owners = [item for desk in config.desk for item in (desk.fingerprint, *desk.archive_fingerprints)]
-    sealed = keyring.seal(new_key(), list(dict.fromkeys(owners)), None)
+    """Make the vault file with a new key. Never overwrites: raises ConfigError when there is one."""
     file = config.path(config.vault_file)
     try:
-        number = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR)
+        _write_private(file, _wrapped(config, keyring, new_key()))
     except FileExistsError:
         raise ConfigError(
             f"{file}: exists already; it is the only key to the database and is never overwritten."
         ) from None
+
+
+def rewrap_vault(config: Config, keyring: Keyring) -> int:
+    """Seal the vault key to every desk key and archive key of the configuration as it is now; to how many.
+
+    Raises ConfigError or KeyProblem; the file is replaced as a whole or not at all.
+    """
+    file = config.path(config.vault_file)
+    fresh = file.with_name(file.name + ".new")
+    fresh.unlink(missing_ok=True)
+    _write_private(fresh, _wrapped(config, keyring, _vault_key(config, keyring)))
+    fresh.replace(file)
+    return len(_owners(config))
+
+
+def _owners(config: Config) -> list[str]:
+    return list(dict.fromkeys(item for desk in config.desk for item in (desk.fingerprint, *desk.archive_fingerprints)))
+
+
+def _wrapped(config: Config, keyring: Keyring, key: bytes) -> bytes:
+    """The vault key as an OpenPGP message to every desk key and archive key."""
+    return keyring.seal(key, _owners(config), None)
+
+
+def _write_private(file: Path, content: bytes) -> None:
+    number = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR)
     with os.fdopen(number, "wb") as handle:
-        handle.write(sealed)
+        handle.write(content)
         handle.flush()
         os.fsync(number)
 
 
 def load_vault(config: Config, keyring: Keyring) -> Vault:
     """Open the vault file with GnuPG. Raises ConfigError or KeyProblem."""
+    return Vault(_vault_key(config, keyring))
+
+
+def _vault_key(config: Config, keyring: Keyring) -> bytes:
     file = config.path(config.vault_file)
     try:
         sealed = file.read_bytes()
@@ -100,7 +128,7 @@ def load_vault(config: Config, keyring: Keyring) -> Vault:
         raise KeyProblem(
             f"{file}: GnuPG cannot open the vault. Is the desk's secret key in {keyring.home}, and its passphrase right?"
         )
-    return Vault(opened.plain)
+    return opened.plain
 
 
 def refresh_roster(context: Context, desk: Desk) -> Loaded:

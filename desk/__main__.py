@@ -1,0 +1,5 @@
+"""`python -m desk` is `ombud`."""
+
+from desk.entry import main
+
+main()

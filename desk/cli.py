@@ -1,0 +1,178 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from desk import cli_cases, logs, show
+from desk.options import ConfigOption, JsonOption, opened
+from store.errors import ConfigError, OmbudError, TryLater
+
+EX_DATAERR, EX_USAGE, EX_NOUSER, EX_SOFTWARE, EX_TEMPFAIL = 65, 64, 67, 70, 75
+
+app = typer.Typer(
+    help="The encrypted mail desk of a conduct or response team.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(cli_cases.cases_app, name="case")
+app.add_typer(cli_cases.outbox_app, name="outbox")
+app.add_typer(cli_cases.roster_app, name="roster")
+audit_app = typer.Typer(help="The record of what happened.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
+
+
+def run() -> None:
+    """Run a command; errors become one sentence and an exit code, never a traceback with content."""
+    try:
+        app()
+    except TryLater as error:
+        _complain(str(error), EX_TEMPFAIL)
+    except OmbudError as error:
+        _complain(str(error), EX_TEMPFAIL if sys.argv[1:2] == ["deliver"] else 1)
+    except Exception as error:
+        where = error.__traceback__
+        while where is not None and where.tb_next is not None:
+            where = where.tb_next
+        place = f"{Path(where.tb_frame.f_code.co_filename).name}:{where.tb_lineno}" if where else "?"
+        code = EX_TEMPFAIL if sys.argv[1:2] == ["deliver"] else EX_SOFTWARE
+        _complain(f"an error that should not be: {type(error).__name__} at {place}. Please report it.", code)
+
+
+def _complain(sentence: str, code: int) -> None:
+    print(f"ombud: {sentence}", file=sys.stderr)
+    sys.exit(code)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder of the new desk.")],
+    address: Annotated[str, typer.Option(help="The address that people write to; asked for when missing.")] = "",
+    name: Annotated[str, typer.Option(help="What people see beside the address.")] = "",
+    operator: Annotated[str, typer.Option(help="Who is told, without content, when something needs a hand.")] = "",
+    database_url: Annotated[str, typer.Option(help="postgresql://…; an SQLite file when missing.")] = "",
+    listen_host: str = "127.0.0.1",
+    listen_port: int = 2525,
+    protocol: Annotated[str, typer.Option(help="smtp or lmtp.")] = "smtp",
+    relay_host: str = "127.0.0.1",
+    relay_port: int = 25,
+    passphrase_file: Annotated[Path | None, typer.Option(help="A file with the passphrase for the desk's key.")] = None,
+    archive_key: Annotated[
+        list[Path] | None, typer.Option(help="A public key, kept offline, that can open the vault too.")
+    ] = None,
+) -> None:
+    """Make a new desk in a folder: configuration, example roster, keys, database. Never overwrites."""
+    from desk.setup import Answers, create
+
+    logs.set_up(quiet=True)
+    if not address:
+        if not sys.stdin.isatty():
+            raise ConfigError("Say which address the desk has: --address conduct@example.org.")
+        address = typer.prompt("Address of the desk (such as conduct@example.org)")
+        name = name or typer.prompt("Name that people see", default=address.partition("@")[0])
+        operator = operator or typer.prompt("Operator's address (told without content; empty for none)", default="")
+    made = create(
+        folder,
+        Answers(
+            address, name, operator, database_url, listen_host, listen_port, protocol, relay_host, relay_port,
+            passphrase_file, tuple(archive_key or ()),
+        ),
+    )  # fmt: skip
+    print(f"The desk is made: {made.config}\nIts key:          {made.fingerprint}\n")
+    print(f"Next: put your team's keys into {folder / 'keys'}, name them in {folder / 'roster.toml'}, then")
+    print(f"  ombud check --config {made.config}\n  ombud run --config {made.config}")
+    print("Keep a copy of the folder offline: without 'gnupg' and 'vault.asc' no case can be opened.")
+
+
+@app.command("run")
+def serve(config: ConfigOption = None) -> None:
+    """Run the desk: take mail in, send notices out."""
+    from desk.service import run as run_service
+    from store.config import find
+
+    logs.set_up()
+    run_service(find(config))
+
+
+@app.command()
+def deliver(
+    recipients: Annotated[
+        list[str], typer.Argument(metavar="RCPT...", help="The envelope recipient, an address of a desk.")
+    ],
+    config: ConfigOption = None,
+    sender: Annotated[str | None, typer.Option(help="The envelope sender; empty for the null sender.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take one mail in from standard input. Exit codes: 0 kept, 65 too large, 67 no such address, 75 try again."""
+    from intake.receive import Envelope, Receiver
+
+    with opened(config) as context:
+        receiver = Receiver(context)
+        for recipient in recipients:
+            if not receiver.knows(recipient):
+                _complain("no desk has this address", EX_NOUSER)
+        limit = int(context.config.listener.size_limit)
+        raw = sys.stdin.buffer.read(limit + 1)
+        if len(raw) > limit:
+            _complain("the mail is larger than listener.size_limit", EX_DATAERR)
+        for receipt in receiver.receive(Envelope(raw, sender, tuple(recipients))):
+            line = {"outcome": receipt.outcome, "case": receipt.codename}
+            show.print_json_line(line) if as_json else print(f"{receipt.outcome} {receipt.codename}")
+
+
+@app.command()
+def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Look whether the desk is well: configuration, permissions, keys, database, roster, relay."""
+    from desk.doctor import examine
+    from store.config import find
+
+    logs.set_up(quiet=True)
+    found = examine(find(config))
+    if as_json:
+        show.print_json([{"check": item.check, "level": item.level, "detail": item.detail} for item in found])
+    else:
+        show.table(
+            "ombud check", ("check", "", "detail"), [(item.check, item.level, item.detail) for item in found], ""
+        )
+    if any(item.level == "failure" for item in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def upgrade(config: ConfigOption = None) -> None:
+    """Bring the database to this version's tables. Make a backup first."""
+    from store.config import find, load
+    from store.database import Database
+
+    database = Database(load(find(config)).database_url)
+    try:
+        database.upgrade()
+    finally:
+        database.close()
+    print("The database is of this version.")
+
+
+@app.command()
+def rewrap(config: ConfigOption = None) -> None:
+    """Seal the vault key to the desk and archive keys of the configuration as it is now."""
+    from store.config import find, load
+    from store.context import rewrap_vault
+    from store.keyring import open_keyring
+
+    loaded = load(find(config))
+    print(f"The vault now opens with {rewrap_vault(loaded, open_keyring(loaded))} keys.")
+
+
+@audit_app.command("verify")
+def audit_verify(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Check that no event was changed or removed."""
+    from store.audit import verify
+
+    with opened(config) as context, context.database.read() as session:
+        count = verify(session, context.vault)
+    show.print_json({"events": count, "intact": True}) if as_json else print(f"{count} events, intact.")

@@ -1,0 +1,166 @@
+"""Commands on cases, on what waits to be sent, and on the roster."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from typing import Annotated
+
+import typer
+
+from desk import logs, show
+from desk.options import AsOption, ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
+from store import cases, outbox
+from store.config import find, load
+from store.context import Context
+from store.errors import ConfigError
+from store.keyring import open_keyring
+from store.people import Roster
+from store.roster import RosterBook
+
+cases_app = typer.Typer(help="Cases and who may know of them.", no_args_is_help=True)
+outbox_app = typer.Typer(help="What waits to be sent.", no_args_is_help=True)
+roster_app = typer.Typer(help="Who serves, and when.", no_args_is_help=True)
+
+ByOption = Annotated[
+    str | None, typer.Option("--by", metavar="MEMBER", help="The reader who asks for it; the operator when missing.")
+]
+
+
+@cases_app.command("list")
+def case_list(config: ConfigOption = None, as_member: AsOption = None, as_json: JsonOption = False) -> None:
+    """List cases, or those that a member may know of."""
+    with opened(config) as context, context.database.write() as session:
+        require_member(context, as_member)
+        lines = [show.case_line(case) for case in show.visible_cases(context, session, as_member)]
+    if as_json:
+        show.print_json(lines)
+    else:
+        show.table(
+            "Cases",
+            ("case", "desk", "state", "received"),
+            [tuple(line.values()) for line in lines],
+            "There are no cases.",
+        )
+
+
+@cases_app.command("show")
+def case_show(
+    codename: str, config: ConfigOption = None, as_member: AsOption = None, as_json: JsonOption = False
+) -> None:
+    """Show a case. For a member who may not know of it, the answer is that of a case that does not exist."""
+    with opened(config) as context, context.database.write() as session:
+        require_member(context, as_member)
+        record = show.case_record(context, session, codename, as_member)
+    show.print_json(record) if as_json else show.print_case(record)
+
+
+@cases_app.command("recuse")
+def case_recuse(
+    codename: str, member: str, config: ConfigOption = None, by: ByOption = None, as_json: JsonOption = False
+) -> None:
+    """Withhold a case from a member: as the operator, as the member themself, or as another reader."""
+    with opened(config) as context, context.database.write() as session:
+        roster = _roster_of(context, codename)
+        fresh = cases.recuse_by_hand(
+            session, context.vault, roster, codename, member, by or "operator", context.clock()
+        )
+    said = "is withheld from" if fresh else "was withheld already from"
+    show.print_json({"codename": codename, "member": member, "recused": True, "new": fresh}) if as_json else print(
+        f"{codename} {said} {member}."
+    )
+
+
+@cases_app.command("reinstate")
+def case_reinstate(
+    codename: str, member: str, config: ConfigOption = None, by: ByOption = None, as_json: JsonOption = False
+) -> None:
+    """Agree that a member may come back to a case. Two different readers must, unless the operator had withheld it."""
+    with opened(config) as context, context.database.write() as session:
+        roster = _roster_of(context, codename)
+        missing = cases.reinstate(session, context.vault, roster, codename, member, by or "operator", context.clock())
+    if as_json:
+        show.print_json({"codename": codename, "member": member, "reinstated": missing == 0, "votes_missing": missing})
+    else:
+        print(f"{member} is back on {codename}." if missing == 0 else f"Noted; {missing} more reader must agree.")
+
+
+@outbox_app.command("list")
+def outbox_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List what waits, is held for a key, or bounced."""
+    with opened(config) as context, context.database.read() as session:
+        rows = show.deliveries(session)
+    if as_json:
+        show.print_json(rows)
+    else:
+        columns = ("case", "desk", "kind", "recipient", "state", "reason", "tries", "due")
+        show.table("Outbox", columns, [tuple(row.values()) for row in rows], "Nothing waits.")
+
+
+@outbox_app.command("retry")
+def outbox_retry(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Have everything that waits tried again now."""
+    with opened(config) as context, context.database.write() as session:
+        count = outbox.retry_now(session, context.clock())
+    show.print_json({"retried": count}) if as_json else print(f"{count} deliveries are tried again now.")
+
+
+@roster_app.command("check")
+def roster_check(config: ConfigOption = None, desk: DeskOption = None, as_json: JsonOption = False) -> None:
+    """Say whether the roster file can be used, and if not, which line is wrong."""
+    logs.set_up(quiet=True)
+    loaded = load(find(config))
+    book = RosterBook(loaded, open_keyring(loaded), lambda _: None)
+    counts = {
+        item.id: len(book.check(item).members)
+        for item in (loaded.desk if desk is None else (chosen_desk(loaded.desk, desk),))
+    }
+    if as_json:
+        show.print_json(counts)
+        return
+    for desk_id, count in counts.items():
+        print(
+            f"{desk_id}: {count} members, all of them well."
+            if count
+            else f"{desk_id}: warning: the roster names nobody yet."
+        )
+
+
+@roster_app.command("show")
+def roster_show(
+    config: ConfigOption = None,
+    desk: DeskOption = None,
+    at: Annotated[str | None, typer.Option("--at", metavar="DATE", help="As of that day, such as 2026-01-31.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the roster in force, and who of it is on duty on a day."""
+    with opened(config) as context:
+        chosen = chosen_desk(context.config.desk, desk)
+        loaded = context.rosters.current(chosen)
+        lines = show.roster_lines(loaded.roster, _moment(at, loaded.roster) if at else context.clock())
+    if as_json:
+        show.print_json(lines)
+    else:
+        columns = ("id", "name", "role", "email", "fingerprint", "from", "until", "on duty")
+        rows = [(*tuple(line.values())[:-1], "yes" if line["on_duty"] else "") for line in lines]
+        show.table(f"Roster of {chosen.id}", columns, rows, "The roster names nobody yet.")
+    if loaded.complaint:
+        typer.echo(
+            f"ombud: the file was changed, but is refused; this is the last good roster. {loaded.complaint}", err=True
+        )
+
+
+def _moment(day: str, roster: Roster) -> datetime:
+    try:
+        return datetime.combine(datetime.fromisoformat(day).date(), time(12), roster.zone or UTC)
+    except ValueError:
+        raise ConfigError(f"--at: '{day}' is not a date such as 2026-01-31.") from None
+
+
+def _roster_of(context: Context, codename: str) -> Roster:
+    """The roster of the desk that a case is at."""
+    with context.database.read() as session:
+        row = cases.find_row(session, codename)
+    desk = next((desk for desk in context.config.desk if row is not None and desk.id == row.desk), None)
+    if desk is None:
+        raise cases.no_such_case(codename)
+    return context.roster(desk)

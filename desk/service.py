@@ -1,0 +1,171 @@
+"""The running service: listeners, mailer workers, and the tick that notices changed rosters."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from intake.receive import Receiver
+from intake.smtp import Listeners
+from mailer import render
+from mailer.delivery import Mailer
+from mailer.notices import sample_values
+from mailer.seal import Sealer
+from store import attempts, outbox
+from store.config import Config
+from store.context import Context, open_context, refresh_roster
+from store.errors import OmbudError
+
+_TICK_SECONDS = 5.0
+_LONGEST_WAIT_SECONDS = 5.0
+_AFTER_FAILURE_SECONDS = 5.0
+_FORGET_EVERY = timedelta(hours=6)
+
+log = structlog.get_logger("ombud.service")
+
+
+class Bell:
+    """Wakes workers when there is work; a ring before the wait began is not missed."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._rings = 0
+
+    @property
+    def rings(self) -> int:
+        """How often it rang so far."""
+        return self._rings
+
+    def ring(self) -> None:
+        """Wake all who wait."""
+        with self._condition:
+            self._rings += 1
+            self._condition.notify_all()
+
+    def wait(self, seen: int, seconds: float) -> None:
+        """Wait for a ring after the one that was seen, at most for a number of seconds."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._rings != seen, seconds)
+
+
+class Worker(threading.Thread):
+    """A mailer at work until it is told to stop."""
+
+    def __init__(self, context: Context, sealer: Sealer, bell: Bell) -> None:
+        super().__init__(name="mailer", daemon=True)
+        self._context = context
+        self._mailer = Mailer(context, sealer)
+        self._bell = bell
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Handle what is due; sleep until something is."""
+        while not self._stopping.is_set():
+            seen = self._bell.rings
+            try:
+                if self._mailer.run_once() == 0:
+                    self._bell.wait(seen, self._idle_seconds())
+            except OmbudError as error:
+                log.warning("the mailer waits", reason=str(error))
+                self._stopping.wait(_AFTER_FAILURE_SECONDS)
+            except Exception as error:
+                log.error("the mailer failed", error=type(error).__name__)  # noqa: TRY400
+                self._stopping.wait(_AFTER_FAILURE_SECONDS)
+        self._mailer.close()
+
+    def stop(self) -> None:
+        """End after the notice at hand."""
+        self._stopping.set()
+        self._bell.ring()
+
+    def _idle_seconds(self) -> float:
+        with self._context.database.read() as session:
+            due = outbox.next_due(session)
+        until = (due - self._context.clock()).total_seconds() if due else _LONGEST_WAIT_SECONDS
+        return min(max(until, 0.05), _LONGEST_WAIT_SECONDS)
+
+
+def run(config_file: Path) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ConfigError and its like when it cannot begin."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    context = open_context(config_file)
+    try:
+        check_templates(context.config)
+        asyncio.run(_serve(context))
+    finally:
+        context.close()
+
+
+def check_templates(config: Config) -> None:
+    """Render each template of each desk with sample values. Raises ConfigError."""
+    for desk in config.desk:
+        render.check(config, desk, sample_values(desk))
+
+
+async def _serve(context: Context) -> None:
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    bell = Bell()
+    sealer = Sealer(context.keyring)
+    workers = [Worker(context, sealer, bell) for _ in range(context.config.relay.connections)]
+    with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1), thread_name_prefix="intake") as executor:
+        listeners = Listeners(context.config, Receiver(context, bell.ring), executor)
+        _tick(context, bell)
+        await listeners.open()
+        for worker in workers:
+            worker.start()
+        ticker = asyncio.create_task(_tick_on(context, bell, executor))
+        log.info("ready", desks=[desk.id for desk in context.config.desk])
+        await stopped.wait()
+        log.info("stopping")
+        await listeners.close()
+        ticker.cancel()
+        for worker in workers:
+            worker.stop()
+        await asyncio.gather(*(loop.run_in_executor(None, worker.join, 30) for worker in workers))
+        await asyncio.sleep(0)
+
+
+async def _tick_on(context: Context, bell: Bell, executor: ThreadPoolExecutor) -> None:
+    loop = asyncio.get_running_loop()
+    forgotten = context.clock()
+    while True:
+        await asyncio.sleep(_TICK_SECONDS)
+        await loop.run_in_executor(executor, _tick, context, bell)
+        if context.clock() - forgotten > _FORGET_EVERY:
+            forgotten = context.clock()
+            await loop.run_in_executor(executor, _forget, context)
+
+
+def _tick(context: Context, bell: Bell) -> None:
+    """Take note of rosters that changed and terms that began or ended."""
+    for desk in context.config.desk:
+        try:
+            before = context.rosters.current(desk)
+            loaded = refresh_roster(context, desk)
+            if loaded.complaint and loaded is not before:
+                log.warning(
+                    "the roster is refused; the last good one stays in force", desk=desk.id, why=loaded.complaint
+                )
+        except OmbudError as error:
+            log.warning("the roster could not be looked at", desk=desk.id, reason=str(error))
+    bell.ring()
+
+
+def _forget(context: Context) -> None:
+    try:
+        with context.database.write(durable=False) as session:
+            attempts.forget_old(session, context.clock())
+    except OmbudError as error:
+        log.warning("old notes were not cleared", reason=str(error))

@@ -1,0 +1,219 @@
+"""A new desk: its folder, configuration, example roster, keys, vault and database. Never overwrites."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from store.config import CONFIG_NAME, load, plain_address
+from store.context import create_vault
+from store.database import Database
+from store.errors import ConfigError
+from store.keyring import Keyring, open_keyring
+
+_MADE = (CONFIG_NAME, "roster.toml", "keys", "gnupg", "vault.asc", "ombud.sqlite3")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a new desk needs to be told."""
+
+    address: str
+    name: str = ""
+    operator: str = ""
+    database_url: str = ""
+    listen_host: str = "127.0.0.1"
+    listen_port: int = 2525
+    protocol: str = "smtp"
+    relay_host: str = "127.0.0.1"
+    relay_port: int = 25
+    passphrase_file: Path | None = None
+    archive_keys: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A desk that was made."""
+
+    config: Path
+    fingerprint: str
+
+
+def create(folder: Path, answers: Answers) -> Made:
+    """Make a desk in a folder. On an error, what was made is taken away again.
+
+    Raises ConfigError and its like.
+    """
+    try:
+        plain_address(answers.address)
+    except ValueError as error:
+        raise ConfigError(f"--address: {error}.") from None
+    taken = [name for name in _MADE if (folder / name).exists()]
+    if taken:
+        raise ConfigError(f"{folder / taken[0]}: exists already, and nothing is overwritten. Choose another folder.")
+    existed = folder.exists()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        return _create(folder, answers)
+    except BaseException:
+        for name in (*_MADE, "ombud.sqlite3-wal", "ombud.sqlite3-shm"):
+            path = folder / name
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        if not existed:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _create(folder: Path, answers: Answers) -> Made:
+    (folder / "gnupg").mkdir(mode=0o700)
+    (folder / "keys").mkdir(mode=0o700)
+    passphrase = None
+    if answers.passphrase_file is not None:
+        try:
+            passphrase = answers.passphrase_file.read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError:
+            raise ConfigError(f"{answers.passphrase_file}: the passphrase cannot be read. Check the path.") from None
+    keyring = Keyring("gpg", folder / "gnupg", passphrase=passphrase)
+    fingerprint = keyring.create(answers.name or f"{answers.address.partition('@')[0]} desk", answers.address)
+    archive = [_archive_key(keyring, path) for path in answers.archive_keys]
+    _write(folder / CONFIG_NAME, config_text(answers, fingerprint, archive))
+    _write(folder / "roster.toml", _ROSTER)
+    (folder / "keys" / "README.md").write_text(_KEYS, encoding="utf-8")
+    config = load(folder / CONFIG_NAME)
+    create_vault(config, open_keyring(config))
+    database = Database(config.database_url)
+    try:
+        database.upgrade()
+    finally:
+        database.close()
+    return Made(folder / CONFIG_NAME, fingerprint)
+
+
+def _archive_key(keyring: Keyring, path: Path) -> str:
+    """Import an offline key that is to open the vault as well; its fingerprint."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        raise ConfigError(f"{path}: the archive key cannot be read. Check the path.") from None
+    found = keyring.read_key_data(data)
+    if len(found) != 1 or not found[0].can_encrypt or found[0].secret:
+        raise ConfigError(f"{path}: must hold one public key that can encrypt: gpg --armor --export FINGERPRINT.")
+    keyring.add_public(data)
+    return found[0].fingerprint
+
+
+def _write(path: Path, text: str) -> None:
+    number = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR)
+    with os.fdopen(number, "w", encoding="utf-8") as handle:
+        handle.write(text)
+
+
+def config_text(answers: Answers, fingerprint: str, archive: Sequence[str] = ()) -> str:
+    """The configuration of a new desk; what is commented out is the default."""
+    passphrase = (
+        f"passphrase_file = {_quoted(str(answers.passphrase_file.absolute()))}"
+        if answers.passphrase_file
+        else '# passphrase_file = "passphrase"'
+    )
+    return _CONFIG.format(
+        database=_quoted(answers.database_url or "sqlite:///ombud.sqlite3"),
+        passphrase=passphrase,
+        listen_host=_quoted(answers.listen_host),
+        listen_port=answers.listen_port,
+        protocol=_quoted(answers.protocol),
+        relay_host=_quoted(answers.relay_host),
+        relay_port=answers.relay_port,
+        operator=_quoted(answers.operator),
+        address=_quoted(answers.address),
+        name=_quoted(answers.name),
+        fingerprint=_quoted(fingerprint),
+        archive=f"archive_fingerprints = [{', '.join(map(_quoted, archive))}]"
+        if archive
+        else "# archive_fingerprints = []",
+    )
+
+
+def _quoted(value: str) -> str:
+    """A TOML basic string."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in escaped) + '"'
+
+
+_CONFIG = """\
+# The configuration of an ombud desk. Paths are relative to this folder; what is commented out is the default.
+# Run 'ombud check' after a change, and restart the service.
+
+[database]
+url = {database}          # or postgresql://user@host/name
+
+[gnupg]
+home = "gnupg"
+{passphrase}
+# seconds = 60                          # the longest that one call may take
+# unpack_limit = "100MB"                # what a message may unpack to
+
+[listener]
+# enabled = true
+host = {listen_host}
+port = {listen_port}
+protocol = {protocol}                     # smtp or lmtp
+# tls_certificate = "tls/fullchain.pem"
+# tls_key = "tls/privkey.pem"
+# size_limit = "25MB"
+# connections = 50
+
+[relay]
+host = {relay_host}
+port = {relay_port}
+# tls = "none"                          # none, starttls or tls
+# user = ""
+# password_file = "relay-password"
+
+[outbox]
+# retry_days = 5
+
+[operator]
+address = {operator}                            # told, without content, when something needs a hand
+
+[[desk]]
+address = {address}
+name = {name}
+fingerprint = {fingerprint}
+# aliases = ["aloha@example.org"]
+# Offline keys that can open the vault too; after a change run 'ombud rewrap'.
+{archive}
+# roster = "roster.toml"
+# keys = "keys"
+# quorum = 2                            # fewer readers, and alternates step in
+# notice = "full"                       # or summary
+# acknowledge = true
+# replies_per_day = 4                   # acknowledgements to one address
+# timezone = "UTC"                      # in which terms begin and end
+# templates = "templates"               # a folder with texts of your own
+"""
+
+_ROSTER = """\
+# Who serves on this desk. The file is read again when it changes; terms begin and end by date alone.
+# The public key of each member lies in keys/ID.asc. Try it with 'ombud roster check'.
+#
+# [[member]]
+# id = "ada"
+# name = "Ada Example"
+# aliases = ["ada_l", "Countess"]       # nicknames and handles: a report that names one is kept from ada
+# email = "ada@example.org"
+# fingerprint = "0123 4567 89AB CDEF 0123  4567 89AB CDEF 0123 4567"
+# role = "responder"                    # responder, lead, alternate or escalation
+# from = 2026-01-01
+# until = 2026-12-31                    # the last day
+# language = "en"
+"""
+
+_KEYS = """\
+One public key for each member, as ID.asc: gpg --armor --export FINGERPRINT > ID.asc
+
+Never put a secret key here.
+"""

@@ -1,0 +1,182 @@
+"""Cases, deliveries and rosters as JSON for scripts and as tables for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from sqlmodel import Session, col, select
+
+from store import cases
+from store.access import may_know, readers
+from store.clock import to_text
+from store.config import Desk
+from store.context import Context
+from store.models import CaseRow, DeliveryRow, NoticeRow
+from store.people import Roster
+from store.records import Case, Message
+
+JSON = dict[str, Any]
+
+
+def visible_cases(context: Context, session: Session, member: str | None) -> list[Case]:
+    """All cases, or those that a member may know of."""
+    found = []
+    for row in session.exec(select(CaseRow).order_by(col(CaseRow.received_at))):
+        desk = _desk(context, row.desk)
+        if desk is None:
+            continue
+        if member is not None:
+            cases.screen(session, context.vault, context.roster(desk), row, context.clock())
+        case = cases.case_of(session, row)
+        if member is None or may_know(case, context.roster(desk), member, context.clock()):
+            found.append(case)
+    return found
+
+
+def case_line(case: Case) -> JSON:
+    """A case in a list."""
+    return {"codename": case.codename, "desk": case.desk, "state": case.state, "received_at": to_text(case.received_at)}
+
+
+def case_record(context: Context, session: Session, codename: str, member: str | None) -> JSON:
+    """The whole of a case. Raises NoSuchCase, also when the member may not know of it."""
+    row = cases.find_row(session, codename)
+    desk = _desk(context, row.desk) if row else None
+    if row is None or desk is None or row.wrapped_key is None:
+        raise cases.no_such_case(codename)
+    roster, at = context.roster(desk), context.clock()
+    cases.screen(session, context.vault, roster, row, at)
+    case = cases.case_of(session, row)
+    if member is not None and not may_know(case, roster, member, at):
+        raise cases.no_such_case(codename)
+    return {
+        **case_line(case),
+        "readers": [reader.id for reader in readers(case, roster, at)],
+        "recused": [{"member": recusal.member, "source": recusal.source} for recusal in case.recusals],
+        "messages": [message_record(message) for message in cases.messages(session, context.vault, row.id)],
+    }
+
+
+def message_record(message: Message) -> JSON:
+    """A message of a case. Sizes are octets."""
+    body = message.body
+    return {
+        "direction": message.direction,
+        "at": to_text(message.at),
+        "from": body.sender,
+        "subject": body.subject,
+        "text": body.text,
+        "outside_subject": body.outside_subject,
+        "outside_text": body.outside_text,
+        "encryption": body.encryption,
+        "signature": {"status": body.signature.status, "fingerprint": body.signature.fingerprint},
+        "failure": body.failure,
+        "attachments": [
+            {"name": item.name, "type": item.type, "size": item.size, "sha256": item.sha256, "note": item.note}
+            for item in message.attachments
+        ],
+    }
+
+
+def deliveries(session: Session) -> list[JSON]:
+    """Every delivery that is not over, and those that bounced."""
+    found = session.exec(
+        select(DeliveryRow, NoticeRow, CaseRow.codename)
+        .join(NoticeRow, col(DeliveryRow.notice_id) == col(NoticeRow.id))
+        .join(CaseRow, col(NoticeRow.case_id) == col(CaseRow.id), isouter=True)
+        .where(col(DeliveryRow.state).in_(("waiting", "held", "bounced")))
+        .order_by(col(DeliveryRow.due))
+    )
+    rows = [_delivery(row, notice, codename) for row, notice, codename in found]
+    begun = select(DeliveryRow.notice_id)
+    fresh = session.exec(
+        select(NoticeRow, CaseRow.codename)
+        .join(CaseRow, col(NoticeRow.case_id) == col(CaseRow.id), isouter=True)
+        .where(NoticeRow.done == 0, col(NoticeRow.id).not_in(begun))
+        .order_by(col(NoticeRow.due))
+    )
+    return rows + [_undelivered(notice, codename) for notice, codename in fresh]
+
+
+def _delivery(row: DeliveryRow, notice: NoticeRow, codename: str | None) -> JSON:
+    return {
+        "case": codename, "desk": notice.desk, "kind": notice.kind, "recipient": row.recipient, "state": row.state,
+        "reason": row.reason, "tries": row.tries, "due": row.due,
+    }  # fmt: skip
+
+
+def _undelivered(notice: NoticeRow, codename: str | None) -> JSON:
+    return {
+        "case": codename, "desk": notice.desk, "kind": notice.kind, "recipient": None, "state": "waiting",
+        "reason": "", "tries": 0, "due": notice.due,
+    }  # fmt: skip
+
+
+def roster_lines(roster: Roster, at: datetime) -> list[JSON]:
+    """The members of a roster, and who of them is on duty at a moment."""
+    on_duty = {member.id for member in roster.on_duty(at)}
+    return [
+        {
+            "id": member.id, "name": member.name, "role": member.role, "email": member.email, "fingerprint": member.fingerprint,
+            "from": member.start.isoformat(), "until": member.until.isoformat(), "on_duty": member.id in on_duty,
+        }
+        for member in roster.members
+    ]  # fmt: skip
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
+    """Print a table, or a sentence when it has no rows. What reporters wrote is shown as it is, never as markup."""
+    console = Console()
+    if not rows:
+        console.print(Text(empty))
+        return
+    made = Table(title=title, title_justify="left")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*(Text("" if item is None else str(item)) for item in row))
+    console.print(made)
+
+
+def print_json(value: Any) -> None:
+    """Print a JSON value."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_json_line(value: Any) -> None:
+    """Print a JSON value on one line."""
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def print_case(record: JSON) -> None:
+    """Print a case for a person."""
+    console = Console(highlight=False, markup=False)
+    withheld = ", ".join(f"{item['member']} ({item['source']})" for item in record["recused"]) or "nobody"
+    console.print(Text(f"{record['codename']}  {record['state']}  {record['received_at']}", style="bold"))
+    console.print(f"readers:  {', '.join(record['readers']) or 'nobody'}\nwithheld: {withheld}")
+    for message in record["messages"]:
+        signature = message["signature"]
+        console.print(Text(f"\n{message['direction']}  {message['at']}  {message['from']}", style="bold"))
+        console.print(
+            f"subject:    {message['subject']}\nencryption: {message['encryption']}   signature: {signature['status']} {signature['fingerprint'] or ''}"
+        )
+        if message["failure"]:
+            console.print(f"held:       {message['failure']}")
+        console.print(f"\n{message['text']}\n" if message["text"] else "")
+        if message["outside_text"]:
+            console.print(
+                "outside the signed or encrypted part:\n"
+                + "\n".join(f"> {line}" for line in message["outside_text"].splitlines())
+            )
+        for item in message["attachments"]:
+            console.print(f"attached: {item['name']} ({item['type']}, {item['size']} bytes) {item['note']}")
+
+
+def _desk(context: Context, desk_id: str) -> Desk | None:
+    return next((desk for desk in context.config.desk if desk.id == desk_id), None)
