@@ -153,8 +153,9 @@ def one_line(text: str) -> str:
 def part_octets(part: Message) -> bytes:
     """The content of a leaf part with its transfer encoding undone."""
     content = part.get_payload(decode=True)
-    if isinstance(content, bytes):
+    if isinstance(content, bytes) and content:
         return content
+    # An encoding that yields nothing was not what it said: better the raw form than silence.
     content = part.get_payload()
     return content.encode("utf-8", "surrogateescape") if isinstance(content, str) else b""
 

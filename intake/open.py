@@ -88,7 +88,7 @@ def open_mail(mail: Mail, gnupg: Opener) -> OpenedMail:
         subject="" if content.failure else subject,
         text=content.text.strip("\n"),
         outside_text=content.outside.strip("\n"),
-        outside_subject=mail.subject if content.failure or subject != mail.subject else "",
+        outside_subject=_outside_subject(mail.subject, subject, held=bool(content.failure)),
         encryption=content.encryption,
         signature=content.signature,
         failure=content.failure,
@@ -185,6 +185,18 @@ def _open_plain(found: Iterable[Piece], gnupg: Opener) -> _Content:
     content.text = _join(text for text, signature in texts if not signed or signature is not None)
     content.outside = _join(text for text, signature in texts if signed and signature is None)
     return content
+
+
+def _outside_subject(outside: str, inside: str, *, held: bool) -> str:
+    """The unprotected subject, where it says something else than the protected one."""
+    says_nothing = outside.strip(" .[]()\u2026").casefold() in (
+        "",
+        "encrypted message",
+        "encrypted",
+        "openpgp message",
+        inside.casefold(),
+    )
+    return outside if held or not says_nothing else ""
 
 
 def _join(texts: Iterable[str]) -> str:

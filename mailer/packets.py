@@ -10,8 +10,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
+from anycrc import Model
+
 from store.errors import KeyProblem
 
+_CRC24 = Model("CRC24-OPENPGP")
 _SESSION_KEY = 1
 _VERSION_3 = 3
 
@@ -45,8 +48,15 @@ def recipient_key_ids(message: bytes) -> list[str]:
 
 
 def armor(message: bytes) -> bytes:
-    """ASCII armor, without the checksum that RFC 9580 section 6.1 calls optional."""
-    return b"-----BEGIN PGP MESSAGE-----\n\n" + base64.encodebytes(message) + b"-----END PGP MESSAGE-----\n"
+    """ASCII armor (RFC 9580 section 6). The checksum is optional there, but GnuPG 2.2 fails on longer texts without."""
+    checksum = base64.b64encode(_CRC24.calc(message).to_bytes(3, "big"))
+    return (
+        b"-----BEGIN PGP MESSAGE-----\n\n"
+        + base64.encodebytes(message)
+        + b"="
+        + checksum
+        + b"\n-----END PGP MESSAGE-----\n"
+    )
 
 
 def _session_key_packet(message: bytes, at: int) -> tuple[str, int] | None:

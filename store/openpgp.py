@@ -101,7 +101,7 @@ def read_decryption(lines: Sequence[StatusLine], plain: bytes) -> Decryption:
         return Decryption(None, "no-integrity")
     codes = [int(args[1]) for word, args in lines if word == "ERROR" and len(args) > 1 and args[1].isdigit()]
     passing = any((code & 0xFFFF) in _PASSING_ERRORS or code & _SYSTEM_ERROR for code in codes)
-    if "NO_SECKEY" in words and "BEGIN_DECRYPTION" not in words:
+    if "NO_SECKEY" in words and "DECRYPTION_INFO" not in words:
         return Decryption(None, "no-key", passing=passing)
     return Decryption(None, "damaged", passing=passing)
 

@@ -1,0 +1,25 @@
+# The two commands that matter are `make demo` and `make test`; both set themselves up.
+
+.PHONY: demo test lint bench clean
+
+demo:
+	@.ci/setup demo
+	@.venv/bin/python -m desk.demo
+
+test:
+	@.ci/setup test
+	.venv/bin/python -m pytest -n 2 --dist loadfile
+
+lint:
+	@.ci/setup test
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench:
+	@.ci/setup test
+	.venv/bin/python -m tests.bench
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

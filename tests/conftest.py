@@ -1,0 +1,205 @@
+"""What tests share: people with keys (made once), desks (made for each test), a PostgreSQL server."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from desk import logs, show
+from desk.rehearsal import PEOPLE, Delivered, Person, Rehearsal, free_port, make_person
+from intake.receive import Envelope, Receipt, Receiver
+from mailer.delivery import Mailer
+from mailer.seal import Sealer
+from store.context import Context, open_context, refresh_roster
+
+settings.register_profile(
+    "ombud",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("ombud")
+
+logs.set_up(quiet=True)
+
+
+@pytest.fixture(scope="session")
+def short_tmp() -> Iterator[Path]:
+    """A folder with a short name: sockets of gpg-agent and PostgreSQL live in it."""
+    folder = Path(tempfile.mkdtemp(prefix="ob-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def team(short_tmp: Path) -> Iterator[list[Person]]:
+    """Five members with keys of their own."""
+    people = [make_person(short_tmp / "team", person, name) for person, name in PEOPLE]
+    yield people
+    for person in people:
+        person.keyring.close()
+
+
+@pytest.fixture(scope="session")
+def sam(short_tmp: Path) -> Iterator[Person]:
+    """A reporter with a key."""
+    person = make_person(short_tmp / "others", "sam", "Sam", "reporter.example")
+    yield person
+    person.keyring.close()
+
+
+@pytest.fixture(scope="session")
+def stranger(short_tmp: Path) -> Iterator[Person]:
+    """Somebody whose key the desk does not have."""
+    person = make_person(short_tmp / "others", "stranger", "Stranger")
+    yield person
+    person.keyring.close()
+
+
+@dataclass
+class MovableClock:
+    """A clock that stands still until it is moved."""
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **by: float) -> None:
+        """Move it."""
+        self.now += timedelta(**by)
+
+
+class Desk:
+    """A desk in one process: what the service does, step by step."""
+
+    def __init__(self, play: Rehearsal) -> None:
+        self.play = play
+        self.clock = MovableClock()
+        self._context: Context | None = None
+        self._mailer: Mailer | None = None
+
+    @property
+    def context(self) -> Context:
+        """The opened desk."""
+        if self._context is None:
+            self._context = open_context(self.play.config, self.clock)
+        return self._context
+
+    def reopen(self) -> None:
+        """As if the program had been started again."""
+        if self._mailer is not None:
+            self._mailer.close()
+        if self._context is not None:
+            self._context.close()
+        self._context = self._mailer = None
+
+    def receive(self, mail: bytes, *to: str, sender: str | None = "sam@reporter.example") -> Receipt:
+        """Take a mail in; the first receipt."""
+        return Receiver(self.context).receive(Envelope(mail, sender, to or (self.play.address,)))[0]
+
+    def tick(self) -> None:
+        """Look at the rosters, as the service does every few seconds."""
+        for desk in self.context.config.desk:
+            refresh_roster(self.context, desk)
+
+    def mail_out(self, rounds: int = 20) -> list[Delivered]:
+        """Send whatever is due; what the mail server got meanwhile."""
+        before = len(self.play.sink.mails)
+        self._mailer = self._mailer or Mailer(self.context, Sealer(self.context.keyring))
+        for _ in range(rounds):
+            if self._mailer.run_once() == 0:
+                break
+        return self.play.sink.mails[before:]
+
+    def case(self, codename: str, member: str | None = None) -> show.JSON:
+        """The record of a case."""
+        with self.context.database.write() as session:
+            return show.case_record(self.context, session, codename, member)
+
+    def outbox(self) -> list[show.JSON]:
+        """What waits."""
+        with self.context.database.read() as session:
+            return show.deliveries(session)
+
+    def end(self) -> None:
+        """Close and stop everything."""
+        self.reopen()
+        self.play.end()
+
+
+DeskMaker = Callable[..., Desk]
+
+
+@pytest.fixture
+def make_desk(short_tmp: Path, team: list[Person]) -> Iterator[DeskMaker]:
+    """Makes desks that are taken down after the test."""
+    made: list[tuple[Desk, Path]] = []
+
+    def make(people: list[Person] | None = None, **options: str) -> Desk:
+        folder = Path(tempfile.mkdtemp(prefix="d", dir=short_tmp))
+        play = Rehearsal(folder / "desk", team if people is None else people, **options)
+        play.sink.start()
+        made.append((Desk(play), folder))
+        return made[-1][0]
+
+    yield make
+    for desk, folder in made:
+        desk.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def desk(make_desk: DeskMaker) -> Desk:
+    """A desk with the five members."""
+    return make_desk()
+
+
+@pytest.fixture(scope="session")
+def postgresql(short_tmp: Path) -> Iterator[str]:
+    """A PostgreSQL server of its own, on loopback, in a temporary folder; the URL of an empty database."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    assert programs, "PostgreSQL's server programs are missing: run .ci/setup test"
+    folder = short_tmp / "pg"
+    folder.mkdir()
+    user: list[str] = []
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        account = pwd.getpwnam("postgres")
+        os.chown(folder, account.pw_uid, account.pw_gid)
+        user = ["runuser", "-u", "postgres", "--"]
+    port = free_port()
+    cluster = str(folder / "data")
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+    subprocess.run(
+        [
+            *user,
+            str(programs[-1] / "initdb"),
+            "-D",
+            cluster,
+            "-U",
+            "ombud",
+            "-A",
+            "trust",
+            "-N",
+            "-E",
+            "UTF8",
+            "--no-locale",
+        ],
+        **quiet,
+    )  # type: ignore[call-overload]
+    control = [*user, str(programs[-1] / "pg_ctl"), "-D", cluster, "-w", "-t", "60"]
+    options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories='' -c fsync=off"
+    subprocess.run([*control, "-o", options, "-l", str(folder / "log"), "start"], **quiet)  # type: ignore[call-overload]
+    yield f"postgresql://ombud@127.0.0.1:{port}/postgres"
+    subprocess.run([*control, "-m", "immediate", "stop"], **quiet)  # type: ignore[call-overload]
