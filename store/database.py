@@ -69,6 +69,10 @@ class Database:
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
+        if self.file is not None and not self.file.exists():  # SQLite would make an empty one
+            raise StoreUnavailable(
+                f"There is no database at {self.file}. Run 'ombud init', or bring it back from a backup."
+            )
         try:
             with Session(self._engine, expire_on_commit=False) as session:
                 yield session

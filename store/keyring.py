@@ -53,6 +53,9 @@ _OPTIONS = [
 ]  # fmt: skip
 
 
+_NO_AGENT = "GnuPG could not reach its agent. Run 'ombud check'; the mail is taken again later."
+
+
 class _BoundedGPG(gnupg.GPG):  # type: ignore[misc]
     """python-gnupg with a status descriptor of its own, a time limit, and descriptors to pass on."""
 
@@ -182,10 +185,18 @@ class Keyring:
         plain, lines, code = self._run(["--decrypt"], data)
         found = read_decryption(lines, plain)
         if found.passing or (not lines and code not in (0, 2)):
-            raise OpenPGPUnavailable(
-                "GnuPG could not reach its agent. Look at 'ombud check'; the mail is taken again later."
-            )
+            raise OpenPGPUnavailable(_NO_AGENT)
+        if found.failure == "no-key":
+            self._require_agent({args[0] for word, args in lines if word == "ENC_TO" and args})
         return found
+
+    def _require_agent(self, key_ids: set[str]) -> None:
+        """gpg says "no secret key" as well when its agent is away: raise OpenPGPUnavailable then."""
+        ours = {key_id for key in self.secret_keys() for key_id in key.subkey_ids}
+        if not ours:
+            raise OpenPGPUnavailable(_NO_AGENT)
+        if ours & key_ids:
+            raise OpenPGPStopped(_NO_AGENT)
 
     def verify(self, signed: bytes, signature: bytes) -> Signature:
         """Check a detached signature over exact octets (RFC 3156 section 5)."""

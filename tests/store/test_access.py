@@ -1,0 +1,70 @@
+"""Who may know of a case: the rule, for any roster and any recusals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from store.access import may_know, readers
+from store.people import Member, Role, Roster
+
+NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Case:
+    recused: frozenset[str]
+
+
+def member(
+    member_id: str, role: Role = "responder", start: date = date(2026, 1, 1), until: date = date(2026, 12, 31)
+) -> Member:
+    return Member(member_id, member_id, f"{member_id}@x.example", "F" * 40, role, start, until)
+
+
+days = st.dates(date(2026, 6, 10), date(2026, 6, 20))
+members = st.builds(
+    lambda number, role, one, other: member(f"m{number}", role, min(one, other), max(one, other)),
+    st.integers(0, 30), st.sampled_from(["responder", "lead", "alternate", "escalation"]), days, days,
+)  # fmt: skip
+rosters = st.builds(
+    lambda people, quorum: Roster(tuple({person.id: person for person in people}.values()), quorum),
+    st.lists(members, max_size=9),
+    st.integers(1, 5),
+)
+recused = st.frozensets(st.integers(0, 30).map(lambda number: f"m{number}"), max_size=12)
+
+
+@given(rosters, recused)
+def test_the_rule(roster: Roster, out: frozenset[str]) -> None:
+    found = readers(Case(out), roster, NOW)
+    ids = [person.id for person in found]
+    assert not set(ids) & out
+    assert len(ids) == len(set(ids))
+    assert all(person.serves(NOW.date()) for person in found)
+    free = [person for person in roster.members if person.id not in out and person.serves(NOW.date())]
+    primary = [person for person in free if person.role in ("responder", "lead")]
+    assert [person for person in found if person.role in ("responder", "lead")] == primary
+    assert len(found) >= min(roster.quorum, len(free))
+    if len(primary) >= roster.quorum:
+        assert list(found) == primary
+    alternates = [person for person in free if person.role == "alternate"]
+    assert [person for person in found if person.role == "alternate"] == alternates[
+        : max(0, roster.quorum - len(primary))
+    ]
+    if any(person.role == "escalation" for person in found):
+        assert all(person in found for person in alternates)
+    assert all(may_know(Case(out), roster, person.id, NOW) == (person in found) for person in roster.members)
+
+
+def test_terms_begin_and_end_at_midnight_of_the_desk() -> None:
+    roster = Roster((member("ada", start=date(2026, 7, 1), until=date(2026, 7, 31)),), 1, ZoneInfo("America/New_York"))
+    nobody = Case(frozenset())
+    assert readers(nobody, roster, datetime(2026, 7, 1, 3, 59, tzinfo=UTC)) == ()
+    assert readers(nobody, roster, datetime(2026, 7, 1, 4, 0, tzinfo=UTC)) == roster.members
+    assert readers(nobody, roster, datetime(2026, 8, 1, 3, 59, tzinfo=UTC)) == roster.members
+    assert readers(nobody, roster, datetime(2026, 8, 1, 4, 0, tzinfo=UTC)) == ()
