@@ -31,7 +31,7 @@ def entity(subject: str, text: str, files: Iterable[Attachment] = (), *, padded:
     """The protected entity: subject, text and files; when padded, of a length that tells little (RFC 9788)."""
     whole = MIMEMultipart("mixed", boundary=_boundary(), policy=_CRLF)
     whole.set_param("protected-headers", "v1")
-    _set(whole, "Subject", subject)
+    whole["Subject"] = _encoded("Subject", subject)
     del whole["MIME-Version"]
     whole.attach(_text_part(text))
     for file in files:
@@ -82,22 +82,20 @@ def signed_mail(headers: Headers, signed: bytes, signature: bytes, micalg: str) 
 def signable(subject: str, text: str) -> bytes:
     """A text entity as it is signed: CRLF line ends, no trailing line end, nothing that a relay may change."""
     part = _text_part(text)
-    _set(part, "Subject", subject)
+    part["Subject"] = _encoded("Subject", subject)
     part.set_param("protected-headers", "v1")
     return part.as_bytes(policy=_CRLF).rstrip(b"\r\n")
 
 
 def header_block(headers: Headers) -> bytes:
     """Header fields in octets, encoded where they need it (RFC 2047) and folded; no value can add a line."""
-    block = Message(policy=_CRLF)
-    for name, value in headers:
-        _set(block, name, value)
-    return block.as_bytes(policy=_CRLF).rstrip(b"\r\n") + b"\r\n"
+    # Folded one by one: written out as a message, a multipart type would come with boundaries of its own.
+    return b"".join(_CRLF.fold_binary(name, _encoded(name, value)) for name, value in headers)
 
 
-def _set(block: Message[Any, Any], name: str, value: str) -> None:
+def _encoded(name: str, value: str) -> Any:
     flat = re.sub(r"[\r\n\x00]+", " ", value)
-    block[name] = flat if flat.isascii() else Header(flat, "utf-8", header_name=name)
+    return flat if flat.isascii() else Header(flat, "utf-8", header_name=name)
 
 
 def mailbox(name: str, address: str) -> str:
