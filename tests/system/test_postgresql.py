@@ -1,0 +1,102 @@
+"""The same desk on PostgreSQL, with several workers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+
+from desk.rehearsal import Person, plain_mail
+from intake.receive import Envelope, Receiver
+from mailer.delivery import Mailer
+from mailer.seal import Sealer
+from store import audit
+from store.errors import StoreUnavailable
+from tests.conftest import Desk, DeskMaker
+
+
+@pytest.fixture
+def database(postgresql: str) -> str:
+    """An empty database of its own."""
+    name = f"d{time.monotonic_ns()}"
+    with psycopg.connect(postgresql, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return postgresql.replace("/postgres", f"/{name}")
+
+
+def test_mail_in_and_out(make_desk: DeskMaker, database: str, team: list[Person]) -> None:
+    desk = make_desk(database_url=database)
+    receipt = desk.receive(plain_mail("Exclude: Bo\n\nhello ünï \N{PILE OF POO}"))
+    assert desk.case(receipt.codename)["messages"][0]["text"].endswith("hello ünï \N{PILE OF POO}")
+    assert {item.recipient for item in desk.mail_out()} == {person.email for person in team if person.id != "bo"} | {
+        "sam@reporter.example"
+    }
+    desk.play.start()
+    desk.play.send(plain_mail("by the service"))
+    desk.play.sink.wait_for(11)
+    assert desk.play.command("check").returncode == 0
+
+
+def test_workers_share_the_outbox_and_the_same_mail_at_once_is_one_case(
+    make_desk: DeskMaker, database: str, team: list[Person]
+) -> None:
+    desk = make_desk(database_url=database)
+    context = desk.context
+    sealer = Sealer(context.keyring)
+    receiver = Receiver(context)
+    mails = [plain_mail(f"report {number}", sender=f"r{number}@reporter.example") for number in range(8)] * 3
+    stop = threading.Event()
+
+    def work() -> None:
+        mailer = Mailer(context, sealer)
+        while not stop.is_set():
+            if mailer.run_once() == 0:
+                time.sleep(0.02)
+        mailer.close()
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    with ThreadPoolExecutor(6) as pool:
+        receipts = list(
+            pool.map(lambda mail: receiver.receive(Envelope(mail, "x@y.example", (desk.play.address,)))[0], mails)
+        )
+    desk.play.sink.wait_for(8 * 6)
+    time.sleep(0.5)
+    stop.set()
+    for worker in workers:
+        worker.join()
+    assert Counter(receipt.outcome for receipt in receipts) == {"case": 8, "duplicate": 16}
+    assert len({receipt.codename for receipt in receipts}) == 8
+    assert Counter(item.recipient for item in desk.play.sink.mails if item.recipient.endswith("team.example")) == {
+        person.email: 8 for person in team
+    }
+    with context.database.read() as session:
+        assert audit.verify(session, context.vault) >= 8
+
+
+def test_a_server_that_is_away_is_a_passing_trouble(make_desk: DeskMaker, database: str) -> None:
+    desk = make_desk(database_url=database)
+    desk.receive(plain_mail("one"))
+    name = database.rpartition("/")[2]
+    with psycopg.connect(database.replace(name, "postgres"), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        with pytest.raises(StoreUnavailable):
+            desk.receive(plain_mail("two"))
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert desk.receive(plain_mail("two")).outcome == "case"
+
+
+def test_the_migrations_fit(make_desk: DeskMaker, database: str) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+    from sqlmodel import SQLModel
+
+    desk: Desk = make_desk(database_url=database)
+    with desk.context.database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []

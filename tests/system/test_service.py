@@ -1,0 +1,435 @@
+"""The running service, over real sockets: what senders, operators and readers see of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from desk.rehearsal import Person, Rehearsal, pgp_mime, plain_mail, roster_text, text_entity
+from store.database import Database
+from store.keyring import Keyring
+from tests.conftest import Desk, DeskMaker
+
+
+@pytest.fixture
+def running(make_desk: DeskMaker) -> Desk:
+    """A desk whose service runs."""
+    desk = make_desk()
+    desk.play.start()
+    return desk
+
+
+def answer(play: Rehearsal, *lines: bytes) -> list[bytes]:
+    """What the listener says to raw lines; the last reply to each."""
+    with (
+        socket.create_connection(("127.0.0.1", play.port), timeout=20) as connection,
+        connection.makefile("rwb") as stream,
+    ):
+        replies = [stream.readline()]
+        for line in lines:
+            stream.write(line)
+            stream.flush()
+            while (reply := stream.readline())[3:4] == b"-":
+                pass
+            replies.append(reply)
+        return replies[1:]
+
+
+def test_what_is_taken_and_what_is_refused_at_rcpt(running: Desk) -> None:
+    play = running.play
+    with smtplib.SMTP("127.0.0.1", play.port, "localhost") as connection:
+        connection.ehlo()
+        assert connection.has_extn("smtputf8")
+        assert connection.has_extn("8bitmime")
+        assert connection.esmtp_features["size"] == "25000000"
+        connection.mail("a@b.example")
+        for address, code in (
+            ("conduct@desk.example", 250),
+            ("CONDUCT@Desk.Example", 250),
+            ("conduct+quiet@desk.example", 250),
+            ("conduct+except-bo@desk.example", 250),
+            ("conduct+except-nobody.we.know@desk.example", 250),
+            ("conduct+quiet+except-bo@desk.example", 250),
+            ("conduct+nonsense@desk.example", 550),
+            ("conduct+except-@desk.example", 550),
+            ("other@desk.example", 550),
+            ("conduct@elsewhere.example", 550),
+        ):
+            assert connection.rcpt(address)[0] == code, address
+
+
+def test_long_lines_eight_bits_and_utf8_addresses(running: Desk) -> None:
+    play = running.play
+    mail = plain_mail("ü" * 50_000, sender="Ünal <ünal@reporter.example>")
+    with smtplib.SMTP("127.0.0.1", play.port, "localhost") as connection:
+        connection.sendmail("ünal@reporter.example", [play.address], mail, mail_options=["SMTPUTF8", "BODY=8BITMIME"])
+    play.sink.wait_for(6)
+    assert "ünal@reporter.example" in {item.recipient for item in play.sink.mails}
+    (line,) = json.loads(play.command("case", "list", "--json").stdout)
+    record = json.loads(play.command("case", "show", line["codename"], "--json").stdout)
+    assert record["messages"][0]["text"] == "ü" * 50_000
+
+
+def test_the_null_sender_dots_and_lone_line_feeds(running: Desk) -> None:
+    play = running.play
+    text = b".one\r\n..two\r\n.\nthree\r\n"
+    said = answer(
+        play,
+        b"EHLO x\r\n",
+        b"MAIL FROM:<>\r\n",
+        b"RCPT TO:<conduct@desk.example>\r\n",
+        b"DATA\r\n",
+        b"From: a@b.example\r\n\r\n..one\r\n...two\r\n..\nthree\r\n.\r\n",
+    )
+    assert said[-1].startswith(b"250")
+    assert text.replace(b"\r\n", b"\n").decode().strip() == case_text(play)
+
+
+def case_text(play: Rehearsal) -> str:
+    (line,) = json.loads(play.command("case", "list", "--json").stdout)
+    return str(json.loads(play.command("case", "show", line["codename"], "--json").stdout)["messages"][0]["text"])
+
+
+def test_too_large_is_552_and_the_service_goes_on(make_desk: DeskMaker) -> None:
+    desk = make_desk()
+    desk.play.change_config('# size_limit = "25MB"', 'size_limit = "1MB"')
+    desk.play.start()
+    with smtplib.SMTP("127.0.0.1", desk.play.port, "localhost") as connection:
+        with pytest.raises(smtplib.SMTPSenderRefused) as early:
+            connection.sendmail("a@b.example", [desk.play.address], b"x" * 1_100_000)
+        assert early.value.smtp_code == 552
+        connection.mail("a@b.example")
+        connection.rcpt(desk.play.address)
+        assert connection.data(b"x\r\n" * 400_000)[0] == 552
+    assert answer(
+        desk.play,
+        b"EHLO x\r\n",
+        b"MAIL FROM:<a@b.example>\r\n",
+        b"RCPT TO:<conduct@desk.example>\r\n",
+        b"DATA\r\n",
+        b"y" * 1_500_000 + b"\r\n.\r\n",
+    )[-1][:3] in (b"552", b"500")
+    desk.play.send(plain_mail("small"))
+    refused = desk.play.command("deliver", "conduct@desk.example", stdin=b"x" * 1_100_000)
+    assert refused.returncode == 65
+
+
+def test_lmtp_answers_once_for_each_recipient(make_desk: DeskMaker) -> None:
+    desk = make_desk()
+    desk.play.change_config('protocol = "smtp"', 'protocol = "lmtp"')
+    desk.play.start()
+    with (
+        socket.create_connection(("127.0.0.1", desk.play.port), timeout=20) as connection,
+        connection.makefile("rwb") as stream,
+    ):
+
+        def say(line: bytes) -> bytes:
+            stream.write(line)
+            stream.flush()
+            while (reply := stream.readline())[3:4] == b"-":
+                pass
+            return reply
+
+        stream.readline()
+        assert say(b"EHLO x\r\n").startswith(b"500")
+        assert say(b"LHLO x\r\n").startswith(b"250")
+        say(b"MAIL FROM:<a@b.example>\r\n")
+        say(b"RCPT TO:<conduct@desk.example>\r\n")
+        say(b"RCPT TO:<nobody@desk.example>\r\n")
+        say(b"RCPT TO:<conduct+quiet@desk.example>\r\n")
+        say(b"DATA\r\n")
+        assert say(b"From: a@b.example\r\n\r\nhello\r\n.\r\n").startswith(b"250")
+        assert stream.readline().startswith(b"250")
+        assert say(b"NOOP\r\n").startswith(b"250")
+    assert len(json.loads(desk.play.command("case", "list", "--json").stdout)) == 1
+
+
+def test_connections_are_limited(make_desk: DeskMaker) -> None:
+    desk = make_desk()
+    desk.play.change_config("# connections = 50", "connections = 3")
+    desk.play.start()
+    time.sleep(0.2)
+    open_ones = [socket.create_connection(("127.0.0.1", desk.play.port), timeout=10) for _ in range(4)]
+    greetings = [connection.recv(100) for connection in open_ones]
+    assert [greeting[:3] for greeting in greetings] == [b"220", b"220", b"220", b"421"]
+    for connection in open_ones:
+        connection.close()
+    time.sleep(0.3)
+    desk.play.send(plain_mail("after"))
+
+
+def test_starttls(make_desk: DeskMaker, short_tmp: Path) -> None:
+    import ssl
+
+    desk = make_desk()
+    key, certificate = desk.play.folder / "key.pem", desk.play.folder / "cert.pem"
+    line = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    subprocess.run([*line, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    desk.play.change_config('# tls_certificate = "tls/fullchain.pem"', 'tls_certificate = "cert.pem"')
+    desk.play.change_config('# tls_key = "tls/privkey.pem"', 'tls_key = "key.pem"')
+    desk.play.start()
+    context = ssl.create_default_context(cafile=str(certificate))
+    with smtplib.SMTP("localhost", desk.play.port, "localhost") as connection:
+        connection._host = "localhost"  # type: ignore[attr-defined]
+        context.check_hostname = False
+        connection.starttls(context=context)
+        connection.sendmail("a@b.example", [desk.play.address], plain_mail("over TLS"))
+    desk.play.sink.wait_for(6)
+
+
+def test_deliver_with_and_without_the_service(desk: Desk) -> None:
+    play = desk.play
+    mail = plain_mail(".dot\n\nhello")
+    cold = play.command("deliver", "--json", "--sender", "sam@reporter.example", "conduct@desk.example", stdin=mail)
+    first = json.loads(cold.stdout)
+    assert (cold.returncode, first["outcome"]) == (0, "case")
+    play.start()
+    warm = play.command("deliver", "conduct@desk.example", "--json", stdin=mail)
+    assert json.loads(warm.stdout) == {"outcome": "duplicate", "case": first["case"]}
+    fresh = play.command("deliver", "conduct@desk.example", stdin=mail.replace(b"hello", b"good day"))
+    assert fresh.stdout.split()[0] == b"case"
+    assert play.command("deliver", "nobody@desk.example", stdin=mail).returncode == 67
+    record = json.loads(play.command("case", "show", fresh.stdout.split()[1].decode(), "--json").stdout)
+    assert record["messages"][0]["text"] == ".dot\n\ngood day"
+    play.sink.wait_for(12)  # without --sender the envelope is unknown, not null: the reporter is answered
+    play.stop()
+    assert play.command("deliver", "nobody@desk.example", stdin=mail).returncode == 67
+
+
+def test_what_cannot_be_kept_now_is_451_and_75(make_desk: DeskMaker) -> None:
+    desk = make_desk()
+    play = desk.play
+    play.start()
+    database = play.folder / "ombud.sqlite3"
+    hidden = play.folder / "hidden.sqlite3"
+    database.rename(hidden)
+    with pytest.raises(smtplib.SMTPDataError) as caught:
+        play.send(plain_mail("x"))
+    assert caught.value.smtp_code == 451
+    assert play.command("deliver", play.address, stdin=plain_mail("y")).returncode == 75
+    hidden.rename(database)
+    play.stop()
+    assert play.command("deliver", play.address, stdin=plain_mail("z")).returncode == 0
+    (play.folder / "vault.asc").rename(play.folder / "v")
+    assert play.command("deliver", play.address, stdin=plain_mail("z2")).returncode == 75
+    (play.folder / "v").rename(play.folder / "vault.asc")
+
+
+def test_a_full_disk_loses_nothing(make_desk: DeskMaker) -> None:
+    """The database may not grow: mails are answered 451, the service stays up, and takes them when there is room."""
+    desk = make_desk()
+    play = desk.play
+    play.start()
+    play.send(plain_mail("before"))
+    play.sink.wait_for(6)
+    url = f"sqlite:///{play.folder}/ombud.sqlite3"
+    desk.reopen()
+    import resource
+
+    resource.prlimit(play.pid, resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
+    mail = plain_mail("big " * 100_000)
+    try:
+        with pytest.raises(smtplib.SMTPDataError) as caught:
+            play.send(mail)
+        assert caught.value.smtp_code == 451
+    finally:
+        resource.prlimit(play.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    play.send(mail)
+    database = Database(url)
+    database.check_migrated()
+    database.close()
+    assert len(json.loads(play.command("case", "list", "--json").stdout)) == 2
+
+
+def wrapped_gpg(desk: Desk) -> Path:
+    """Have the desk call gpg through a stand-in that misbehaves while a file exists; that file."""
+    flag, program = desk.play.folder / "flag", desk.play.folder / "gpg-wrapper"
+    program.write_text(f'#!/bin/sh\nif [ -e "{flag}" ]; then . "{flag}"; fi\nexec gpg "$@"\n')
+    program.chmod(0o755)
+    desk.play.change_config('home = "gnupg"\n', f'home = "gnupg"\nprogram = "{program}"\nseconds = 2\n')
+    return flag
+
+
+@pytest.mark.parametrize("script", ["exit 127", "exec sleep 30", "kill -9 $$"])
+def test_gpg_missing_hanging_or_killed(make_desk: DeskMaker, sam: Person, script: str) -> None:
+    desk = make_desk()
+    flag = wrapped_gpg(desk)
+    play = desk.play
+    play.start()
+    mail = pgp_mime(text_entity("hello"), play.desk_key, sam.keyring)
+    flag.write_text(script)
+    with pytest.raises(smtplib.SMTPDataError) as caught:
+        play.send(mail)
+    assert caught.value.smtp_code == 451
+    flag.unlink()
+    play.send(mail)
+    play.sink.wait_for(6)
+    assert case_text(play) == "hello"
+
+
+def test_a_mail_that_stops_gpg_each_time_is_held_in_the_end(make_desk: DeskMaker, sam: Person) -> None:
+    desk = make_desk()
+    flag = wrapped_gpg(desk)
+    mail = pgp_mime(text_entity("hello"), desk.play.desk_key, sam.keyring)
+    desk.receive(plain_mail("warm"))
+    flag.write_text('case "$*" in *--decrypt*) kill -9 $$;; esac')
+    from store.errors import TryLater
+
+    for _ in range(3):
+        with pytest.raises(TryLater):
+            desk.receive(mail)
+    receipt = desk.receive(mail)
+    assert receipt.outcome == "held"
+
+
+def test_a_roster_that_breaks_while_running(running: Desk, team: list[Person]) -> None:
+    play = running.play
+    (play.folder / "roster.toml").write_text("[[member]]\nid = 3\n")
+    play.send(plain_mail("x"))
+    play.sink.wait_for(6)
+    assert {item.recipient for item in play.sink.mails} >= {person.email for person in team}
+    (play.folder / "roster.toml").write_text(roster_text(team[:2]))
+    time.sleep(0.1)
+    before = len(play.sink.mails)
+    play.send(plain_mail("y"))
+    play.sink.wait_for(before + 3)
+    time.sleep(0.5)
+    late = {item.recipient for item in play.sink.mails[before:]} - {"operator@desk.example"}
+    assert late == {team[0].email, team[1].email, "sam@reporter.example"}
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.05)
+
+
+def test_killed_at_random_moments_nothing_is_lost_or_doubled(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk()
+    play = desk.play
+    play.change_config("# retry_days = 5", "claim_seconds = 1\nfirst_retry_seconds = 0.2")
+    accepted: list[str] = []
+    stop = threading.Event()
+
+    def sender(number: int) -> None:
+        count = 0
+        while not stop.is_set():
+            text = f"report {number}-{count}"
+            mail = plain_mail(text, sender=f"r{number}-{count}@reporter.example")
+            while not stop.is_set():
+                try:
+                    play.send(mail)
+                    accepted.append(text)
+                    break
+                except (OSError, smtplib.SMTPException):
+                    time.sleep(0.05)
+            count += 1
+
+    play.start()
+    senders = [threading.Thread(target=sender, args=(number,)) for number in range(3)]
+    for thread in senders:
+        thread.start()
+    for pause in (0.5, 0.9, 0.3, 0.7):
+        time.sleep(pause)
+        play.stop(signal.SIGKILL)
+        play.start()
+    time.sleep(0.5)
+    stop.set()
+    for thread in senders:
+        thread.join()
+    wait_until(lambda: json.loads(play.command("outbox", "list", "--json").stdout) == [], 60)
+    lines = json.loads(play.command("case", "list", "--json").stdout)
+    desk.tick()
+    texts = [desk.case(line["codename"])["messages"][0]["text"] for line in lines]
+    assert len(accepted) > 20
+    assert set(accepted) <= set(texts)
+    assert max(Counter(texts).values()) == 1
+    once = {item.headers["Message-ID"]: item for item in play.sink.mails if item.recipient.endswith("team.example")}
+    per_case = Counter((item.headers["Subject"], item.recipient) for item in once.values())
+    assert set(per_case.values()) == {1}
+    assert len(per_case) == 5 * len(lines)
+    assert play.command("audit", "verify").returncode == 0
+
+
+def test_logs_and_process_arguments_hold_nothing(running: Desk, team: list[Person]) -> None:
+    play = running.play
+    seen: list[bytes] = []
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.is_set():
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    seen.append(path.read_bytes())
+                except OSError:
+                    continue
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for number in range(5):
+        play.send(
+            plain_mail(f"CANARY body {number}", subject="CANARY subject", sender=f"canary{number}@reporter.example"),
+            sender=f"canary{number}@reporter.example",
+        )
+    play.sink.wait_for(30)
+    stop.set()
+    watcher.join()
+    assert any(b"--decrypt" in line or b"--sign" in line for line in seen)
+    everything = b"".join(seen).lower() + play.log().lower().encode()
+    for told in (b"canary", *(person.email.encode() for person in team)):
+        assert told not in everything
+    assert "taken in" in play.log()
+
+
+def test_the_service_stops_when_told_and_ends_its_work(running: Desk) -> None:
+    running.play.send(plain_mail("x"))
+    running.play.stop()
+    assert not (running.play.folder / "deliver.sock").exists()
+    assert "Traceback" not in running.play.log()
+    running.play.start()
+    running.play.sink.wait_for(6)
+
+
+def test_errors_at_start_are_sentences(desk: Desk) -> None:
+    play = desk.play
+    blocker = socket.create_server(("127.0.0.1", play.port))
+    failed = play.command("run")
+    blocker.close()
+    assert failed.returncode == 1
+    assert b"cannot listen" in failed.stderr
+    assert b"Traceback" not in failed.stderr
+    (play.folder / "ombud.sqlite3").unlink()
+    failed = play.command("run")
+    assert failed.returncode == 75
+    assert b"ombud init" in failed.stderr
+    env = {**os.environ, "OMBUD_CONFIG": "/no/such/ombud.toml"}
+    missing = subprocess.run([sys.executable, "-m", "desk", "check"], capture_output=True, env=env, check=False)
+    assert b"no such file" in missing.stdout
+    assert missing.returncode == 1
+    Keyring("gpg", play.folder / "gnupg").close()
