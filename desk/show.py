@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,8 @@ from store.context import Context
 from store.models import CaseRow, DeliveryRow, NoticeRow
 from store.people import Roster
 from store.records import Case, Message
+
+_PIPE_WIDTH = 240  # where nobody sees the edge of a screen, a cell is better left whole
 
 JSON = dict[str, Any]
 
@@ -132,7 +135,7 @@ def roster_lines(roster: Roster, at: datetime) -> list[JSON]:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
     """Print a table, or a sentence when it has no rows. What reporters wrote is shown as it is, never as markup."""
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
     if not rows:
         console.print(Text(empty))
         return
