@@ -20,6 +20,7 @@ from itertools import pairwise
 
 _HEADER_LIMIT = 64_000
 _SHOWN_LIMIT = 998
+_PIECE = 1_000_000
 
 # Written along the way or by the last hop; they differ when the same mail comes twice.
 _TRACE = frozenset(
@@ -214,19 +215,21 @@ def canonical(octets: bytes) -> bytes:
     return re.sub(rb"\r?\n", b"\r\n", octets)
 
 
-def without_trace(raw: bytes) -> bytes:
-    """A mail less what was written along the way, with even line ends: the same for the same mail twice."""
-    head, separator, body = _split(raw)
-    kept, keep = [], True
+def without_trace(raw: bytes) -> Iterator[bytes]:
+    """A mail less what was written along the way, with even line ends, in pieces: the same for the same mail twice."""
+    split = re.search(rb"\r?\n\r?\n", raw)
+    head, at = (raw[: split.start()], split.end()) if split else (raw, len(raw))
+    keep = True
     for line in head.split(b"\n"):
         line = line.rstrip(b"\r")
         if not line.startswith((b" ", b"\t")):
             keep = line.partition(b":")[0].strip().lower() not in _TRACE
         if keep:
-            kept.append(line)
-    return b"\n".join(kept) + separator + body.replace(b"\r\n", b"\n").rstrip(b"\n")
-
-
-def _split(raw: bytes) -> tuple[bytes, bytes, bytes]:
-    found = re.search(rb"\r?\n\r?\n", raw)
-    return (raw[: found.start()], b"\n\n", raw[found.end() :]) if found else (raw, b"", b"")
+            yield line + b"\n"
+    end = len(raw)
+    while end > at and raw[end - 1] in b"\r\n":
+        end -= 1
+    while at < end:
+        following = raw.find(b"\n", at + _PIECE, end) + 1 or end
+        yield raw[at:following].replace(b"\r\n", b"\n")
+        at = following

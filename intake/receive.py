@@ -91,7 +91,7 @@ class Receiver:
         return list(wanted.values())
 
     def _receive_at(self, desk: Desk, asked: Asked, envelope: Envelope) -> Receipt:
-        digest = self._context.vault.digest(f"mail at {desk.id}", without_trace(envelope.raw))
+        digest = self._context.vault.digest_of(f"mail at {desk.id}", without_trace(envelope.raw))
         job = _Job(desk, asked, envelope, digest, self._context.roster(desk))
         receipt = self._duplicate(job) or self._first_time(job)
         log.info("taken in", desk=desk.id, outcome=receipt.outcome, case=receipt.codename)

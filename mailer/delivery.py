@@ -7,8 +7,8 @@ two recipients resumes with the rest, under the same Message-IDs.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -16,7 +16,7 @@ from sqlmodel import Session
 
 from mailer import compose, notices
 from mailer.mime import entity
-from mailer.packets import armor
+from mailer.packets import Part, armor
 from mailer.relay import NotTaken, Relay, RelayDown
 from mailer.render import Templates, templates_of
 from mailer.seal import Sealer
@@ -25,11 +25,11 @@ from store.access import may_know, readers
 from store.clock import to_text
 from store.config import Desk
 from store.context import Context
-from store.errors import ConfigError, KeyProblem, OmbudError, TryLater
+from store.errors import KeyProblem, OmbudError, TryLater
 from store.models import DeliveryRow, KeyTroubleRow
 from store.outbox import Claim
 from store.people import Member, Roster
-from store.records import Attachment, Case
+from store.records import Attachment
 
 _BATCH = 4
 _RETRY_SECONDS = 60.0
@@ -49,6 +49,10 @@ class _Work:
     deliveries: list[DeliveryRow]
 
 
+class ClaimLost(Exception):
+    """This worker was so slow that another one may have taken the notice over."""
+
+
 class Mailer:
     """One worker with a relay connection of its own; any number may work at a time."""
 
@@ -58,6 +62,7 @@ class Mailer:
         self._relay = Relay(context.config)
         self._owner = secrets.token_hex(8)
         self._templates: dict[str, Templates] = {}
+        self._sent: list[str] = []
 
     def run_once(self) -> int:
         """Handle notices that are due; how many were claimed. Raises StoreUnavailable."""
@@ -79,7 +84,10 @@ class Mailer:
             desk = self._context.config.desk_by_id(claim.desk)
             self._deliver(self._prepare(claim, desk))
             with self._context.database.write(durable=False) as session:
+                self._note_sent_in(session)
                 outbox.settle(session, claim)
+        except ClaimLost:
+            log.warning("another worker took a notice over", kind=claim.kind, desk=claim.desk)
         except RelayDown as error:
             log.warning("the relay does not take mail", reason=str(error), desk=claim.desk)
             with self._context.database.write(durable=False) as session:
@@ -92,6 +100,7 @@ class Mailer:
             self._postpone(claim)
 
     def _postpone(self, claim: Claim) -> None:
+        self._note_sent()
         with self._context.database.write(durable=False) as session:
             outbox.postpone(session, claim, self._context.clock(), _RETRY_SECONDS)
 
@@ -158,7 +167,7 @@ class Mailer:
                 if reason := sealed.trouble.get(member.id):
                     self._hold(work, by_id[member.id], member, reason)
                 else:
-                    self._send_sealed(work, by_id[member.id], member, sealed.armored[member.id])
+                    self._send_sealed(work, by_id[member.id], member, sealed.parts[member.id])
 
     def _entity(self, work: _Work, language: str) -> bytes:
         """The protected content of a notice to readers."""
@@ -183,19 +192,17 @@ class Mailer:
             row = cases.row_by_id(session, story.case.id)
             return list(cases.attachment_contents(session, self._context.vault, row, story.message))
 
-    def _send_sealed(self, work: _Work, row: DeliveryRow, member: Member, armored: bytes) -> None:
+    def _send_sealed(self, work: _Work, row: DeliveryRow, member: Member, part: Part) -> None:
         case = work.story.case if work.story else None
         if case is None:
             return
         domain = work.desk.address.rpartition("@")[2]
         thread = f"<{self._context.vault.digest('thread', case.id.encode())[:32]}@{domain}>"
         at = self._context.clock()
-        mail = compose.to_reader(work.desk, case.codename, member, row.message_id, thread, at, armored, self._sealer)
-
-        def allowed(now: Case) -> bool:
-            return may_know(now, self._context.roster(work.desk), member.id, self._context.clock())
-
-        self._send(work, row, work.desk.address, member.email, mail, allowed)
+        mail = compose.to_reader(
+            work.desk, case.codename, member, row.message_id, thread, at, part.armored(), self._sealer
+        )
+        self._send(work, row, work.desk.address, member.email, mail, reader=member.id)
 
     def _to_one(self, work: _Work, row: DeliveryRow) -> None:
         """A note to the reporter, to a member about their key, or to the operator."""
@@ -233,7 +240,7 @@ class Mailer:
                 return
             reason = self._sealer.key_trouble(member)
             if not reason:  # it works again
-                self._mark_sent(row.id)
+                self._sent.append(row.id)
                 return
             rendered = self._of(desk).render(kind, [member.language], notices.member_values(desk, member, reason))
             address = member.email
@@ -253,41 +260,48 @@ class Mailer:
         )
 
     def _send(
-        self,
-        work: _Work,
-        row: DeliveryRow,
-        sender: str,
-        recipient: str,
-        mail: bytes,
-        allowed: Callable[[Case], bool] = lambda _: True,
+        self, work: _Work, row: DeliveryRow, sender: str, recipient: str, mail: bytes, *, reader: str = ""
     ) -> None:
         """Send one mail and write down how it went. Raises RelayDown after noting the failure."""
-        if not self._still_mine(work, allowed):
+        if not self._may_send(work, reader):
             return
         try:
             self._relay.send(sender, recipient, mail)
         except NotTaken as error:
             self._failed(work, row, error.reason, final=error.final)
         except RelayDown as error:
+            self._note_sent()
             for waiting in work.deliveries:
                 self._failed(work, waiting, str(error), final=False)
             raise
         else:
-            self._mark_sent(row.id)
+            self._sent.append(row.id)
             log.info("sent", kind=work.claim.kind, desk=work.desk.id)
 
-    def _still_mine(self, work: _Work, allowed: Callable[[Case], bool]) -> bool:
-        """Asked right before a mail leaves: is the notice still this worker's, and may its recipient still have it?"""
-        with self._context.database.read() as session:
-            if not outbox.still_owned(session, work.claim, self._context.clock()):
-                raise ConfigError("Another worker took this notice over.")
-            if work.story is None:
-                return True
-            return allowed(cases.case_of(session, cases.row_by_id(session, work.story.case.id)))
+    def _may_send(self, work: _Work, reader: str) -> bool:
+        """Asked right before a mail leaves: is the notice still this worker's, and may its recipient still have it?
 
-    def _mark_sent(self, delivery_id: str) -> None:
+        The same transaction notes what was sent before: a crash repeats one mail at most, under its Message-ID.
+        """
+        at = self._context.clock()
         with self._context.database.write(durable=False) as session:
-            outbox.mark_sent(session, delivery_id, self._context.clock())
+            self._note_sent_in(session)
+            mine = outbox.still_owned(session, work.claim, at)
+            recusals = cases.recusals_of(session, work.story.case.id) if work.story else ()
+        if not mine:
+            raise ClaimLost
+        if not reader or work.story is None:
+            return True
+        return may_know(replace(work.story.case, recusals=recusals), self._context.roster(work.desk), reader, at)
+
+    def _note_sent(self) -> None:
+        if self._sent:
+            with self._context.database.write(durable=False) as session:
+                self._note_sent_in(session)
+
+    def _note_sent_in(self, session: Session) -> None:
+        outbox.mark_sent(session, self._sent, self._context.clock())
+        self._sent.clear()
 
     def _hold(self, work: _Work, row: DeliveryRow, member: Member, reason: str) -> None:
         """A key is not right: nothing is sent to it, and its owner alone is told, in plain and without content."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from anycrc import Model
 
@@ -19,7 +20,19 @@ _SESSION_KEY = 1
 _VERSION_3 = 3
 
 
-def split(message: bytes, owners: Mapping[str, str]) -> dict[str, bytes]:
+@dataclass(frozen=True)
+class Part:
+    """One reader's message: their session key packet, and the data packet that all readers' messages share."""
+
+    session_key: bytes = field(repr=False)
+    data: memoryview = field(repr=False)
+
+    def armored(self) -> bytes:
+        """The message in ASCII armor."""
+        return armor(b"".join((self.session_key, self.data)))
+
+
+def split(message: bytes, owners: Mapping[str, str]) -> dict[str, Part]:
     """The message for each owner, by the id (16 hexadecimal digits) of the sub-key that it was sealed to.
 
     Raises KeyProblem unless each owner has exactly one packet and each packet has an owner.
@@ -35,7 +48,8 @@ def split(message: bytes, owners: Mapping[str, str]) -> dict[str, bytes]:
         at = end
     if set(mine) != set(owners.values()):
         raise KeyProblem("GnuPG left a reader out when it sealed a notice; nothing was sent.")
-    return {owner: packet + message[at:] for owner, packet in mine.items()}
+    data = memoryview(message)[at:]
+    return {owner: Part(packet, data) for owner, packet in mine.items()}
 
 
 def recipient_key_ids(message: bytes) -> list[str]:

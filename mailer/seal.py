@@ -6,7 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mailer.packets import armor, split
+from mailer.packets import Part, split
 from store.errors import KeyProblem
 from store.keyring import Keyring
 from store.people import Member
@@ -14,9 +14,12 @@ from store.people import Member
 
 @dataclass(frozen=True)
 class Sealed:
-    """What was sealed, by member id; and why it could not be for the others."""
+    """What was sealed, by member id; and why it could not be for the others.
 
-    armored: dict[str, bytes] = field(default_factory=dict, repr=False)
+    Parts are armored one at a time when they are sent: a large mail is then in memory once, not once a reader.
+    """
+
+    parts: dict[str, Part] = field(default_factory=dict, repr=False)
     trouble: dict[str, str] = field(default_factory=dict)
 
 
@@ -43,9 +46,8 @@ class Sealer:
         good = [member for member in members if member.id not in trouble]
         if not trouble:
             # Every key works by itself: seal one by one rather than not at all.
-            return Sealed(
-                {member.id: armor(self._keyring.seal(entity, [member.fingerprint], signer)) for member in good}
-            )
+            alone = {member.id: self._keyring.seal(entity, [member.fingerprint], signer) for member in good}
+            return Sealed({member: Part(b"", memoryview(sealed)) for member, sealed in alone.items()})
         return Sealed(self._together(entity, good, signer) if good else {}, trouble)
 
     def key_trouble(self, member: Member) -> str:
@@ -70,14 +72,13 @@ class Sealer:
             self._exported[fingerprint] = base64.b64encode(self._keyring.export(fingerprint, armored=False)).decode()
         return self._exported[fingerprint]
 
-    def _together(self, entity: bytes, members: Sequence[Member], signer: str) -> dict[str, bytes]:
+    def _together(self, entity: bytes, members: Sequence[Member], signer: str) -> dict[str, Part]:
         sealed = self._keyring.seal(entity, [member.fingerprint for member in members], signer)
         try:
-            parts = split(sealed, self._owners(members))
+            return split(sealed, self._owners(members))
         except KeyProblem:
             self._subkeys.clear()  # a key may have gained a new sub-key since
-            parts = split(sealed, self._owners(members))
-        return {member: armor(part) for member, part in parts.items()}
+            return split(sealed, self._owners(members))
 
     def _owners(self, members: Sequence[Member]) -> dict[str, str]:
         """Which member owns which sub-key id. Raises KeyProblem when two share one: ids are short and can be forged."""

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from sqlalchemy import text
 from sqlmodel import Session, col, func, select
 
 from store import audit, outbox
@@ -37,6 +38,9 @@ from store.records import (
 from store.vault import Box, Vault
 
 VOTES_TO_REINSTATE = 2
+_STANDING = text(
+    "SELECT member, source FROM recusals WHERE case_id = :case_id AND ended IS NULL ORDER BY since, member"
+)
 
 
 def find_by_digest(session: Session, desk: str, digest: str) -> Case | None:
@@ -380,6 +384,12 @@ def _box(vault: Vault, row: CaseRow) -> Box:
     if row.wrapped_key is None:
         raise no_such_case(row.codename)
     return vault.case_box(row.wrapped_key, row.id)
+
+
+def recusals_of(session: Session, case_id: str) -> tuple[Recusal, ...]:
+    """Who is recused from a case now, asked without loading the case."""
+    found = session.connection().execute(_STANDING, {"case_id": case_id}).all()
+    return tuple(Recusal(member, source) for member, source in found)
 
 
 def _standing(session: Session, case_id: str) -> Sequence[RecusalRow]:

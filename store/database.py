@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self._engine = _engine(url, busy_seconds)
+        # SQLite lets writers poll for their turn, with ever longer sleeps; threads of one process can queue.
+        self._turn: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
 
     @property
     def engine(self) -> Engine:
@@ -52,10 +55,9 @@ class Database:
 
         Raises StoreUnavailable when the database is locked, full or away.
         """
-        with self._session() as session:
+        with self._turn, self._session() as session:
             if self.is_sqlite:
-                session.connection().exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-                session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+                _begin(session, "FULL" if durable else "NORMAL")
             yield session
             session.commit()
 
@@ -127,6 +129,14 @@ def _engine(url: str, busy_seconds: float) -> Engine:
     )
     event.listen(engine, "connect", _set_up_sqlite)
     return engine
+
+
+def _begin(session: Session, synchronous: str) -> None:
+    connection = session.connection()
+    if connection.info.get("synchronous") != synchronous:
+        connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+        connection.info["synchronous"] = synchronous
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

@@ -7,7 +7,7 @@ holds; who was reached already is on record, and a notice is done when nobody it
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,6 +25,7 @@ _COUNT_REPLY = text(
     "INSERT INTO reply_counts (address_hash, day, count) VALUES (:hash, :day, 1) "
     "ON CONFLICT (address_hash, day) DO UPDATE SET count = reply_counts.count + 1 RETURNING count"
 )
+_OWNED = text("SELECT 1 FROM notices WHERE id = :id AND owner = :owner AND owned_until >= :now")
 FINAL = frozenset({"sent", "bounced", "withdrawn"})
 
 
@@ -111,8 +112,8 @@ def claim(session: Session, owner: str, at: datetime, seconds: float, limit: int
 
 def still_owned(session: Session, claim: Claim, at: datetime) -> bool:
     """Whether a claim holds still; a worker that was slow may have lost it to another."""
-    row = session.get(NoticeRow, claim.id)
-    return row is not None and row.owner == claim.owner and (row.owned_until or "") >= to_text(at)
+    found = session.connection().execute(_OWNED, {"id": claim.id, "owner": claim.owner, "now": to_text(at)})
+    return found.first() is not None
 
 
 def expand(session: Session, claim: Claim, wanted: Mapping[str, str], at: datetime) -> list[DeliveryRow]:
@@ -147,10 +148,11 @@ def expand(session: Session, claim: Claim, wanted: Mapping[str, str], at: dateti
     ]
 
 
-def mark_sent(session: Session, delivery_id: str, at: datetime) -> None:
-    """The relay took it."""
-    row = _delivery(session, delivery_id)
-    row.state, row.sent_at, row.reason = "sent", to_text(at), ""
+def mark_sent(session: Session, delivery_ids: Sequence[str], at: datetime) -> None:
+    """The relay took them."""
+    if delivery_ids:
+        sent = update(DeliveryRow).where(col(DeliveryRow.id).in_(delivery_ids))
+        session.connection().execute(sent.values(state="sent", sent_at=to_text(at), reason=""))
 
 
 def mark_held(session: Session, delivery_id: str, reason: str, at: datetime, settings: OutboxConfig) -> None:

@@ -8,6 +8,7 @@ by the vault key: who forgets the wrapped key has destroyed the case. Look-ups u
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
@@ -89,7 +90,14 @@ class Vault(Box):
 
     def digest(self, purpose: str, value: bytes) -> str:
         """A keyed hash for look-ups, 32 octets in hexadecimal; equal values of two purposes differ."""
-        return blake2b(purpose.encode() + b"\0" + value, key=self._digest_key, digest_size=32).hexdigest()
+        return self.digest_of(purpose, (value,))
+
+    def digest_of(self, purpose: str, pieces: Iterable[bytes]) -> str:
+        """The keyed hash of a value that comes in pieces."""
+        hashed = blake2b(purpose.encode() + b"\0", key=self._digest_key, digest_size=32)
+        for piece in pieces:
+            hashed.update(piece)
+        return hashed.hexdigest()
 
 
 def _derive(key: bytes, use: bytes) -> bytes:

@@ -169,19 +169,19 @@ def test_a_mail_that_is_deferred_for_days_bounces_at_last(desk: Desk) -> None:
 def test_a_crash_between_two_recipients_resumes_with_the_rest(
     desk: Desk, team: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mailer.delivery import Mailer
+    from mailer.relay import Relay
 
-    original = Mailer._mark_sent
+    original = Relay.send
     count = 0
 
-    def crash(self: Mailer, delivery_id: str) -> None:
+    def crash(self: Relay, sender: str, recipient: str, mail: bytes) -> None:
         nonlocal count
         count += 1
+        original(self, sender, recipient, mail)
         if count == 3:
             raise KeyboardInterrupt  # after the relay took it, before that was written down
-        original(self, delivery_id)
 
-    monkeypatch.setattr(Mailer, "_mark_sent", crash)
+    monkeypatch.setattr(Relay, "send", crash)
     desk.receive(plain_mail("x"))
     with pytest.raises(KeyboardInterrupt):
         desk.mail_out()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from desk.rehearsal import Person
 from mailer import mime, render
 from mailer.notices import sample_values
-from mailer.packets import armor, recipient_key_ids, split
+from mailer.packets import recipient_key_ids, split
 from mailer.padding import FLOOR, filler, padded_length
 from mailer.seal import Sealer
 from store.config import Desk as DeskConfig
@@ -58,10 +58,10 @@ def test_each_part_opens_with_its_readers_key_alone_and_names_no_other(
     parts = split(whole, owners)
     assert list(parts) == [person.id for person in team]
     for person in team:
-        (named,) = recipient_key_ids(parts[person.id])
+        (named,) = recipient_key_ids(parts[person.id].session_key + bytes(parts[person.id].data))
         assert owners[named] == person.id
         for other in team:
-            assert (other.keyring.decrypt(armor(parts[person.id])).plain == b"x" * size) == (other is person)
+            assert (other.keyring.decrypt(parts[person.id].armored()).plain == b"x" * size) == (other is person)
     with pytest.raises(KeyProblem):
         split(whole, {key: owner for key, owner in owners.items() if owner != "bo"})
     with pytest.raises(KeyProblem):
@@ -77,9 +77,9 @@ def test_one_bad_key_never_stops_the_others(desk: Desk, team: list[Person], stra
     members = list(desk.context.roster(desk.context.config.desk[0]).members)
     members[1] = replace(members[1], fingerprint=stranger.fingerprint)
     found = sealer.for_members(b"Content-Type: text/plain\r\n\r\nhello", members, desk.play.made.fingerprint)
-    assert set(found.armored) == {"ada", "chidi", "dana", "eunji"}
+    assert set(found.parts) == {"ada", "chidi", "dana", "eunji"}
     assert found.trouble == {"bo": "the desk does not have your key"}
-    assert sealer.for_members(b"", [], desk.play.made.fingerprint).armored == {}
+    assert sealer.for_members(b"", [], desk.play.made.fingerprint).parts == {}
 
 
 @given(st.text(max_size=300), st.text(max_size=2000), st.text(max_size=80), st.binary(max_size=300))
