@@ -40,13 +40,14 @@ def from_text(text: str) -> Asked:
     for line in text.splitlines():
         if not line.strip():
             continue
+        line = line[:_LINE_LIMIT]
         found = _LINE.match(line)
         if found is None:
             if greeted or not _GREETING.match(line):
                 break
             greeted = True
         elif found[1].lower() == "exclude":
-            exclude += [found[2].strip()[:_LINE_LIMIT]]
+            exclude += [found[2].strip()]
         else:
             quiet = quiet or _NO.match(found[2]) is not None
     return Asked(tuple(filter(None, dict.fromkeys(exclude))), quiet)

@@ -27,6 +27,7 @@ FAILURES: dict[Failure, str] = {
     "no-integrity": "its encrypted part has no integrity protection",
     "too-large": "it unpacks to more than the limit",
 }
+REST_NOTE = "this mail has more parts than are shown; all of it is kept"
 OUTSIDE_NOTE = "came outside the encrypted part"
 
 
@@ -69,6 +70,7 @@ class _Content:
     signature: Signature = Signature()
     encryption: Encryption = "none"
     failure: str = ""
+    notes: list[str] = field(default_factory=list)
     files: list[Attachment] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
 
@@ -92,6 +94,7 @@ def open_mail(mail: Mail, gnupg: Opener) -> OpenedMail:
         encryption=content.encryption,
         signature=content.signature,
         failure=content.failure,
+        notes=tuple(content.notes),
         date=mail.date,
     )
     keys = [*content.keys, *_autocrypt_keys(mail)]
@@ -140,6 +143,7 @@ def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
     report.outside = "\n\n".join(text for text in (report.outside, outside) if text)
     report.files += [*opened, *unopened, *(replace(item, note=item.note or OUTSIDE_NOTE) for item in plain.files)]
     report.keys += plain.keys
+    report.notes += plain.notes
     return report
 
 
@@ -174,6 +178,8 @@ def _open_plain(found: Iterable[Piece], gnupg: Opener) -> _Content:
             texts.append((clean(to_text(octets if octets is not None else piece.octets, piece.charset)), signature))
         elif piece.kind == "text":
             texts.append((piece.text, signature))
+        elif piece.kind == "rest":
+            content.notes.append(REST_NOTE)
         else:
             content.files.append(
                 _as_file(piece, "could not be opened: it is encrypted once more" if piece.kind == "sealed" else "")

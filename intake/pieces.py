@@ -28,7 +28,9 @@ from intake.message import (
 )
 from store.records import Encryption
 
-Kind = Literal["text", "file", "sealed", "clear-signed"]
+Kind = Literal["text", "file", "sealed", "clear-signed", "rest"]
+MOST_PIECES = 1000
+MOST_COSTLY = 50
 
 _ARMOR = re.compile(
     rb"^-----BEGIN PGP MESSAGE-----.*?(?:^-----END PGP MESSAGE-----[ \t]*\r?$|\Z)"
@@ -65,8 +67,29 @@ class Piece:
 
 
 def pieces(octets: bytes, root: Message | None = None) -> list[Piece]:
-    """The pieces of an entity; `root` is its tree when it was parsed already."""
-    return list(_walk(root if root is not None else parse(octets), octets, None))
+    """The pieces of an entity; `root` is its tree when it was parsed already.
+
+    A mail of more than 1000 pieces yields the first of them and one of kind `rest`. Of more than 50 that need
+    GnuPG, those behind are files: a mail must not keep the desk busy for hours.
+    """
+    found: list[Piece] = []
+    costly = 0
+    regions: set[int] = set()
+    for piece in _walk(root if root is not None else parse(octets), octets, None):
+        if len(found) == MOST_PIECES:
+            return [*found, Piece("rest")]
+        if piece.region is not None and id(piece.region) not in regions:
+            regions.add(id(piece.region))
+            costly += 1
+        costly += piece.kind in ("sealed", "clear-signed")
+        found.append(piece if costly <= MOST_COSTLY else _set_aside(piece))
+    return found
+
+
+def _set_aside(piece: Piece) -> Piece:
+    if piece.kind in ("sealed", "clear-signed"):
+        return replace(piece, kind="file", name=piece.name or "encrypted.asc", region=None)
+    return replace(piece, region=None)
 
 
 def protected_subject(entity: Message) -> str | None:

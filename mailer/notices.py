@@ -82,6 +82,7 @@ def report_values(desk: Desk, story: Story) -> dict[str, Any]:
             "outside_subject": body.outside_subject,
             "encryption": body.encryption,
             "signature": body.signature.status,
+            "notes": list(body.notes),
             "signer": f"{known} ({signer})" if known else signer,
         },
         "files": [
@@ -133,7 +134,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
     }
     report = {
         "sender": "Sam <sam@example.org>", "subject": "Sample", "text": "A sample text.", "outside_text": "Footer", "outside_subject": "...",
-        "encryption": "pgp/mime", "signature": "valid", "signer": "0" * 40,
+        "encryption": "pgp/mime", "signature": "valid", "signer": "0" * 40, "notes": ["Sample note"],
     }  # fmt: skip
     files = [{"name": "sample.txt", "type": "text/plain", "size": 12, "note": ""}]
     member = {"name": "Ada Example", "fingerprint": "0" * 40}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from anyascii import anyascii
 from rapidfuzz.distance import OSA
@@ -17,6 +17,8 @@ from rapidfuzz.distance import OSA
 from store.people import Member
 
 _WORD = re.compile(r"[^\W_]+")
+_PIECE = 200_000
+_OVERLAP = 500
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 # Words of a greeting line, folded, in the languages that the templates speak and a few neighbours.
@@ -99,15 +101,24 @@ def who_is_named(texts: Sequence[str], members: Sequence[Member], everyone: Sequ
 
     A greeting line alone does not count; `everyone` is the roster, for a greeting may name several of them.
     """
-    read = [_Read(text, everyone) for text in texts if text]
-    return [member for member in members if any(_names(text, member) for text in read)]
+    found: set[str] = set()
+    for text in filter(None, texts):
+        for piece in _pieces(_without_greeting(text, everyone)):
+            read = _Read(piece)
+            found |= {member.id for member in members if member.id not in found and _names(read, member)}
+    return [member for member in members if member.id in found]
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A long text in pieces that overlap by more than any name is long, so that memory stays bounded."""
+    for start in range(0, max(1, len(text)), _PIECE):
+        yield text[max(0, start - _OVERLAP) : start + _PIECE]
 
 
 class _Read:
     """A text, folded once for all members."""
 
-    def __init__(self, text: str, everyone: Sequence[Member]) -> None:
-        text = _without_greeting(text, everyone)
+    def __init__(self, text: str) -> None:
         self.folded = fold(text)
         self.words = _WORD.findall(self.folded)
         self.line = f" {' '.join(self.words)} "

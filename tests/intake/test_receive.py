@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import email
 import re
+import time
 from email.mime.application import MIMEApplication
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from desk import show
 from desk.rehearsal import Person, pgp_mime, plain_mail, text_entity
@@ -347,3 +350,76 @@ def test_a_mail_to_two_addresses_of_a_desk_is_one_case_with_what_both_ask(desk: 
     receipt = desk.receive(plain_mail("x"), "conduct@desk.example", "conduct+quiet+except-bo@desk.example")
     assert desk.case(receipt.codename)["recused"] == [{"member": "bo", "source": "reporter"}]
     assert not [item for item in desk.mail_out() if item.recipient.startswith("sam@")]
+
+
+def test_hours_of_work_in_one_mail_are_declined(desk: Desk, sam: Person, team: list[Person]) -> None:
+    block = sealed(desk, sam, b"one of many")
+    started = time.monotonic()
+    receipt = desk.receive(plain_mail("\n".join([block] * 2000)))
+    assert time.monotonic() - started < 60
+    message = only_message(desk, receipt.codename)
+    assert message["text"] == "one of many"
+    many = (
+        b"From: a@b.example\nContent-Type: multipart/mixed; boundary=x\n\n"
+        + b"--x\nContent-Type: image/x\n\ny\n" * 5000
+        + b"--x--\n"
+    )
+    receipt = desk.receive(many)
+    assert len(only_message(desk, receipt.codename)["attachments"]) == 1000
+    for item in desk.mail_out():
+        if item.recipient == team[0].email:
+            assert b"Note" in (team[0].opens(item.mail) or b"") or b"one of many" in (team[0].opens(item.mail) or b"")
+    slow = plain_mail("Exclude: a" + " " * 3_000_000 + "b\n" + "<div>" * 200_000)
+    assert desk.receive(slow).outcome == "case"
+    nested = b"From: a@b.example\nContent-Type: text/html\n\n" + b"<div><b>" * 150_000 + b"deep"
+    assert desk.receive(nested).outcome == "case"
+    names = plain_mail(" ".join(f"word{number} Lindqvost" for number in range(150_000)) + " Bo Lindqvist")
+    assert desk.case(desk.receive(names).codename)["recused"] == [{"member": "bo", "source": "named"}]
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_whatever_comes_is_kept(keeper: dict[str, Desk], make_desk: DeskMaker, data: st.DataObject) -> None:
+    desk = keeper.setdefault("desk", None) or make_desk()  # type: ignore[arg-type]
+    keeper["desk"] = desk
+    raw = data.draw(st.sampled_from([*BAD.values(), *SEEDS]).filter(lambda seed: len(seed) < 20_000))
+    for _ in range(data.draw(st.integers(0, 6))):
+        at = data.draw(st.integers(0, len(raw)))
+        raw = (
+            raw[:at]
+            + data.draw(st.sampled_from(JUNK) | st.binary(max_size=20))
+            + raw[at + data.draw(st.integers(0, 40)) :]
+        )
+    receipt = desk.receive(raw)
+    assert receipt.outcome in ("case", "held", "duplicate", "automatic")
+    assert len(desk.case(receipt.codename)["messages"]) == 1
+    desk.mail_out(50)
+
+
+@pytest.fixture(scope="module")
+def keeper() -> dict[str, Desk]:
+    return {}
+
+
+SEEDS = [
+    plain_mail("Exclude: Bo\n\nhello"),
+    b'From: a@b.example\nContent-Type: multipart/signed; protocol="application/pgp-signature"; boundary=b\n\n--b\n\nx\n--b\nContent-Type: application/pgp-signature\n\nz\n--b--\n',
+    b"From: a@b.example\nContent-Type: multipart/encrypted; boundary=b\n\n--b\nContent-Type: application/pgp-encrypted\n\nVersion: 1\n--b\n\n-----BEGIN PGP MESSAGE-----\n\nhQ==\n-----END PGP MESSAGE-----\n--b--\n",
+    b"From: a@b.example\nContent-Type: message/rfc822\n\nFrom: c@d.example\nContent-Type: multipart/alternative; boundary=q\n\n--q\nContent-Type: text/html; charset=x\n\n<p>y",
+    b"From: a@b.example\nContent-Type: multipart/alternative; boundary=q\n\n--q\nContent-Type: text/html; charset=utf-7\nContent-Transfer-Encoding: quoted-printable\n\n<?xml encoding='x'?><p>=FFy\n--q--",
+]
+JUNK = [
+    b"\n",
+    b"\r",
+    b"\0",
+    b"--b\n",
+    b"Content-Type: multipart/mixed; boundary=b\n",
+    b"\nContent-Type: ",
+    b"=?utf-8?q?=FF?=",
+    b"charset=",
+    b";",
+    b'"',
+    b"\xff\xfe",
+    b"filename*0*=x''%00;",
+    b"-----BEGIN PGP MESSAGE-----\n",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import socket
 import subprocess
 from collections import Counter
 
@@ -317,3 +318,16 @@ def test_a_slow_worker_that_lost_its_claim_sends_nothing(desk: Desk, monkeypatch
         from sqlmodel import select
 
         assert {row.state for row in session.exec(select(DeliveryRow))} == {"sent"}
+
+
+def test_a_relay_that_stalls_does_not_stop_the_desk(make_desk: DeskMaker) -> None:
+    desk = make_desk()
+    desk.play.change_config('# tls = "none"', 'seconds = 0.5\n# tls = "none"')
+    desk.play.sink.stop()
+    with socket.create_server(("127.0.0.1", desk.play.sink.port)):
+        desk.receive(plain_mail("x"))
+        assert desk.mail_out() == []
+    assert all(row["reason"].startswith("the relay cannot be reached") for row in desk.outbox())
+    desk.play.sink.start()
+    desk.clock.forward(minutes=2)
+    assert len(desk.mail_out()) == 6
