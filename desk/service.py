@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import os
 import resource
 import signal
@@ -24,6 +26,7 @@ from store.config import Config
 from store.context import Context, open_context, refresh_roster
 from store.errors import OmbudError
 
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of glibc's malloc.h
 _TICK_SECONDS = 5.0
 _LONGEST_WAIT_SECONDS = 5.0
 _AFTER_FAILURE_SECONDS = 5.0
@@ -96,6 +99,7 @@ class Worker(threading.Thread):
 def run(config_file: Path) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigError and its like when it cannot begin."""
     os.umask(0o077)
+    _give_memory_back()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     context = open_context(config_file)
     try:
@@ -103,6 +107,14 @@ def run(config_file: Path) -> None:
         asyncio.run(_serve(context))
     finally:
         context.close()
+
+
+def _give_memory_back() -> None:
+    """Have the C library (glibc) return large blocks when they are freed, instead of keeping them for each thread."""
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_ARENA_MAX, 2)
+        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
 
 def check_templates(config: Config) -> None:
