@@ -9,7 +9,7 @@ import typer
 
 from desk import logs, show
 from desk.options import AsOption, ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
-from store import cases, outbox
+from store import cases, outbox, withholding
 from store.config import find, load
 from store.context import Context
 from store.errors import ConfigError
@@ -61,7 +61,7 @@ def case_recuse(
     """Withhold a case from a member: as the operator, as the member themself, or as another reader."""
     with opened(config) as context, context.database.write() as session:
         roster = _roster_of(context, codename)
-        fresh = cases.recuse_by_hand(
+        fresh = withholding.recuse_by_hand(
             session, context.vault, roster, codename, member, by or "operator", context.clock()
         )
     said = "is withheld from" if fresh else "was withheld already from"
@@ -77,7 +77,9 @@ def case_reinstate(
     """Agree that a member may come back to a case. Two different readers must, unless the operator had withheld it."""
     with opened(config) as context, context.database.write() as session:
         roster = _roster_of(context, codename)
-        missing = cases.reinstate(session, context.vault, roster, codename, member, by or "operator", context.clock())
+        missing = withholding.reinstate(
+            session, context.vault, roster, codename, member, by or "operator", context.clock()
+        )
     if as_json:
         show.print_json({"codename": codename, "member": member, "reinstated": missing == 0, "votes_missing": missing})
     else:

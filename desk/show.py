@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlmodel import Session, col, select
 
-from store import cases
+from store import cases, withholding
 from store.access import may_know, readers
 from store.clock import to_text
 from store.config import Desk
@@ -35,7 +35,7 @@ def visible_cases(context: Context, session: Session, member: str | None) -> lis
         if desk is None:
             continue
         if member is not None:
-            cases.screen(session, context.vault, context.roster(desk), row, context.clock())
+            withholding.screen(session, context.vault, context.roster(desk), row, context.clock())
         case = cases.case_of(session, row)
         if member is None or may_know(case, context.roster(desk), member, context.clock()):
             found.append(case)
@@ -54,7 +54,7 @@ def case_record(context: Context, session: Session, codename: str, member: str |
     if row is None or desk is None or row.wrapped_key is None:
         raise cases.no_such_case(codename)
     roster, at = context.roster(desk), context.clock()
-    cases.screen(session, context.vault, roster, row, at)
+    withholding.screen(session, context.vault, roster, row, at)
     case = cases.case_of(session, row)
     if member is not None and not may_know(case, roster, member, at):
         raise cases.no_such_case(codename)

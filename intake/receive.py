@@ -18,7 +18,7 @@ from intake.directives import Asked
 from intake.message import Mail, read_mail, to_text, without_trace
 from intake.open import OpenedMail, open_mail
 from intake.triage import Sorted, meant, sort
-from store import attempts, cases, outbox
+from store import attempts, cases, outbox, withholding
 from store.config import Desk
 from store.context import Context
 from store.errors import OpenPGPStopped, StoreUnavailable, TryLater
@@ -107,7 +107,7 @@ class Receiver:
         if job.asked.exclude:
             recusals = [Recusal(member.id, "reporter") for member in meant(job.asked, job.roster.members)]
             with self._context.database.write() as session:
-                cases.recuse_for_reporter(session, self._context.vault, case.id, recusals, self._context.clock())
+                withholding.recuse_for_reporter(session, self._context.vault, case.id, recusals, self._context.clock())
         return Receipt(job.desk.id, "duplicate", case.codename)
 
     def _first_time(self, job: _Job) -> Receipt:
@@ -178,7 +178,7 @@ class Receiver:
         )
 
     def _screened(self, job: _Job) -> dict[str, str]:
-        return {member.id: cases.identity_digest(self._context.vault, member) for member in job.roster.members}
+        return {member.id: withholding.identity_digest(self._context.vault, member) for member in job.roster.members}
 
     def _reply_key(self, opened: OpenedMail, reply_to: str) -> bytes:
         """The key to write to the reporter with: one that came with the mail and speaks for the address or signed it."""

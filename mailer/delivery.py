@@ -20,7 +20,7 @@ from mailer.packets import Part, armor
 from mailer.relay import NotTaken, Relay, RelayDown
 from mailer.render import Templates, templates_of
 from mailer.seal import Sealer
-from store import audit, cases, outbox
+from store import audit, cases, outbox, recusals, withholding
 from store.access import may_know, readers
 from store.clock import to_text
 from store.config import Desk
@@ -122,7 +122,7 @@ class Mailer:
     def _story(self, session: Session, claim: Claim, roster: Roster) -> notices.Story:
         vault, at = self._context.vault, self._context.clock()
         row = cases.row_by_id(session, claim.case_id or "")
-        cases.screen(session, vault, roster, row, at)
+        withholding.screen(session, vault, roster, row, at)
         case = cases.case_of(session, row)
         found = cases.messages(session, vault, row.id)
         return notices.Story(
@@ -287,12 +287,12 @@ class Mailer:
         with self._context.database.write(durable=False) as session:
             self._note_sent_in(session)
             mine = outbox.still_owned(session, work.claim, at)
-            recusals = cases.recusals_of(session, work.story.case.id) if work.story else ()
+            standing = recusals.recusals_of(session, work.story.case.id) if work.story else ()
         if not mine:
             raise ClaimLost
         if not reader or work.story is None:
             return True
-        return may_know(replace(work.story.case, recusals=recusals), self._context.roster(work.desk), reader, at)
+        return may_know(replace(work.story.case, recusals=standing), self._context.roster(work.desk), reader, at)
 
     def _note_sent(self) -> None:
         if self._sent:

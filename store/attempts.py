@@ -34,9 +34,7 @@ def uncount(session: Session, digest: str) -> None:
 
 def end(session: Session, digest: str) -> None:
     """Handling came to an end."""
-    row = session.get(AttemptRow, digest)
-    if row is not None:
-        session.delete(row)
+    session.connection().execute(delete(AttemptRow).where(col(AttemptRow.digest) == digest))
 
 
 def forget_old(session: Session, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Cases: written in one transaction when mail comes in, read back, and who is recused from them.
+"""Cases: written in one transaction when mail comes in, and read back.
 
 Every function works within a transaction that the caller opened (`store.database`) and takes the vault; none
 decides who may read: that is `store.access`.
@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlmodel import Session, col, func, select
 
-from store import audit, outbox
-from store.access import may_know, readers
+from store import audit, outbox, recusals
+from store.access import may_know
 from store.clock import from_text, to_text
 from store.codenames import new_codename
-from store.errors import NoSuchCase, NotAllowed
-from store.models import AttachmentRow, CaseRow, MessageRow, RecusalRow, VoteRow, new_id
-from store.names import who_is_meant, who_is_named
-from store.people import Member, Roster
+from store.errors import NoSuchCase
+from store.models import AttachmentRow, CaseRow, MessageRow, new_id
+from store.people import Roster
 from store.records import (
     Arrival,
     Attachment,
@@ -31,16 +29,9 @@ from store.records import (
     Direction,
     Facts,
     Message,
-    Recusal,
-    Source,
     State,
 )
 from store.vault import Box, Vault
-
-VOTES_TO_REINSTATE = 2
-_STANDING = text(
-    "SELECT member, source FROM recusals WHERE case_id = :case_id AND ended IS NULL ORDER BY since, member"
-)
 
 
 def find_by_digest(session: Session, desk: str, digest: str) -> Case | None:
@@ -73,7 +64,7 @@ def record(session: Session, vault: Vault, arrival: Arrival) -> Case:
     _add_message(session, vault, box, row, "in", arrival)
     detail = {"state": arrival.state, "encryption": arrival.body.encryption, "failure": arrival.body.failure}
     audit.append(session, vault, "case-opened", "desk", arrival.at, case_id=case_id, box=box, detail=detail)
-    recuse(session, vault, row, box, arrival.recusals, "desk", arrival.at)
+    recusals.recuse(session, vault, row, box, arrival.recusals, "desk", arrival.at)
     for kind in arrival.notices:
         outbox.enqueue(session, kind, arrival.desk, arrival.at, case_id=case_id)
     return _case(session, row)
@@ -120,178 +111,6 @@ def _add_attachment(
     session.add(item)
 
 
-def recuse(
-    session: Session,
-    vault: Vault,
-    row: CaseRow,
-    box: Box,
-    recusals: Iterable[Recusal],
-    actor: str,
-    at: datetime,
-) -> list[Recusal]:
-    """Recuse members from a case; the recusals that are new. What had a weaker reason gets the stronger one."""
-    standing = {item.member: item for item in _standing(session, row.id)}
-    added = []
-    for recusal in recusals:
-        before = standing.get(recusal.member)
-        if before is not None:
-            if Recusal(before.member, _source(before)).provisional and not recusal.provisional:
-                before.source, before.by = recusal.source, actor
-                session.add(before)
-                audit.append(
-                    session,
-                    vault,
-                    "recusal-confirmed",
-                    actor,
-                    at,
-                    case_id=row.id,
-                    box=box,
-                    detail={"member": recusal.member, "source": recusal.source},
-                )
-            continue
-        standing[recusal.member] = item = RecusalRow(
-            case_id=row.id, member=recusal.member, source=recusal.source, since=to_text(at), by=actor
-        )
-        session.add(item)
-        for vote in session.exec(select(VoteRow).where(VoteRow.case_id == row.id, VoteRow.member == recusal.member)):
-            session.delete(vote)
-        audit.append(
-            session,
-            vault,
-            "recused",
-            actor,
-            at,
-            case_id=row.id,
-            box=box,
-            detail={"member": recusal.member, "source": recusal.source},
-        )
-        added.append(recusal)
-    if added:
-        session.flush()
-        outbox.reopen(session, case_id=row.id, at=at)
-    return added
-
-
-def recuse_for_reporter(
-    session: Session, vault: Vault, case_id: str, recusals: Sequence[Recusal], at: datetime
-) -> None:
-    """Recuse whom the reporter excludes in a case that exists already."""
-    row = row_by_id(session, case_id)
-    if row.wrapped_key is not None:
-        recuse(session, vault, row, _box(vault, row), recusals, "reporter", at)
-
-
-def recuse_by_hand(
-    session: Session, vault: Vault, roster: Roster, codename: str, member: str, actor: str, at: datetime
-) -> bool:
-    """A member recuses themself, a reader another one, or the operator anyone; whether that is new.
-
-    Raises NoSuchCase when the actor is a member who may not know of the case, NotAllowed for an unknown member.
-    """
-    row = row_for(session, roster, codename, actor, at)
-    if roster.get(member) is None:
-        raise NotAllowed(f"There is no member '{member}' on the roster of this desk. Look at 'ombud roster show'.")
-    source: Source = "operator" if actor == "operator" else "self" if actor == member else "reader"
-    return bool(recuse(session, vault, row, _box(vault, row), [Recusal(member, source)], actor, at))
-
-
-def reinstate(
-    session: Session, vault: Vault, roster: Roster, codename: str, member: str, actor: str, at: datetime
-) -> int:
-    """One word that a member may come back to a case; how many more are needed (0: they are back).
-
-    What the reporter asked for is never undone. What the operator did, the operator undoes. Everything else
-    takes two different readers, neither of them the member.
-
-    Raises NoSuchCase or NotAllowed.
-    """
-    row = row_for(session, roster, codename, actor, at)
-    standing = next((item for item in _standing(session, row.id) if item.member == member), None)
-    if standing is None:
-        raise NotAllowed(f"'{member}' is not recused from {codename}.")
-    if standing.source == "reporter":
-        raise NotAllowed(f"The reporter asked to keep {codename} from '{member}'; nobody can undo that.")
-    if actor == "operator":
-        if standing.source != "operator":
-            raise NotAllowed(
-                "Two readers of the case must agree: repeat the command with --by MEMBER for each of them."
-            )
-        missing = 0
-    else:
-        missing = VOTES_TO_REINSTATE - _vote(session, roster, row, member, actor, at)
-    box = _box(vault, row)
-    audit.append(session, vault, "reinstatement-vote", actor, at, case_id=row.id, box=box, detail={"member": member})
-    if missing > 0:
-        return missing
-    standing.ended = to_text(at)
-    session.add(standing)
-    audit.append(session, vault, "reinstated", actor, at, case_id=row.id, box=box, detail={"member": member})
-    session.flush()
-    outbox.reopen(session, case_id=row.id, at=at)
-    return 0
-
-
-def _vote(session: Session, roster: Roster, row: CaseRow, member: str, voter: str, at: datetime) -> int:
-    """Add a vote; how many of those who voted are readers still."""
-    if voter == member:
-        raise NotAllowed("Nobody can reinstate themself.")
-    votes = {
-        vote.voter for vote in session.exec(select(VoteRow).where(VoteRow.case_id == row.id, VoteRow.member == member))
-    }
-    if voter not in votes:
-        session.add(VoteRow(case_id=row.id, member=member, voter=voter, at=to_text(at)))
-        session.flush()
-    counted = {reader.id for reader in readers(_case(session, row), roster, at)} & (votes | {voter})
-    return len(counted)
-
-
-def screen(session: Session, vault: Vault, roster: Roster, row: CaseRow, at: datetime) -> None:
-    """Before anything leaves: recuse members of the roster who are named in the case and were not looked for yet.
-
-    Intake looks for all who stand on the roster then; who joins later, or gains a name or address, is looked
-    for here, in every message that came from outside.
-    """
-    done: dict[str, str] = json.loads(row.screened)
-    fresh = {member.id: identity_digest(vault, member) for member in roster.members}
-    unseen = [member for member in roster.members if done.get(member.id) != fresh[member.id]]
-    if not unseen:
-        return
-    box = _box(vault, row)
-    texts = [
-        text for message in messages(session, vault, row.id) if message.direction == "in" for text in _said(message)
-    ]
-    asked = facts(vault, row).also_excluded
-    found = [Recusal(member.id, "reporter") for member in unseen if asked_for(asked, member)]
-    found += [Recusal(member.id, "named") for member in who_is_named(texts, unseen, roster.members)]
-    recuse(session, vault, row, box, found, "desk", at)
-    row.screened = json.dumps({**done, **fresh})
-    session.add(row)
-    session.flush()
-
-
-def asked_for(asked: Sequence[str], member: Member) -> bool:
-    """Whether one of the names that a reporter excluded, and that matched nobody then, means this member."""
-    return any(who_is_meant(name, [member]) for name in asked)
-
-
-def _said(message: Message) -> list[str]:
-    body = message.body
-    return [
-        body.text,
-        body.outside_text,
-        body.subject,
-        body.outside_subject,
-        body.sender,
-        *(item.name for item in message.attachments),
-    ]
-
-
-def identity_digest(vault: Vault, member: Member) -> str:
-    """A keyed hash of everything by which a member can be named."""
-    parts = json.dumps([member.id, member.name, sorted(member.aliases), member.email.casefold()])
-    return vault.digest("identity", parts.encode())[:16]
-
-
 def row_for(session: Session, roster: Roster, codename: str, actor: str, at: datetime) -> CaseRow:
     """The row of a case for an actor: a member's id, or `operator`. Raises NoSuchCase alike for none and not yours."""
     row = session.exec(select(CaseRow).where(CaseRow.codename == codename)).first()
@@ -329,12 +148,12 @@ def facts(vault: Vault, row: CaseRow) -> Facts:
     """What the desk remembers of a case besides its messages."""
     if row.facts_sealed is None:
         return Facts()
-    return Facts.from_json(_box(vault, row).open_json(row.facts_sealed, "cases", "facts", row.id))
+    return Facts.from_json(box_of(vault, row).open_json(row.facts_sealed, "cases", "facts", row.id))
 
 
 def messages(session: Session, vault: Vault, case_id: str) -> list[Message]:
     """The messages of a case, opened, without the content of attachments."""
-    box = _box(vault, row_by_id(session, case_id))
+    box = box_of(vault, row_by_id(session, case_id))
     found = session.exec(
         select(MessageRow.id, MessageRow.direction, MessageRow.at, MessageRow.body_sealed)
         .where(MessageRow.case_id == case_id)
@@ -363,7 +182,7 @@ def _attachments(session: Session, box: Box, message_id: str) -> tuple[Attachmen
 
 def attachment_contents(session: Session, vault: Vault, row: CaseRow, message: Message) -> Iterator[Attachment]:
     """The attachments of a message with their content, one at a time."""
-    box = _box(vault, row)
+    box = box_of(vault, row)
     for info in message.attachments:
         sealed = session.exec(select(AttachmentRow.data_sealed).where(AttachmentRow.id == info.id)).one()
         yield Attachment(info.name, info.type, box.open(sealed, "attachments", "data", info.id), info.note)
@@ -372,7 +191,7 @@ def attachment_contents(session: Session, vault: Vault, row: CaseRow, message: M
 def raw_message(session: Session, vault: Vault, row: CaseRow, message_id: str) -> bytes:
     """A mail as it was received."""
     sealed = session.exec(select(MessageRow.raw_sealed).where(MessageRow.id == message_id)).one()
-    return _box(vault, row).open(sealed, "messages", "raw", message_id)
+    return box_of(vault, row).open(sealed, "messages", "raw", message_id)
 
 
 def count_by_state(session: Session) -> Mapping[str, int]:
@@ -380,33 +199,16 @@ def count_by_state(session: Session) -> Mapping[str, int]:
     return dict(session.exec(select(CaseRow.state, func.count()).group_by(CaseRow.state)).all())
 
 
-def _box(vault: Vault, row: CaseRow) -> Box:
+def box_of(vault: Vault, row: CaseRow) -> Box:
+    """The box that seals what belongs to a case. Raises NoSuchCase when the case was destroyed."""
     if row.wrapped_key is None:
         raise no_such_case(row.codename)
     return vault.case_box(row.wrapped_key, row.id)
 
 
-def recusals_of(session: Session, case_id: str) -> tuple[Recusal, ...]:
-    """Who is recused from a case now, asked without loading the case."""
-    found = session.connection().execute(_STANDING, {"case_id": case_id}).all()
-    return tuple(Recusal(member, source) for member, source in found)
-
-
-def _standing(session: Session, case_id: str) -> Sequence[RecusalRow]:
-    return session.exec(
-        select(RecusalRow)
-        .where(RecusalRow.case_id == case_id, col(RecusalRow.ended).is_(None))
-        .order_by(col(RecusalRow.since), col(RecusalRow.member))
-    ).all()
-
-
 def _case(session: Session, row: CaseRow) -> Case:
-    recusals = tuple(Recusal(item.member, _source(item)) for item in _standing(session, row.id))
-    return Case(row.id, row.codename, row.desk, _state(row.state), from_text(row.received_at), recusals)
-
-
-def _source(row: RecusalRow) -> Source:
-    return row.source  # type: ignore[return-value]  # only ever written from a Source
+    standing = recusals.recusals_of(session, row.id)
+    return Case(row.id, row.codename, row.desk, _state(row.state), from_text(row.received_at), standing)
 
 
 def _state(value: str) -> State:

@@ -166,6 +166,14 @@ def desk(make_desk: DeskMaker) -> Desk:
     return make_desk()
 
 
+@pytest.fixture
+def running(make_desk: DeskMaker) -> Desk:
+    """A desk whose service runs."""
+    desk = make_desk()
+    desk.play.start()
+    return desk
+
+
 @pytest.fixture(scope="session")
 def postgresql(short_tmp: Path) -> Iterator[str]:
     """A PostgreSQL server of its own, on loopback, in a temporary folder; the URL of an empty database."""

@@ -107,11 +107,11 @@ def test_nothing_for_a_recused_member(
 
 
 def play_recuse(desk: Desk, codename: str, member: str) -> None:
-    from store import cases
+    from store import withholding
 
     with desk.context.database.write() as session:
         roster = desk.context.roster(desk.context.config.desk[0])
-        cases.recuse_by_hand(session, desk.context.vault, roster, codename, member, "operator", desk.clock())
+        withholding.recuse_by_hand(session, desk.context.vault, roster, codename, member, "operator", desk.clock())
 
 
 def check_nothing_leaks(

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import smtplib
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from desk.rehearsal import Person, Rehearsal, pgp_mime, plain_mail, roster_text, text_entity
-from store.database import Database
+from desk.rehearsal import Person, Rehearsal, plain_mail
 from store.keyring import Keyring
 from tests.conftest import Desk, DeskMaker
-
-
-@pytest.fixture
-def running(make_desk: DeskMaker) -> Desk:
-    """A desk whose service runs."""
-    desk = make_desk()
-    desk.play.start()
-    return desk
+from tests.mails import case_text
 
 
 def answer(play: Rehearsal, *lines: bytes) -> list[bytes]:
@@ -95,11 +84,6 @@ def test_the_null_sender_dots_and_lone_line_feeds(running: Desk) -> None:
     )
     assert said[-1].startswith(b"250")
     assert text.replace(b"\r\n", b"\n").decode().strip() == case_text(play)
-
-
-def case_text(play: Rehearsal) -> str:
-    (line,) = json.loads(play.command("case", "list", "--json").stdout)
-    return str(json.loads(play.command("case", "show", line["codename"], "--json").stdout)["messages"][0]["text"])
 
 
 def test_too_large_is_552_and_the_service_goes_on(make_desk: DeskMaker) -> None:
@@ -219,162 +203,6 @@ def test_deliver_with_and_without_the_service(desk: Desk) -> None:
     play.sink.wait_for(12)  # without --sender the envelope is unknown, not null: the reporter is answered
     play.stop()
     assert play.command("deliver", "nobody@desk.example", stdin=mail).returncode == 67
-
-
-def test_what_cannot_be_kept_now_is_451_and_75(make_desk: DeskMaker) -> None:
-    desk = make_desk()
-    play = desk.play
-    play.start()
-    database = play.folder / "ombud.sqlite3"
-    hidden = play.folder / "hidden.sqlite3"
-    database.rename(hidden)
-    with pytest.raises(smtplib.SMTPDataError) as caught:
-        play.send(plain_mail("x"))
-    assert caught.value.smtp_code == 451
-    assert play.command("deliver", play.address, stdin=plain_mail("y")).returncode == 75
-    hidden.rename(database)
-    play.stop()
-    assert play.command("deliver", play.address, stdin=plain_mail("z")).returncode == 0
-    (play.folder / "vault.asc").rename(play.folder / "v")
-    assert play.command("deliver", play.address, stdin=plain_mail("z2")).returncode == 75
-    (play.folder / "v").rename(play.folder / "vault.asc")
-
-
-def test_a_full_disk_loses_nothing(make_desk: DeskMaker) -> None:
-    """The database may not grow: mails are answered 451, the service stays up, and takes them when there is room."""
-    desk = make_desk()
-    play = desk.play
-    play.start()
-    play.send(plain_mail("before"))
-    play.sink.wait_for(6)
-    url = f"sqlite:///{play.folder}/ombud.sqlite3"
-    desk.reopen()
-    import resource
-
-    resource.prlimit(play.pid, resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
-    mail = plain_mail("big " * 100_000)
-    try:
-        with pytest.raises(smtplib.SMTPDataError) as caught:
-            play.send(mail)
-        assert caught.value.smtp_code == 451
-    finally:
-        resource.prlimit(play.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    play.send(mail)
-    database = Database(url)
-    database.check_migrated()
-    database.close()
-    assert len(json.loads(play.command("case", "list", "--json").stdout)) == 2
-
-
-def wrapped_gpg(desk: Desk) -> Path:
-    """Have the desk call gpg through a stand-in that misbehaves while a file exists; that file."""
-    flag, program = desk.play.folder / "flag", desk.play.folder / "gpg-wrapper"
-    program.write_text(f'#!/bin/sh\nif [ -e "{flag}" ]; then . "{flag}"; fi\nexec gpg "$@"\n')
-    program.chmod(0o755)
-    desk.play.change_config('home = "gnupg"\n', f'home = "gnupg"\nprogram = "{program}"\nseconds = 2\n')
-    return flag
-
-
-@pytest.mark.parametrize("script", ["exit 127", "exec sleep 30", "kill -9 $$"])
-def test_gpg_missing_hanging_or_killed(make_desk: DeskMaker, sam: Person, script: str) -> None:
-    desk = make_desk()
-    flag = wrapped_gpg(desk)
-    play = desk.play
-    play.start()
-    mail = pgp_mime(text_entity("hello"), play.desk_key, sam.keyring)
-    flag.write_text(script)
-    with pytest.raises(smtplib.SMTPDataError) as caught:
-        play.send(mail)
-    assert caught.value.smtp_code == 451
-    flag.unlink()
-    play.send(mail)
-    play.sink.wait_for(6)
-    assert case_text(play) == "hello"
-
-
-def test_a_mail_that_stops_gpg_each_time_is_held_in_the_end(make_desk: DeskMaker, sam: Person) -> None:
-    desk = make_desk()
-    flag = wrapped_gpg(desk)
-    mail = pgp_mime(text_entity("hello"), desk.play.desk_key, sam.keyring)
-    desk.receive(plain_mail("warm"))
-    flag.write_text('case "$*" in *--decrypt*) kill -9 $$;; esac')
-    from store.errors import TryLater
-
-    for _ in range(3):
-        with pytest.raises(TryLater):
-            desk.receive(mail)
-    receipt = desk.receive(mail)
-    assert receipt.outcome == "held"
-
-
-def test_a_roster_that_breaks_while_running(running: Desk, team: list[Person]) -> None:
-    play = running.play
-    (play.folder / "roster.toml").write_text("[[member]]\nid = 3\n")
-    play.send(plain_mail("x"))
-    play.sink.wait_for(6)
-    assert {item.recipient for item in play.sink.mails} >= {person.email for person in team}
-    (play.folder / "roster.toml").write_text(roster_text(team[:2]))
-    time.sleep(0.1)
-    before = len(play.sink.mails)
-    play.send(plain_mail("y"))
-    play.sink.wait_for(before + 3)
-    time.sleep(0.5)
-    late = {item.recipient for item in play.sink.mails[before:]} - {"operator@desk.example"}
-    assert late == {team[0].email, team[1].email, "sam@reporter.example"}
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.05)
-
-
-def test_killed_at_random_moments_nothing_is_lost_or_doubled(make_desk: DeskMaker, team: list[Person]) -> None:
-    desk = make_desk()
-    play = desk.play
-    play.change_config("# retry_days = 5", "claim_seconds = 1\nfirst_retry_seconds = 0.2")
-    accepted: list[str] = []
-    stop = threading.Event()
-
-    def sender(number: int) -> None:
-        count = 0
-        while not stop.is_set():
-            text = f"report {number}-{count}"
-            mail = plain_mail(text, sender=f"r{number}-{count}@reporter.example")
-            while not stop.is_set():
-                try:
-                    play.send(mail)
-                    accepted.append(text)
-                    break
-                except (OSError, smtplib.SMTPException):
-                    time.sleep(0.05)
-            count += 1
-
-    play.start()
-    senders = [threading.Thread(target=sender, args=(number,)) for number in range(3)]
-    for thread in senders:
-        thread.start()
-    for pause in (0.5, 0.9, 0.3, 0.7):
-        time.sleep(pause)
-        play.stop(signal.SIGKILL)
-        play.start()
-    time.sleep(0.5)
-    stop.set()
-    for thread in senders:
-        thread.join()
-    wait_until(lambda: json.loads(play.command("outbox", "list", "--json").stdout) == [], 60)
-    lines = json.loads(play.command("case", "list", "--json").stdout)
-    desk.tick()
-    texts = [desk.case(line["codename"])["messages"][0]["text"] for line in lines]
-    assert len(accepted) > 20
-    assert set(accepted) <= set(texts)
-    assert max(Counter(texts).values()) == 1
-    once = {item.headers["Message-ID"]: item for item in play.sink.mails if item.recipient.endswith("team.example")}
-    per_case = Counter((item.headers["Subject"], item.recipient) for item in once.values())
-    assert set(per_case.values()) == {1}
-    assert len(per_case) == 5 * len(lines)
-    assert play.command("audit", "verify").returncode == 0
 
 
 def test_logs_and_process_arguments_hold_nothing(running: Desk, team: list[Person]) -> None:

@@ -1,0 +1,92 @@
+"""Who is recused from a case, as it is written down.
+
+Works within a transaction that the caller opened. Who may recuse or bring back whom: `store.withholding`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlmodel import Session, col, select
+
+from store import audit, outbox
+from store.clock import to_text
+from store.models import CaseRow, RecusalRow, VoteRow
+from store.records import Recusal, Source
+from store.vault import Box, Vault
+
+_STANDING = text(
+    "SELECT member, source FROM recusals WHERE case_id = :case_id AND ended IS NULL ORDER BY since, member"
+)
+
+
+def recuse(
+    session: Session,
+    vault: Vault,
+    row: CaseRow,
+    box: Box,
+    recusals: Iterable[Recusal],
+    actor: str,
+    at: datetime,
+) -> list[Recusal]:
+    """Recuse members from a case; the recusals that are new. What had a weaker reason gets the stronger one."""
+    known = {item.member: item for item in standing(session, row.id)}
+    added = []
+    for recusal in recusals:
+        before = known.get(recusal.member)
+        if before is not None:
+            if Recusal(before.member, source_of(before)).provisional and not recusal.provisional:
+                before.source, before.by = recusal.source, actor
+                session.add(before)
+                audit.append(
+                    session,
+                    vault,
+                    "recusal-confirmed",
+                    actor,
+                    at,
+                    case_id=row.id,
+                    box=box,
+                    detail={"member": recusal.member, "source": recusal.source},
+                )
+            continue
+        known[recusal.member] = item = RecusalRow(
+            case_id=row.id, member=recusal.member, source=recusal.source, since=to_text(at), by=actor
+        )
+        session.add(item)
+        for vote in session.exec(select(VoteRow).where(VoteRow.case_id == row.id, VoteRow.member == recusal.member)):
+            session.delete(vote)
+        audit.append(
+            session,
+            vault,
+            "recused",
+            actor,
+            at,
+            case_id=row.id,
+            box=box,
+            detail={"member": recusal.member, "source": recusal.source},
+        )
+        added.append(recusal)
+    if added:
+        session.flush()
+        outbox.reopen(session, case_id=row.id, at=at)
+    return added
+
+
+def recusals_of(session: Session, case_id: str) -> tuple[Recusal, ...]:
+    """Who is recused from a case now, asked without loading the case."""
+    found = session.connection().execute(_STANDING, {"case_id": case_id}).all()
+    return tuple(Recusal(member, source) for member, source in found)
+
+
+def standing(session: Session, case_id: str) -> Sequence[RecusalRow]:
+    return session.exec(
+        select(RecusalRow)
+        .where(RecusalRow.case_id == case_id, col(RecusalRow.ended).is_(None))
+        .order_by(col(RecusalRow.since), col(RecusalRow.member))
+    ).all()
+
+
+def source_of(row: RecusalRow) -> Source:
+    return row.source  # type: ignore[return-value]  # only ever written from a Source

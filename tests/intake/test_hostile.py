@@ -1,0 +1,183 @@
+"""Broken and hostile mail: kept as a case, or held, and never more than that."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from desk.rehearsal import Person, pgp_mime, plain_mail, text_entity
+from mailer.packets import armor
+from tests.conftest import Desk, DeskMaker
+from tests.mails import only_message, sealed
+
+SECRET = "It happened at the après-party. Ünïcode ✓"
+
+
+BAD = {
+    "empty": b"",
+    "no From": b"Subject: x\n\nhello",
+    "several authors": b"From: a@b.example, c@d.example\n\nhello",
+    "10 MB header": b"Subject: " + b"y" * 10_000_000 + b"\nFrom: a@b.example\n\nhello",
+    "1000 nested parts": b"From: a@b.example\n"
+    + b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (i, i) for i in range(1000))
+    + b"\nhi\n",
+    "NUL octets": b"\0" * 5000,
+    "line breaks in an encoded subject": b"From: a@b.example\nSubject: =?utf-8?q?x=0D=0ABcc:_x=40team.example?=\n\nhello",
+    "attachment name": b'From: a@b.example\nContent-Type: text/x; name="../../x"\nContent-Disposition: attachment; filename="../../x"\n\nhello',
+    "a quoted, foreign name": 'From: "Zoë \\"Z\\" Ünal" <a@b.example>\nSubject: =?utf-8?q?=C3?=\n\nhello'.encode(),
+    "random": bytes(range(256)) * 20,
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_kept_and_told(desk: Desk, team: list[Person], name: str) -> None:
+    receipt = desk.receive(BAD[name])
+    assert receipt.outcome in ("case", "held")
+    mails = desk.mail_out()
+    assert {item.recipient for item in mails} >= {person.email for person in team}
+    for item in mails:
+        assert item.headers["Bcc"] is None
+        assert "\n" not in item.headers["Subject"]
+    record = desk.case(receipt.codename)
+    assert all("/" not in item["name"] for message in record["messages"] for item in message["attachments"])
+    assert desk.receive(BAD[name]).outcome == "duplicate"
+
+
+def test_only_one_author_is_answered(desk: Desk) -> None:
+    for name in ("no From", "several authors"):
+        desk.receive(BAD[name])
+    assert not [item for item in desk.mail_out() if item.recipient.endswith("b.example")]
+
+
+def held_mails(desk: Desk, sam: Person, stranger: Person) -> dict[str, tuple[bytes, str]]:
+    good = sam.keyring.seal_to_key(text_entity(SECRET), desk.play.desk_key, None)
+    return {
+        "another key": (pgp_mime(text_entity(SECRET), stranger.public_key, sam.keyring), "does not have"),
+        "damaged": (plain_mail(armor(good[:-30] + b"x" * 30).decode()), "damaged"),
+        "cut off": (plain_mail(armor(good).decode()[:-200]), "damaged"),
+    }
+
+
+@pytest.mark.parametrize("which", ["another key", "damaged", "cut off"])
+def test_what_does_not_open_is_held_and_both_sides_are_told(
+    desk: Desk, sam: Person, stranger: Person, team: list[Person], which: str
+) -> None:
+    mail, why = held_mails(desk, sam, stranger)[which]
+    receipt = desk.receive(mail)
+    assert receipt.outcome == "held"
+    record = desk.case(receipt.codename)
+    assert (record["state"], record["messages"][0]["text"]) == ("held", "")
+    assert why in record["messages"][0]["failure"]
+    mails = desk.mail_out()
+    inside = team[0].opens(next(item.mail for item in mails if item.recipient == team[0].email)) or b""
+    assert b"could not be opened" in inside
+    assert b"sam@reporter.example" not in inside
+    (answer,) = [item for item in mails if item.recipient == "sam@reporter.example"]
+    assert b"cannot open it" in answer.mail
+    assert receipt.codename.encode() not in answer.mail
+
+
+def test_without_integrity_protection_is_held(desk: Desk, sam: Person) -> None:
+    import subprocess
+
+    home = str(sam.keyring.home)
+    (sam.keyring.home / "desk.asc").write_bytes(desk.play.desk_key)
+    made = subprocess.run(
+        ["gpg", "--homedir", home, "--batch", "--trust-model", "always", "--rfc2440", "--disable-mdc", "--cipher-algo", "3DES", "-a", "-e", "-f", f"{home}/desk.asc"],
+        input=SECRET.encode(), capture_output=True, check=True,
+    )  # fmt: skip
+    receipt = desk.receive(plain_mail(made.stdout.decode()))
+    assert receipt.outcome == "held"
+    assert "integrity" in desk.case(receipt.codename)["messages"][0]["failure"]
+
+
+def test_what_unpacks_to_more_than_the_limit_is_held(make_desk: DeskMaker, sam: Person) -> None:
+    import subprocess
+
+    desk = make_desk()
+    desk.play.change_config('# unpack_limit = "100MB"', 'unpack_limit = "1MB"')
+    (sam.keyring.home / "desk.asc").write_bytes(desk.play.desk_key)
+    bomb = subprocess.run(
+        f"head -c 300000000 /dev/zero | gpg --homedir {sam.keyring.home} --batch --trust-model always -z 9 -a -e -f {sam.keyring.home}/desk.asc",
+        shell=True, capture_output=True, check=True,
+    ).stdout  # fmt: skip
+    assert len(bomb) < 1_000_000
+    receipt = desk.receive(plain_mail(bomb.decode()))
+    assert receipt.outcome == "held"
+    assert "limit" in desk.case(receipt.codename)["messages"][0]["failure"]
+
+
+def test_hours_of_work_in_one_mail_are_declined(desk: Desk, sam: Person, team: list[Person]) -> None:
+    block = sealed(desk, sam, b"one of many")
+    started = time.monotonic()
+    receipt = desk.receive(plain_mail("\n".join([block] * 2000)))
+    assert time.monotonic() - started < 60
+    message = only_message(desk, receipt.codename)
+    assert message["text"] == "one of many"
+    many = (
+        b"From: a@b.example\nContent-Type: multipart/mixed; boundary=x\n\n"
+        + b"--x\nContent-Type: image/x\n\ny\n" * 5000
+        + b"--x--\n"
+    )
+    receipt = desk.receive(many)
+    assert len(only_message(desk, receipt.codename)["attachments"]) == 1000
+    for item in desk.mail_out():
+        if item.recipient == team[0].email:
+            assert b"Note" in (team[0].opens(item.mail) or b"") or b"one of many" in (team[0].opens(item.mail) or b"")
+    slow = plain_mail("Exclude: a" + " " * 3_000_000 + "b\n" + "<div>" * 200_000)
+    assert desk.receive(slow).outcome == "case"
+    nested = b"From: a@b.example\nContent-Type: text/html\n\n" + b"<div><b>" * 150_000 + b"deep"
+    assert desk.receive(nested).outcome == "case"
+    names = plain_mail(" ".join(f"word{number} Lindqvost" for number in range(150_000)) + " Bo Lindqvist")
+    assert desk.case(desk.receive(names).codename)["recused"] == [{"member": "bo", "source": "named"}]
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_whatever_comes_is_kept(keeper: dict[str, Desk], make_desk: DeskMaker, data: st.DataObject) -> None:
+    desk = keeper.setdefault("desk", None) or make_desk()  # type: ignore[arg-type]
+    keeper["desk"] = desk
+    raw = data.draw(st.sampled_from([*BAD.values(), *SEEDS]).filter(lambda seed: len(seed) < 20_000))
+    for _ in range(data.draw(st.integers(0, 6))):
+        at = data.draw(st.integers(0, len(raw)))
+        raw = (
+            raw[:at]
+            + data.draw(st.sampled_from(JUNK) | st.binary(max_size=20))
+            + raw[at + data.draw(st.integers(0, 40)) :]
+        )
+    receipt = desk.receive(raw)
+    assert receipt.outcome in ("case", "held", "duplicate", "automatic")
+    assert len(desk.case(receipt.codename)["messages"]) == 1
+    desk.mail_out(50)
+
+
+@pytest.fixture(scope="module")
+def keeper() -> dict[str, Desk]:
+    return {}
+
+
+SEEDS = [
+    plain_mail("Exclude: Bo\n\nhello"),
+    b'From: a@b.example\nContent-Type: multipart/signed; protocol="application/pgp-signature"; boundary=b\n\n--b\n\nx\n--b\nContent-Type: application/pgp-signature\n\nz\n--b--\n',
+    b"From: a@b.example\nContent-Type: multipart/encrypted; boundary=b\n\n--b\nContent-Type: application/pgp-encrypted\n\nVersion: 1\n--b\n\n-----BEGIN PGP MESSAGE-----\n\nhQ==\n-----END PGP MESSAGE-----\n--b--\n",
+    b"From: a@b.example\nContent-Type: message/rfc822\n\nFrom: c@d.example\nContent-Type: multipart/alternative; boundary=q\n\n--q\nContent-Type: text/html; charset=x\n\n<p>y",
+    b"From: a@b.example\nContent-Type: multipart/alternative; boundary=q\n\n--q\nContent-Type: text/html; charset=utf-7\nContent-Transfer-Encoding: quoted-printable\n\n<?xml encoding='x'?><p>=FFy\n--q--",
+]
+JUNK = [
+    b"\n",
+    b"\r",
+    b"\0",
+    b"--b\n",
+    b"Content-Type: multipart/mixed; boundary=b\n",
+    b"\nContent-Type: ",
+    b"=?utf-8?q?=FF?=",
+    b"charset=",
+    b";",
+    b'"',
+    b"\xff\xfe",
+    b"filename*0*=x''%00;",
+    b"-----BEGIN PGP MESSAGE-----\n",
+]
