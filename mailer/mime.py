@@ -94,13 +94,18 @@ def header_block(headers: Headers) -> bytes:
 
 
 def _encoded(name: str, value: str) -> Any:
-    flat = re.sub(r"[\r\n\x00]+", " ", value)
+    flat = _flat(value)
     return flat if flat.isascii() else Header(flat, "utf-8", header_name=name)
+
+
+def _flat(value: str) -> str:
+    """A value without control characters and whatever else the header code takes for a line end."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", value)
 
 
 def mailbox(name: str, address: str) -> str:
     """A mailbox for a header: display name and address."""
-    return formataddr((re.sub(r"[\r\n\x00]+", " ", name), address)) if name else address
+    return formataddr((_flat(name), address)) if name else address
 
 
 def _text_part(text: str) -> Message:
