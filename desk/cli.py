@@ -126,6 +126,39 @@ def deliver(
 
 
 @app.command()
+def poll(
+    config: ConfigOption = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Empty the mailboxes and send what is due, then end: for cron.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take mail in from the mailboxes of the configuration, and send notices out, without listening. See also `run`."""
+    from desk.service import poll_once
+    from desk.service import run as run_service
+    from store.config import find
+
+    if not once:
+        logs.set_up()
+        run_service(find(config), listen=False)
+        return
+    with opened(config) as context:
+        found = poll_once(context)
+    if as_json:
+        show.print_json(found)
+    else:
+        rows = [tuple(item.values()) for item in found]
+        show.table(
+            "Mailboxes",
+            ("mailbox", "taken in", "to be tried again", "trouble"),
+            rows,
+            "The configuration names no [[desk.imap]].",
+        )
+    if any(item["trouble"] for item in found):
+        raise typer.Exit(EX_TEMPFAIL)
+
+
+@app.command()
 def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Look whether the desk is well: configuration, permissions, keys, database, roster, relay."""
     from desk.doctor import examine

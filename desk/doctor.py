@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from desk.service import check_templates
+from intake.imap import Mailbox
 from mailer.relay import Relay, RelayDown
 from store.config import Config, load
 from store.context import load_vault
@@ -47,6 +48,7 @@ def examine(config_file: Path) -> list[Finding]:
     found += _rosters(config, keyring)
     found.append(_try("templates", lambda: check_templates(config), "all of them render"))
     found.append(_relay(config))
+    found += _mailboxes(config)
     return found
 
 
@@ -142,3 +144,19 @@ def _relay(config: Config) -> Finding:
     finally:
         relay.close()
     return Finding("relay", "ok", where)
+
+
+def _mailboxes(config: Config) -> Iterator[Finding]:
+    for desk in config.desk:
+        for imap in desk.imap:
+            name = f"mailbox of {desk.id}"
+            mailbox = Mailbox(config, desk, imap, None)
+            try:
+                mailbox.open()
+                lacks = mailbox.missing_capabilities()
+            except OmbudError as error:
+                yield Finding(name, "failure", str(error))
+                continue
+            finally:
+                mailbox.close()
+            yield Finding(name, "warning" if lacks else "ok", f"{imap.title}{': ' if lacks else ''}{'; '.join(lacks)}")

@@ -185,11 +185,11 @@ class Rehearsal:
             raise ValueError(f"the configuration has no {old!r}")
         self.config.write_text(text.replace(old, new, 1), encoding="utf-8")
 
-    def start(self, *, environment: dict[str, str] | None = None) -> None:
+    def start(self, *, environment: dict[str, str] | None = None, command: str = "run") -> None:
         """Start the real service and wait until it answers. Raises RuntimeError with what it said when it does not."""
         log = (self.folder / "service.log").open("ab")
         self._service = subprocess.Popen(
-            [sys.executable, "-m", "desk", "run", "--config", str(self.config)],
+            [sys.executable, "-m", "desk", command, "--config", str(self.config)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **(environment or {})},
         )  # fmt: skip
         log.close()

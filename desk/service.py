@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from intake.poller import pollers
 from intake.receive import Receiver
 from intake.smtp import Listeners
 from mailer import render
@@ -96,15 +97,15 @@ class Worker(threading.Thread):
         return min(max(until, 0.05), _LONGEST_WAIT_SECONDS)
 
 
-def run(config_file: Path) -> None:
-    """Serve until SIGTERM or SIGINT. Raises ConfigError and its like when it cannot begin."""
+def run(config_file: Path, *, listen: bool = True) -> None:
+    """Serve until SIGTERM or SIGINT; without listening when mail comes from mailboxes alone. Raises ConfigError and its like when it cannot begin."""
     os.umask(0o077)
     _give_memory_back()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     context = open_context(config_file)
     try:
         check_templates(context.config)
-        asyncio.run(_serve(context))
+        asyncio.run(_serve(context, listen=listen))
     finally:
         context.close()
 
@@ -117,35 +118,63 @@ def _give_memory_back() -> None:
         libc.mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
 
+def poll_once(context: Context) -> list[dict[str, object]]:
+    """Empty every mailbox, then send what is due: what the service does all the time, done once for cron."""
+    receiver = Receiver(context)
+    found: list[dict[str, object]] = []
+    for poller in pollers(context.config, receiver, context.clock):
+        try:
+            passed = poller.once()
+            found.append({"mailbox": poller.title, "taken": passed.taken, "left": passed.left, "trouble": ""})
+        except OmbudError as error:
+            found.append({"mailbox": poller.title, "taken": 0, "left": 0, "trouble": str(error)})
+    _tick(context, Bell())
+    mailer = Mailer(context, Sealer(context.keyring))
+    while mailer.run_once():
+        pass
+    mailer.close()
+    return found
+
+
 def check_templates(config: Config) -> None:
     """Render each template of each desk with sample values. Raises ConfigError."""
     for desk in config.desk:
         render.check(config, desk, sample_values(desk))
 
 
-async def _serve(context: Context) -> None:
+async def _serve(context: Context, *, listen: bool) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
+    halt = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     bell = Bell()
     sealer = Sealer(context.keyring)
     workers = [Worker(context, sealer, bell) for _ in range(context.config.relay.connections)]
     with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1), thread_name_prefix="intake") as executor:
-        listeners = Listeners(context.config, Receiver(context, bell.ring), executor)
+        receiver = Receiver(context, bell.ring)
+        listeners = Listeners(context.config, receiver, executor)
         _tick(context, bell)
-        await listeners.open()
+        if listen:
+            await listeners.open()
         for worker in workers:
             worker.start()
+        watchers = [
+            threading.Thread(target=poller.run, args=(halt,), name="imap", daemon=True)
+            for poller in pollers(context.config, receiver, context.clock)
+        ]
+        for watcher in watchers:
+            watcher.start()
         ticker = asyncio.create_task(_tick_on(context, bell, executor))
         log.info("ready", desks=[desk.id for desk in context.config.desk])
         await stopped.wait()
         log.info("stopping")
         await listeners.close()
         ticker.cancel()
+        halt.set()
         for worker in workers:
             worker.stop()
-        await asyncio.gather(*(loop.run_in_executor(None, worker.join, 30) for worker in workers))
+        await asyncio.gather(*(loop.run_in_executor(None, worker.join, 30) for worker in (*workers, *watchers)))
         await asyncio.sleep(0)
 
 

@@ -82,6 +82,21 @@ class Receiver:
         """
         return [self._receive_at(desk, asked, envelope) for desk, asked in self._desks(envelope.recipients)]
 
+    def receive_too_large(self, envelope: Envelope, folder: str) -> Receipt:
+        """Take note of a mail that is too large to be kept here, from its header alone; it stays in a mailbox folder."""
+        desk, asked = self._desks(envelope.recipients)[0]
+        why = f"it is larger than this desk takes; the mail itself lies in the mailbox, in the folder '{folder}'"
+
+        def read(job: _Job) -> Arrival:
+            mail = read_mail(job.envelope.raw)
+            opened = OpenedMail(
+                Body(sender=mail.sender_text, outside_subject=mail.subject, failure=why, date=mail.date)
+            )
+            found = sort(mail, opened, job.envelope.sender, job.asked, job.roster, self._context.config.is_own)
+            return self._arrival(job, mail, opened, found)
+
+        return self._receive_at(desk, asked, envelope, read)
+
     def _desks(self, recipients: Sequence[str]) -> list[tuple[Desk, Asked]]:
         wanted: dict[str, tuple[Desk, Asked]] = {}
         for recipient in recipients:
@@ -90,10 +105,12 @@ class Receiver:
                 wanted[desk.id] = (desk, wanted[desk.id][1] | asked if desk.id in wanted else asked)
         return list(wanted.values())
 
-    def _receive_at(self, desk: Desk, asked: Asked, envelope: Envelope) -> Receipt:
+    def _receive_at(
+        self, desk: Desk, asked: Asked, envelope: Envelope, read: Callable[[_Job], Arrival] | None = None
+    ) -> Receipt:
         digest = self._context.vault.digest_of(f"mail at {desk.id}", without_trace(envelope.raw))
         job = _Job(desk, asked, envelope, digest, self._context.roster(desk))
-        receipt = self._duplicate(job) or self._first_time(job)
+        receipt = self._duplicate(job) or self._first_time(job, read or self._open)
         log.info("taken in", desk=desk.id, outcome=receipt.outcome, case=receipt.codename)
         self._on_kept()
         return receipt
@@ -110,11 +127,11 @@ class Receiver:
                 withholding.recuse_for_reporter(session, self._context.vault, case.id, recusals, self._context.clock())
         return Receipt(job.desk.id, "duplicate", case.codename)
 
-    def _first_time(self, job: _Job) -> Receipt:
+    def _first_time(self, job: _Job, read: Callable[[_Job], Arrival]) -> Receipt:
         with self._context.database.write(durable=False) as session:
             attempt = attempts.begin(session, job.digest, self._context.clock())
         try:
-            return self._keep(job, self._read(job, attempt))
+            return self._keep(job, self._read(job, attempt, read))
         except OpenPGPStopped:
             raise  # the mail itself may be the cause: this attempt counts
         except TryLater:
@@ -122,20 +139,23 @@ class Receiver:
                 attempts.uncount(session, job.digest)
             raise
 
-    def _read(self, job: _Job, attempt: int) -> Arrival:
+    def _read(self, job: _Job, attempt: int, read: Callable[[_Job], Arrival]) -> Arrival:
         if attempt > attempts.GIVE_UP_AFTER:
             return self._unreadable(job, "handling it was tried several times and did not come to an end")
         try:
-            mail = read_mail(job.envelope.raw)
-            opened = open_mail(mail, self._context.keyring)
-            asked = job.asked | directives.from_text(opened.body.text)
-            found = sort(mail, opened, job.envelope.sender, asked, job.roster, self._context.config.is_own)
-            return self._arrival(job, mail, opened, found)
+            return read(job)
         except TryLater:
             raise
         except Exception as error:
             log.warning("a mail can't be read", kind=type(error).__name__)
             return self._unreadable(job, "its structure cannot be read")
+
+    def _open(self, job: _Job) -> Arrival:
+        mail = read_mail(job.envelope.raw)
+        opened = open_mail(mail, self._context.keyring)
+        asked = job.asked | directives.from_text(opened.body.text)
+        found = sort(mail, opened, job.envelope.sender, asked, job.roster, self._context.config.is_own)
+        return self._arrival(job, mail, opened, found)
 
     def _arrival(self, job: _Job, mail: Mail, opened: OpenedMail, found: Sorted) -> Arrival:
         held = bool(opened.body.failure)

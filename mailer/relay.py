@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import smtplib
-import ssl
 import time
 
-from store.config import Config, read_secret
-from store.errors import ConfigError
+from store.config import Config
+from store.secrets import bearer_response, client_tls, fetch_token, read_secret
 
 _KEEP_OPEN_SECONDS = 20.0
 _MAILS_PER_CONNECTION = 100
@@ -95,7 +94,7 @@ class Relay:
 
     def _connect(self) -> smtplib.SMTP:
         relay = self._config.relay
-        context = self._tls() if relay.tls != "none" else None
+        context = client_tls(self._config, relay.ca_file, "relay.ca_file") if relay.tls != "none" else None
         hello = relay.hello or None
         connection: smtplib.SMTP
         if relay.tls == "tls":
@@ -106,18 +105,19 @@ class Relay:
             if relay.tls == "starttls":
                 connection.starttls(context=context)
             connection.ehlo_or_helo_if_needed()
-            if relay.user and relay.password_file:
-                connection.login(relay.user, read_secret(self._config, relay.password_file))
+            if relay.user:
+                self._login(connection)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _tls(self) -> ssl.SSLContext:
-        file = self._config.relay.ca_file
-        try:
-            return ssl.create_default_context(cafile=str(self._config.path(file)) if file else None)
-        except (OSError, ssl.SSLError):
-            raise ConfigError(
-                f"relay.ca_file: {self._config.path(file) if file else ''} cannot be read as certificates."
-            ) from None
+    def _login(self, connection: smtplib.SMTP) -> None:
+        relay = self._config.relay
+        if relay.password_file is not None:
+            connection.login(relay.user, read_secret(self._config, relay.password_file))
+            return
+        token = fetch_token(self._config, relay.token_command)
+        response = bearer_response(relay.token_mechanism, relay.user, token, relay.host, relay.port).decode()
+        # After a refusal the server sends its reason as a challenge, which an empty line ends (RFC 7628 section 3.2.3).
+        connection.auth(relay.token_mechanism, lambda challenge=None: response if challenge is None else "")

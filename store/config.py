@@ -32,6 +32,7 @@ from store.errors import ConfigError
 CONFIG_NAME = "ombud.toml"
 SYSTEM_CONFIG = Path("/etc/ombud/ombud.toml")
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _DOMAIN = r"(?:[\w-]+(?:\.[\w-]+)*|\[[0-9A-Fa-f:.]+\])"
 _ADDRESS = re.compile(rf"[^\s@<>,;:\"()\\+\x00-\x1f]+@{_DOMAIN}")
 
@@ -118,16 +119,18 @@ class Relay(_Section):
     ca_file: Path | None = None
     user: str = ""
     password_file: Path | None = None
+    token_command: tuple[str, ...] = ()
+    token_mechanism: Literal["XOAUTH2", "OAUTHBEARER"] = "XOAUTH2"
     hello: str = ""
     seconds: Annotated[float, Field(gt=0)] = 60
     connections: Annotated[int, Field(ge=1, le=16)] = 2
 
     @model_validator(mode="after")
     def _sealed_login(self) -> Relay:
-        if self.user and self.tls == "none" and self.host not in ("127.0.0.1", "::1", "localhost"):
+        if self.user and self.tls == "none" and self.host not in _LOOPBACK:
             raise ValueError("a password would travel in clear: set tls to 'starttls' or 'tls'")
-        if self.user and self.password_file is None:
-            raise ValueError("user is set but password_file is not: name the file that holds the password")
+        if self.user and (self.password_file is None) == (not self.token_command):
+            raise ValueError("user is set: set either password_file or token_command as well, one of the two logs in")
         return self
 
 
@@ -144,6 +147,46 @@ class Operator(_Section):
     """Who runs the machine. Their mail never holds content; none is sent when the address is empty."""
 
     address: Address | Literal[""] = ""
+
+
+class Imap(_Section):
+    """A mailbox at a provider that mail for a desk is taken from (RFC 9051, RFC 3501)."""
+
+    host: str
+    port: Port | None = None
+    tls: Literal["tls", "starttls", "none"] = "tls"
+    ca_file: Path | None = None
+    user: str
+    password_file: Path | None = None
+    token_command: tuple[str, ...] = ()
+    token_mechanism: Literal["XOAUTH2", "OAUTHBEARER"] = "XOAUTH2"
+    folder: str = "INBOX"
+    after: Literal["delete", "archive"] = "delete"
+    archive_folder: str = "Archive"
+    idle: bool = True
+    poll_seconds: Annotated[float, Field(gt=0)] = 60
+    seconds: Annotated[float, Field(gt=0)] = 60
+    warn_minutes: Annotated[float, Field(gt=0)] = 30
+
+    @model_validator(mode="after")
+    def _login(self) -> Imap:
+        if (self.password_file is None) == (not self.token_command):
+            raise ValueError("set either password_file or token_command: one of the two logs in")
+        if self.tls == "none" and self.host not in _LOOPBACK:
+            raise ValueError("a password would travel in clear: set tls to 'tls' or 'starttls'")
+        if self.folder == self.archive_folder and self.after == "archive":
+            raise ValueError("folder and archive_folder are the same: mail would come in again and again")
+        return self
+
+    @property
+    def server_port(self) -> int:
+        """The port, by default that of the kind of TLS."""
+        return self.port or (993 if self.tls == "tls" else 143)
+
+    @property
+    def title(self) -> str:
+        """How the mailbox is called in logs and checks: without the user, which may be an address."""
+        return f"{self.host}/{self.folder}"
 
 
 class Desk(_Section):
@@ -163,6 +206,7 @@ class Desk(_Section):
     replies_per_day: Annotated[int, Field(ge=0)] = 4
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
     templates: Path | None = None
+    imap: tuple[Imap, ...] = ()
 
     @field_validator("id")
     @classmethod
@@ -326,19 +370,9 @@ def _value_at(values: Any, loc: tuple[int | str, ...]) -> Any:
 
 def _did_you_mean(loc: tuple[int | str, ...]) -> str:
     model: Any = Config
+    lists: dict[str, Any] = {"desk": Desk, "imap": Imap}
     for part in loc[:-1]:
         if isinstance(part, str):
-            model = {"desk": Desk}.get(part) or type(Config.model_fields[part].default)
+            model = lists.get(part) or type(Config.model_fields[part].default)
     near = difflib.get_close_matches(str(loc[-1]), list(model.model_fields), n=1)
     return f" Did you mean '{near[0]}'?" if near else " Remove it, or look up its name in docs/operators.md."
-
-
-def read_secret(config: Config, path: Path) -> str:
-    """The secret in a file that the configuration names, without its line end. Raises ConfigError."""
-    where = config.path(path)
-    try:
-        return where.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError):
-        raise ConfigError(
-            f"{where}: the secret in this file cannot be read. Check the path and its permissions."
-        ) from None

@@ -23,7 +23,7 @@ from typing import IO, Any
 
 import gnupg
 
-from store.config import Config, read_secret
+from store.config import Config
 from store.errors import ConfigError, KeyProblem, OpenPGPStopped, OpenPGPUnavailable
 from store.openpgp import (
     Decryption,
@@ -34,6 +34,7 @@ from store.openpgp import (
     read_keys,
     read_signature,
 )
+from store.secrets import read_secret
 
 # At level debug python-gnupg logs parts of what it handles.
 logging.getLogger("gnupg").disabled = True

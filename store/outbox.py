@@ -6,7 +6,6 @@ holds; who was reached already is on record, and a notice is done when nobody it
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlmodel import Session, col, or_, select, update
 
+from store.backoff import delay
 from store.clock import from_text, to_text
 from store.config import Outbox as OutboxConfig
 from store.models import CaseRow, DeliveryRow, NoticeRow
@@ -179,14 +179,10 @@ def mark_failed(
         row.state = "bounced"
         return True
     row.state = "waiting"
-    row.due = to_text(at + timedelta(seconds=retry_delay(row.tries, settings)))
+    row.due = to_text(
+        at + timedelta(seconds=delay(row.tries, settings.first_retry_seconds, settings.longest_retry_seconds))
+    )
     return False
-
-
-def retry_delay(tries: int, settings: OutboxConfig) -> float:
-    """Seconds until the next try: doubling, up to the longest, with a quarter of jitter either way."""
-    whole = min(settings.first_retry_seconds * 2.0 ** min(tries - 1, 30), settings.longest_retry_seconds)
-    return whole * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, hides nothing
 
 
 def settle(session: Session, claim: Claim) -> None:
