@@ -20,6 +20,7 @@ lint:
 bench:
 	@.ci/setup test
 	.venv/bin/python -m tests.bench
+	.venv/bin/python -m tests.bench_imap
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -42,6 +42,8 @@ class Relay:
         """
         connection = self._open()
         options = [] if recipient.isascii() else ["SMTPUTF8", "BODY=8BITMIME"]
+        if options and not connection.has_extn("smtputf8"):
+            raise NotTaken("the relay cannot take an address with such letters (SMTPUTF8)", final=True)
         try:
             connection.sendmail(sender, [recipient], mail, mail_options=options)
             self._used = time.monotonic()

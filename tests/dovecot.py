@@ -217,6 +217,7 @@ class CutProxy:
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
         self.cuts = 0
+        self.octets = 0
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
@@ -236,6 +237,7 @@ class CutProxy:
             while octets := server.recv(4096):
                 client.sendall(octets[:left])
                 left -= len(octets)
+                self.octets += len(octets)
                 if left <= 0:
                     self.cuts += 1
                     break

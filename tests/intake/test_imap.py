@@ -408,6 +408,16 @@ def test_a_mail_too_large_is_held_and_stays_at_the_provider(
     assert Counter(item.recipient for item in mails)["sam@reporter.example"] == 2
 
 
+def test_a_large_mail_is_fetched_once(mailbox_desk: Configure, dovecot: Dovecot, user: str) -> None:
+    proxy = CutProxy(dovecot.port, lambda: 10**9)
+    desk = mailbox_desk(host="127.0.0.1", port=proxy.port, tls="none")
+    line = "x" * 75 + "\n"
+    dovecot.put(user, plain_mail("small"), plain_mail(line * 320_000), plain_mail("small too"))
+    assert empty(desk) == 3
+    proxy.close()
+    assert 24_000_000 < proxy.octets < 25_500_000
+
+
 def test_a_full_disk_leaves_mail_in_the_mailbox(mailbox_desk: Configure, dovecot: Dovecot, user: str) -> None:
     from store.errors import StoreUnavailable
 
