@@ -145,7 +145,10 @@ def _quoted(value: str) -> str:
 
 _CONFIG = """\
 # The configuration of an ombud desk. Paths are relative to this folder; what is commented out is the default.
-# Run 'ombud check' after a change, and restart the service.
+# Run 'ombud check' after a change, and restart the service. Any value can come from the environment instead:
+# OMBUD_RELAY__HOST is host in [relay].
+
+# vault_file = "vault.asc"              # the key to the database, sealed to the keys below
 
 [database]
 url = {database}          # or postgresql://user@host/name
@@ -153,6 +156,7 @@ url = {database}          # or postgresql://user@host/name
 [gnupg]
 home = "gnupg"
 {passphrase}
+# program = "gpg"
 # seconds = 60                          # the longest that one call may take
 # unpack_limit = "100MB"                # what a message may unpack to
 
@@ -165,16 +169,27 @@ protocol = {protocol}                     # smtp or lmtp
 # tls_key = "tls/privkey.pem"
 # size_limit = "25MB"
 # connections = 50
+# seconds = 300                         # the longest silence of a sender
+# socket = "deliver.sock"               # where 'ombud deliver' hands over to the service
 
 [relay]
 host = {relay_host}
 port = {relay_port}
 # tls = "none"                          # none, starttls or tls
+# ca_file = "provider-ca.pem"
 # user = ""
 # password_file = "relay-password"
+# token_command = ["oama", "access", "conduct@example.org"]    # instead of a password
+# token_mechanism = "XOAUTH2"           # or OAUTHBEARER
+# hello = ""                            # the name we greet with; this machine's when empty
+# seconds = 60                          # the longest wait for an answer
+# connections = 2
 
 [outbox]
 # retry_days = 5
+# first_retry_seconds = 30
+# longest_retry_seconds = 3600
+# claim_seconds = 300                   # after which another worker may take over
 
 [operator]
 address = {operator}                            # told, without content, when something needs a hand
@@ -183,6 +198,7 @@ address = {operator}                            # told, without content, when so
 address = {address}
 name = {name}
 fingerprint = {fingerprint}
+# id = "conduct"                        # stands in subjects and commands; the first part of the address
 # aliases = ["aloha@example.org"]
 # Offline keys that can open the vault too; after a change run 'ombud rewrap'.
 {archive}
@@ -194,6 +210,24 @@ fingerprint = {fingerprint}
 # replies_per_day = 4                   # acknowledgements to one address
 # timezone = "UTC"                      # in which terms begin and end
 # templates = "templates"               # a folder with texts of your own
+
+# A mailbox at a provider that mail is taken from; see docs/mailbox.md.
+# [[desk.imap]]
+# host = "imap.example.org"
+# port = 993                            # that of the kind of TLS
+# tls = "tls"                           # tls, starttls or none
+# ca_file = "provider-ca.pem"
+# user = "conduct@example.org"
+# password_file = "password"
+# token_command = ["oama", "access", "conduct@example.org"]    # instead of a password
+# token_mechanism = "XOAUTH2"           # or OAUTHBEARER
+# folder = "INBOX"
+# after = "delete"                      # or archive
+# archive_folder = "Archive"
+# idle = true
+# poll_seconds = 60
+# seconds = 60                          # the longest wait for an answer
+# warn_minutes = 30
 """
 
 _ROSTER = """\

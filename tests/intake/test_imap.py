@@ -253,6 +253,33 @@ def test_two_pollers_and_a_second_client_on_one_mailbox(mailbox_desk: Configure,
     assert dovecot.count(user) == 0
 
 
+def test_the_numbering_of_the_folder_changes(mailbox_desk: Configure, dovecot: Dovecot, user: str) -> None:
+    desk = mailbox_desk()
+    box = mailbox(desk)
+    dovecot.put(user, *reports(3))
+    box.open()
+    client = dovecot.client(user)
+    before = client.select_folder("INBOX")[b"UIDVALIDITY"]
+    client.logout()
+    (dovecot.folder / "mail" / user / "Maildir" / "dovecot-uidlist").unlink()
+    for file in (dovecot.folder / "mail" / user / "Maildir").glob("dovecot.index*"):
+        file.unlink()
+    dovecot.put(user, plain_mail("after the change"))
+    client = dovecot.client(user)
+    assert client.select_folder("INBOX")[b"UIDVALIDITY"] != before
+    client.logout()
+    for _ in range(3):
+        try:
+            box.take_all()
+            break
+        except MailboxDown:
+            box.open()
+    box.close()
+    empty(desk)
+    assert dovecot.count(user) == 0
+    assert texts(desk) == Counter({"report 0": 1, "report 1": 1, "report 2": 1, "after the change": 1})
+
+
 def test_a_connection_cut_at_any_octet(mailbox_desk: Configure, dovecot: Dovecot, user: str) -> None:
     choose = random.Random(7)
     proxy = CutProxy(
