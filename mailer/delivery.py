@@ -86,6 +86,7 @@ class Mailer:
             with self._context.database.write(durable=False) as session:
                 self._note_sent_in(session)
                 outbox.settle(session, claim)
+            self._sent.clear()
         except ClaimLost:
             log.warning("another worker took a notice over", kind=claim.kind, desk=claim.desk)
         except RelayDown as error:
@@ -138,8 +139,20 @@ class Mailer:
         if audience == "reporter" and story is not None:
             return ["reporter"] if story.facts.reply_to else []
         if audience == "member":
-            return [claim.subject_id] if claim.subject_id and roster.get(claim.subject_id) else []
+            member = claim.subject_id or ""
+            return [member] if self._something_waits_for(session, claim.desk, member, roster) else []
         return ["operator"] if self._operator_may_be_told(roster, story) else []
+
+    def _something_waits_for(self, session: Session, desk: str, member: str, roster: Roster) -> bool:
+        """Whether a member whose key has trouble still may know of anything that is held for it.
+
+        One who was recused meanwhile is not even told that something waits.
+        """
+        held = [
+            cases.case_of(session, cases.row_by_id(session, item))
+            for item in outbox.cases_held_for(session, desk, member)
+        ]
+        return any(may_know(case, roster, member, self._context.clock()) for case in held)
 
     def _operator_may_be_told(self, roster: Roster, story: notices.Story | None) -> bool:
         """The operator may be a member too: one who is recused is told nothing in either role."""
@@ -288,6 +301,7 @@ class Mailer:
             self._note_sent_in(session)
             mine = outbox.still_owned(session, work.claim, at)
             standing = recusals.recusals_of(session, work.story.case.id) if work.story else ()
+        self._sent.clear()
         if not mine:
             raise ClaimLost
         if not reader or work.story is None:
@@ -298,10 +312,10 @@ class Mailer:
         if self._sent:
             with self._context.database.write(durable=False) as session:
                 self._note_sent_in(session)
+            self._sent.clear()
 
     def _note_sent_in(self, session: Session) -> None:
         outbox.mark_sent(session, self._sent, self._context.clock())
-        self._sent.clear()
 
     def _hold(self, work: _Work, row: DeliveryRow, member: Member, reason: str) -> None:
         """A key is not right: nothing is sent to it, and its owner alone is told, in plain and without content."""

@@ -122,6 +122,7 @@ class NoticeRow(SQLModel, table=True):
     created: str
     due: str
     done: int = 0
+    reopened: int = 0
     owner: str | None = None
     owned_until: str | None = None
 

@@ -39,6 +39,7 @@ class Claim:
     kind: str
     subject_id: str | None
     owner: str
+    reopened: int = 0
 
 
 def enqueue(
@@ -86,7 +87,7 @@ def reopen(session: Session, *, at: datetime, case_id: str | None = None, desk: 
     if desk is not None:
         still_open = select(CaseRow.id).where(CaseRow.desk == desk, col(CaseRow.state).in_(OPEN_STATES))
         change = change.where(col(NoticeRow.case_id).in_(still_open))
-    session.connection().execute(change.values(done=0, due=to_text(at)))
+    session.connection().execute(change.values(done=0, due=to_text(at), reopened=NoticeRow.reopened + 1))
 
 
 def claim(session: Session, owner: str, at: datetime, seconds: float, limit: int) -> list[Claim]:
@@ -107,7 +108,7 @@ def claim(session: Session, owner: str, at: datetime, seconds: float, limit: int
     for row in rows:
         row.owner, row.owned_until = owner, to_text(at + timedelta(seconds=seconds))
         session.add(row)
-    return [Claim(row.id, row.case_id, row.desk, row.kind, row.subject_id, owner) for row in rows]
+    return [Claim(row.id, row.case_id, row.desk, row.kind, row.subject_id, owner, row.reopened) for row in rows]
 
 
 def still_owned(session: Session, claim: Claim, at: datetime) -> bool:
@@ -186,21 +187,26 @@ def mark_failed(
 
 
 def settle(session: Session, claim: Claim) -> None:
-    """Give a claim back: done when all its deliveries are final, otherwise due with the first of them."""
-    row = session.get(NoticeRow, claim.id)
+    """Give a claim back: done when all its deliveries are final, otherwise due with the first of them.
+
+    A notice that was reopened since it was claimed is due at once: its readers changed while it was sent.
+    """
+    row = session.exec(select(NoticeRow).where(NoticeRow.id == claim.id).with_for_update()).first()
     if row is None or row.owner != claim.owner:
+        return
+    row.owner = row.owned_until = None
+    session.add(row)
+    if row.reopened != claim.reopened:
         return
     waiting = session.exec(
         select(DeliveryRow.due)
         .where(DeliveryRow.notice_id == claim.id, col(DeliveryRow.state).not_in(FINAL))
         .order_by(col(DeliveryRow.due))
     ).first()
-    row.owner = row.owned_until = None
     if waiting is None:
         row.done = 1
     else:
         row.due = max(waiting, row.created)
-    session.add(row)
 
 
 def postpone(session: Session, claim: Claim, at: datetime, seconds: float) -> None:
@@ -233,6 +239,16 @@ def allow_reply(session: Session, address_hash: str, day: str, limit: int) -> bo
     """Count a reply to an address on a day; whether it is within the limit."""
     count = session.connection().execute(_COUNT_REPLY, {"hash": address_hash, "day": day}).scalar_one()
     return int(count) <= limit
+
+
+def cases_held_for(session: Session, desk: str, member: str) -> list[str]:
+    """Ids of the cases of which something is held for a member's key."""
+    held = (
+        select(DeliveryRow.case_id)
+        .join(NoticeRow)
+        .where(NoticeRow.desk == desk, DeliveryRow.recipient == member, DeliveryRow.state == "held")
+    )
+    return [case_id for case_id in set(session.exec(held)) if case_id]
 
 
 def next_due(session: Session) -> datetime | None:

@@ -26,6 +26,15 @@ def everyone(team: list[Person]) -> Counter[str]:
 REPORTER = Counter({"sam@reporter.example": 1})
 
 
+def recuse(desk: Desk, codename: str, member: str) -> None:
+    """As the operator, in this process: a command would read the roster and its keys anew."""
+    from store import withholding
+
+    with desk.context.database.write() as session:
+        roster = desk.context.roster(desk.context.config.desk[0])
+        withholding.recuse_by_hand(session, desk.context.vault, roster, codename, member, "operator", desk.clock())
+
+
 def test_headers_of_a_notice(desk: Desk, team: list[Person]) -> None:
     receipt = desk.receive(plain_mail("x"))
     notices = [item for item in desk.mail_out() if item.recipient.endswith("team.example")]
@@ -331,3 +340,39 @@ def test_a_relay_that_stalls_does_not_stop_the_desk(make_desk: DeskMaker) -> Non
     desk.play.sink.start()
     desk.clock.forward(minutes=2)
     assert len(desk.mail_out()) == 6
+
+
+def test_readers_that_change_while_a_notice_is_sent_are_not_forgotten(
+    make_desk: DeskMaker, team: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recusal during the sending makes room for an alternate, who must be told although the notice is just done."""
+    from mailer.relay import Relay
+
+    desk = make_desk()
+    desk.play.set_team(team[:3], {"chidi": "alternate"})
+    receipt = desk.receive(plain_mail("x", extra="List-Id: x\n"))
+    original = Relay.send
+    recused = False
+
+    def send(self: Relay, sender: str, recipient: str, mail: bytes) -> None:
+        nonlocal recused
+        original(self, sender, recipient, mail)
+        if recipient == team[1].email and not recused:
+            recused = True
+            recuse(desk, receipt.codename, "ada")
+
+    monkeypatch.setattr(Relay, "send", send)
+    assert addresses(desk.mail_out()) == everyone(team[:3])
+
+
+def test_a_member_with_a_bad_key_who_is_recused_meanwhile_is_told_nothing(desk: Desk, team: list[Person]) -> None:
+    desk.tick()
+    bo = team[1]
+    delete = ["gpg", "--homedir", str(desk.play.folder / "gnupg"), "--batch", "--yes", "--delete-keys", bo.fingerprint]
+    subprocess.run(delete, check=True, capture_output=True)
+    receipt = desk.receive(plain_mail("x"))
+    desk.mail_out(rounds=1)
+    assert "key-trouble" in {row["kind"] for row in desk.outbox()}
+    recuse(desk, receipt.codename, "bo")
+    desk.clock.forward(hours=2)
+    assert bo.email not in addresses(desk.mail_out())

@@ -113,6 +113,7 @@ def upgrade() -> None:
         sa.Column("created", sa.String(), nullable=False),
         sa.Column("due", sa.String(), nullable=False),
         sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("reopened", sa.Integer(), nullable=False),
         sa.Column("owner", sa.String(), nullable=True),
         sa.Column("owned_until", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(
