@@ -59,6 +59,11 @@ def names(line: str) -> list[str]:
     return [name for piece in pieces if (name := piece.strip())]
 
 
+def all_names(asked: Asked) -> tuple[str, ...]:
+    """Everything that was excluded, each line whole and each name in it: what later members are compared with."""
+    return tuple(dict.fromkeys(name for line in asked.exclude for name in (line, *names(line))))
+
+
 def desk_of(address: str, desks: tuple[Desk, ...]) -> tuple[Desk, Asked] | None:
     """The desk that an envelope recipient (RFC 5321) means, and what its extensions ask for; None when unknown.
 

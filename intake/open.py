@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from intake.message import Mail, clean, header_values, one_line, parse, to_text
+from intake.message import Mail, clean, header, header_values, one_line, parse, to_text
 from intake.pieces import Piece, is_public_key, pieces, protected_subject
 from store.openpgp import Decryption, Failure, Signature
 from store.records import Attachment, Body, Encryption
@@ -56,7 +56,7 @@ class OpenedMail:
         """Everything that may name a person."""
         body = self.body
         files = [item.name for item in self.attachments]
-        files += [to_text(item.data[:_SCREENED_TEXT], None) for item in self.attachments if _is_text(item)]
+        files += [text for item in self.attachments for text in _texts_in(item)]
         return [body.text, body.outside_text, body.subject, body.outside_subject, body.sender, *files]
 
 
@@ -227,6 +227,18 @@ def _decodes(octets: bytes) -> bool:
         return b"\0" not in octets and bool(octets.decode("utf-8"))
     except UnicodeDecodeError:
         return False
+
+
+def _texts_in(item: Attachment) -> list[str]:
+    """The texts of a text file, or of a forwarded mail."""
+    if not _is_text(item):
+        return []
+    whole = to_text(item.data[:_SCREENED_TEXT], None)
+    if item.type != "message/rfc822" and not item.name.lower().endswith(".eml"):
+        return [whole]
+    forwarded = parse(item.data)
+    names = [header(forwarded, name) for name in ("From", "To", "Cc", "Subject")]
+    return [whole, *names, *(piece.text for piece in pieces(item.data, forwarded))]
 
 
 def _is_text(item: Attachment) -> bool:

@@ -17,7 +17,7 @@ from intake import directives
 from intake.directives import Asked
 from intake.message import Mail, read_mail, to_text, without_trace
 from intake.open import OpenedMail, open_mail
-from intake.triage import Sorted, meant, sort
+from intake.triage import Sorted, excluded, sort
 from store import attempts, cases, outbox, withholding
 from store.config import Desk
 from store.context import Context
@@ -92,8 +92,7 @@ class Receiver:
             opened = OpenedMail(
                 Body(sender=mail.sender_text, outside_subject=mail.subject, failure=why, date=mail.date)
             )
-            found = sort(mail, opened, job.envelope.sender, job.asked, job.roster, self._context.config.is_own)
-            return self._arrival(job, mail, opened, found)
+            return self._arrival(job, mail, opened)
 
         return self._receive_at(desk, asked, envelope, read)
 
@@ -122,7 +121,7 @@ class Receiver:
         if case is None:
             return None
         if job.asked.exclude:
-            recusals = [Recusal(member.id, "reporter") for member in meant(job.asked, job.roster.members)]
+            recusals, _ = excluded(job.asked, job.roster.members)
             with self._context.database.write() as session:
                 withholding.recuse_for_reporter(session, self._context.vault, case.id, recusals, self._context.clock())
         return Receipt(job.desk.id, "duplicate", case.codename)
@@ -154,10 +153,11 @@ class Receiver:
         mail = read_mail(job.envelope.raw)
         opened = open_mail(mail, self._context.keyring)
         asked = job.asked | directives.from_text(opened.body.text)
-        found = sort(mail, opened, job.envelope.sender, asked, job.roster, self._context.config.is_own)
-        return self._arrival(job, mail, opened, found)
+        asked |= Asked(quiet=directives.from_text(opened.body.outside_text).quiet)
+        return self._arrival(replace(job, asked=asked), mail, opened)
 
-    def _arrival(self, job: _Job, mail: Mail, opened: OpenedMail, found: Sorted) -> Arrival:
+    def _arrival(self, job: _Job, mail: Mail, opened: OpenedMail) -> Arrival:
+        found: Sorted = sort(mail, opened, job.envelope.sender, job.asked, job.roster, self._context.config.is_own)
         held = bool(opened.body.failure)
         state: State = "automatic" if found.kind == "reply-by-machine" else "held" if held else "new"
         notice = "held" if held else "report"
@@ -170,7 +170,14 @@ class Receiver:
             digest=job.digest,
             message_id=mail.message_id,
             body=opened.body,
-            facts=Facts(found.reply_to, found.no_reply_because, key, found.unmatched, mail.message_id),
+            facts=Facts(
+                found.reply_to,
+                found.no_reply_because,
+                key,
+                found.unmatched,
+                mail.message_id,
+                directives.all_names(job.asked),
+            ),
             attachments=opened.attachments,
             recusals=found.recusals,
             notices=() if state == "automatic" else (notice,),
@@ -180,7 +187,7 @@ class Receiver:
     def _unreadable(self, job: _Job, why: str) -> Arrival:
         """A mail that can't be handled: kept whole. The team is told that it waits; nothing of it is shown."""
         members = job.roster.members
-        recusals = [Recusal(member.id, "reporter") for member in meant(job.asked, members)]
+        recusals, _ = excluded(job.asked, members)
         text = to_text(job.envelope.raw[:_SCREENED_RAW], None)
         recusals += [Recusal(member.id, "named") for member in who_is_named([text], members, members)]
         return Arrival(
@@ -191,7 +198,7 @@ class Receiver:
             digest=job.digest,
             message_id="",
             body=Body(failure=why),
-            facts=Facts(no_reply_because="the mail could not be read"),
+            facts=Facts(no_reply_because="the mail could not be read", excluded=directives.all_names(job.asked)),
             recusals=tuple(recusals),
             notices=("held",),
             screened=self._screened(job),

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from intake.directives import Asked, names
+from intake.directives import Asked, from_text, names
 from intake.message import Mail, content_type, header, header_values
 from intake.open import OpenedMail
-from store.names import who_is_meant, who_is_named
+from store.names import who_is_meant, who_is_named, who_may_be_meant
 from store.people import Member, Roster
 from store.records import Recusal
 
@@ -69,7 +69,7 @@ def who_is_recused(
 ) -> tuple[tuple[Recusal, ...], tuple[str, ...]]:
     """Who must not know of the case, the strongest reason first; and the excluded names that mean nobody here."""
     members = roster.members
-    found = [Recusal(member.id, "reporter") for member in meant(asked, members)]
+    found, unmatched = excluded(asked, members)
     authors = [item.address for item in (*mail.sender, *mail.reply_to)] + ([sender] if sender else [])
     signer = opened.body.signature
     found += [Recusal(member.id, "sender") for member in members if _is_one_of(member, authors)]
@@ -85,16 +85,32 @@ def who_is_recused(
     ]
     shown = [item.name for item in (*mail.recipients, *mail.reply_to) if item.name]
     found += [Recusal(member.id, "named") for member in who_is_named([*opened.texts(), *shown], members, members)]
+    # Anyone on the way may have added a line outside of the encryption: it counts, but two readers may undo it.
+    outside, _ = excluded(from_text(opened.body.outside_text), members)
+    found += [Recusal(recusal.member, "named") for recusal in outside]
+    return tuple(_strongest(found)), unmatched
+
+
+def excluded(asked: Asked, members: Sequence[Member]) -> tuple[list[Recusal], tuple[str, ...]]:
+    """Whom the reporter excludes, and the names that mean nobody here.
+
+    Where a name is not understood, whoever bears any word of it is withheld as well, but provisionally: "Bo (my ex)"
+    must never be shown to Bo as the name of somebody unknown.
+    """
+    single = [name for line in asked.exclude for name in names(line)]
+    certain = [member for name in (*asked.exclude, *single) for member in who_is_meant(name, members)]
+    missed = tuple(dict.fromkeys(name for name in single if not who_is_meant(name, members)))
+    perhaps = [member for name in missed for member in who_may_be_meant(name, members)]
+    found = [Recusal(member.id, "reporter") for member in certain] + [Recusal(member.id, "named") for member in perhaps]
+    return _strongest(found), missed
+
+
+def _strongest(found: Sequence[Recusal]) -> list[Recusal]:
+    """One recusal for each member, the first one."""
     first: dict[str, Recusal] = {}
     for recusal in found:
         first.setdefault(recusal.member, recusal)
-    unmatched = (name for line in asked.exclude for name in names(line) if not who_is_meant(name, members))
-    return tuple(first.values()), tuple(dict.fromkeys(unmatched))
-
-
-def meant(asked: Asked, members: Sequence[Member]) -> list[Member]:
-    """Every member whom the reporter excludes."""
-    return [member for line in asked.exclude for name in (line, *names(line)) for member in who_is_meant(name, members)]
+    return list(first.values())
 
 
 def reply_address(

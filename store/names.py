@@ -1,7 +1,7 @@
 """Whether a text names a member. Pure; the rules behind two sources of recusal.
 
 `who_is_meant` reads what a reporter wrote after `Exclude:` and is generous: one word of a name, a near spelling,
-another script, an initial. `who_is_named` reads a whole report and is stricter: full name, alias, handle or address.
+another script, an initial; `who_may_be_meant` is for what it does not understand. `who_is_named` reads a whole report and is stricter: full name, alias, handle or address.
 Both compare folded text: NFKC, case folded, invisible characters removed, transliterated to ASCII.
 """
 
@@ -61,6 +61,22 @@ def near(one: str, other: str) -> bool:
 def who_is_meant(asked: str, members: Iterable[Member]) -> list[Member]:
     """Every member whom a reporter may mean by a name, nickname, handle, id or address."""
     return [member for member in members if _means(asked.strip(), member)]
+
+
+def who_may_be_meant(asked: str, members: Iterable[Member]) -> list[Member]:
+    """Every member of whose name any word turns up in what was asked, such as in "Bo (my ex)" or "that Bo from work"."""
+    wanted = words(asked)
+    return [
+        member
+        for member in members
+        if any(
+            near(word, part)
+            for name in (member.name, member.id, *member.aliases)
+            for part in words(name)
+            for word in wanted
+            if len(word) > 1
+        )
+    ]
 
 
 def _means(asked: str, member: Member) -> bool:

@@ -65,6 +65,7 @@ class Facts:
     reporter_key: bytes = b""
     also_excluded: tuple[str, ...] = ()
     first_message_id: str = ""
+    excluded: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""
@@ -74,7 +75,8 @@ class Facts:
     def from_json(cls, value: Mapping[str, Any]) -> Facts:
         """The facts of a sealed JSON value."""
         key = base64.b64decode(value["reporter_key"])
-        return cls(**{**value, "reporter_key": key, "also_excluded": tuple(value["also_excluded"])})
+        lists = {name: tuple(value[name]) for name in ("also_excluded", "excluded")}
+        return cls(**{**value, **lists, "reporter_key": key})
 
 
 @dataclass(frozen=True)

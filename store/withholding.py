@@ -16,7 +16,7 @@ from store.access import readers
 from store.clock import to_text
 from store.errors import NotAllowed
 from store.models import CaseRow, VoteRow
-from store.names import who_is_meant, who_is_named
+from store.names import who_is_meant, who_is_named, who_may_be_meant
 from store.people import Member, Roster
 from store.records import Message, Recusal, Source
 from store.vault import Vault
@@ -113,18 +113,15 @@ def screen(session: Session, vault: Vault, roster: Roster, row: CaseRow, at: dat
         if message.direction == "in"
         for text in _said(message)
     ]
-    asked = cases.facts(vault, row).also_excluded
-    found = [Recusal(member.id, "reporter") for member in unseen if asked_for(asked, member)]
+    asked = cases.facts(vault, row).excluded
+    found = [Recusal(member.id, "reporter") for name in asked for member in who_is_meant(name, unseen)]
+    unknown = [name for name in asked if not who_is_meant(name, roster.members)]
+    found += [Recusal(member.id, "named") for name in unknown for member in who_may_be_meant(name, unseen)]
     found += [Recusal(member.id, "named") for member in who_is_named(texts, unseen, roster.members)]
     recusals.recuse(session, vault, row, box, found, "desk", at)
     row.screened = json.dumps({**done, **fresh})
     session.add(row)
     session.flush()
-
-
-def asked_for(asked: Sequence[str], member: Member) -> bool:
-    """Whether one of the names that a reporter excluded, and that matched nobody then, means this member."""
-    return any(who_is_meant(name, [member]) for name in asked)
 
 
 def _said(message: Message) -> list[str]:

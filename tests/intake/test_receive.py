@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import re
 from email.mime.application import MIMEApplication
+from email.mime.message import MIMEMessage
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 
@@ -12,7 +13,7 @@ import pytest
 
 from desk.rehearsal import Person, pgp_mime, plain_mail, text_entity
 from mailer.packets import armor
-from tests.conftest import Desk
+from tests.conftest import Desk, DeskMaker
 from tests.mails import mail_of, only_message, sealed
 
 SECRET = "It happened at the après-party. Ünïcode ✓"
@@ -234,3 +235,70 @@ def test_a_mail_to_two_addresses_of_a_desk_is_one_case_with_what_both_ask(desk: 
     receipt = desk.receive(plain_mail("x"), "conduct@desk.example", "conduct+quiet+except-bo@desk.example")
     assert desk.case(receipt.codename)["recused"] == [{"member": "bo", "source": "reporter"}]
     assert not [item for item in desk.mail_out() if item.recipient.startswith("sam@")]
+
+
+@pytest.mark.parametrize(
+    ("text", "withheld", "unknown"),
+    [
+        ("Exclude: Bo (my ex)\n\nhello", {"bo": "named"}, ("Bo (my ex)",)),
+        (
+            "Exclude: that Okafor guy from work, Dana\n\nhello",
+            {"chidi": "named", "dana": "reporter"},
+            ("that Okafor guy from work",),
+        ),
+        ("Exclude: Ada Miller\n\nhello", {"ada": "named"}, ("Ada Miller",)),
+        ("Exclude: the tall one\n\nhello", {}, ("the tall one",)),
+        ("**Exclude:** *bo lindqvíst* and Eun-ji\n\nhello", {"bo": "reporter", "eunji": "reporter"}, ()),
+        ("Hello team,\n\nEXCLUDE\uff1aAda\nexclude: Dana\n\nhello", {"ada": "reporter", "dana": "reporter"}, ()),
+        ("It was today.\n\nExclude: Ada", {}, ()),
+    ],
+)
+def test_whom_a_line_excludes(
+    desk: Desk, team: list[Person], text: str, withheld: dict[str, str], unknown: tuple[str, ...]
+) -> None:
+    receipt = desk.receive(plain_mail(text))
+    assert {item["member"]: item["source"] for item in desk.case(receipt.codename)["recused"]} == withheld
+    mails = desk.mail_out()
+    assert {item.recipient for item in mails if item.recipient.endswith("team.example")} == {
+        person.email for person in team if person.id not in withheld
+    }
+    reader = next(person for person in team if person.id not in withheld)
+    inside = email.message_from_bytes(
+        reader.opens(next(item.mail for item in mails if item.recipient == reader.email)) or b""
+    )
+    shown = inside.get_payload(0).get_payload(decode=True).decode()  # type: ignore[union-attr]
+    assert all(name in shown for name in unknown)
+
+
+def test_a_line_outside_the_encryption_withholds_provisionally(desk: Desk, sam: Person, stranger: Person) -> None:
+    around = f"Exclude: Bo\nReply: no\n\n{sealed(desk, sam, SECRET.encode())}"
+    receipt = desk.receive(plain_mail(around))
+    assert desk.case(receipt.codename)["recused"] == [{"member": "bo", "source": "named"}]
+    unopened = f"Exclude: Bo\n\n{armor(sam.keyring.seal_to_key(b'x', stranger.public_key, None)).decode()}"
+    held = desk.receive(plain_mail(unopened))
+    assert (held.outcome, desk.case(held.codename)["recused"]) == ("held", [{"member": "bo", "source": "named"}])
+    assert [item.recipient for item in desk.mail_out() if item.recipient.startswith("sam@")] == ["sam@reporter.example"]
+
+
+def test_a_name_in_a_forwarded_mail_counts(desk: Desk) -> None:
+    inner = MIMEText("It was Bo\nLindqvist, schöne Grüße", "plain", "utf-8")
+    inner["From"] = "a@b.example"
+    whole = MIMEMultipart()
+    whole.attach(MIMEText("see below", "plain", "utf-8"))
+    whole.attach(MIMEMessage(inner))
+    assert b"Lindqvist" not in whole.as_bytes()
+    assert desk.case(desk.receive(mail_of(whole)).codename)["recused"] == [{"member": "bo", "source": "named"}]
+
+
+def test_who_joins_later_is_compared_with_whom_the_reporter_excluded(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk(team[:2])
+    receipt = desk.receive(plain_mail("Exclude: Bo and Chidi and that Dana person\n\nhello"))
+    desk.mail_out()
+    desk.play.set_team(team)
+    desk.tick()
+    assert {item.recipient for item in desk.mail_out()} == {team[4].email}
+    assert {item["member"]: item["source"] for item in desk.case(receipt.codename)["recused"]} == {
+        "bo": "reporter",
+        "chidi": "reporter",
+        "dana": "named",
+    }
