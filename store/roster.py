@@ -271,7 +271,15 @@ class RosterBook:
 
     def _load(self, desk: Desk, before: Loaded | None) -> Loaded:
         try:
-            return self._read(desk)
+            loaded = self._read(desk)
+            if loaded.roster.members:
+                return loaded
+            # A file that is just being written, or was emptied by mistake, must not send everybody home.
+            last = before or self._restore(desk)
+            if not last.roster.members:
+                return loaded
+            file = self._config.path(desk.roster)
+            return replace(last, complaint=f"{file}: names nobody any more. To end a term, set its 'until'.")
         except (RosterError, KeyProblem) as error:
             return replace(before or self._restore(desk), complaint=str(error))
 

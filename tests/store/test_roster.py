@@ -151,6 +151,9 @@ def test_a_broken_file_leaves_the_last_good_roster_in_force_also_after_a_restart
     desk.reopen()
     assert current(desk)[0] == everyone
     assert "not valid TOML" in current(desk)[1]
+    write(desk, "")
+    assert current(desk)[0] == everyone
+    assert "names nobody" in current(desk)[1]
     write(desk, roster_text(team[:2]))
     assert current(desk) == (everyone[:2], "")
 
