@@ -15,6 +15,7 @@ from email.mime.base import MIMEBase
 from email.mime.multipart import MIMEMultipart
 from email.mime.nonmultipart import MIMENonMultipart
 from email.utils import formataddr
+from functools import lru_cache
 from typing import Any
 
 from mailer.padding import filler, padded_length
@@ -23,6 +24,7 @@ from store.records import Attachment
 Headers = Sequence[tuple[str, str]]
 
 _CRLF = email.policy.compat32.clone(linesep="\r\n")
+_SAME = frozenset({"From", "Autocrypt", "Auto-Submitted", "X-Auto-Response-Suppress", "MIME-Version"})
 _UTF8 = Charset("utf-8")
 _UTF8.body_encoding = QP
 
@@ -90,7 +92,17 @@ def signable(subject: str, text: str) -> bytes:
 def header_block(headers: Headers) -> bytes:
     """Header fields in octets, encoded where they need it (RFC 2047) and folded; no value can add a line."""
     # Folded one by one: written out as a message, a multipart type would come with boundaries of its own.
-    return b"".join(_CRLF.fold_binary(name, _encoded(name, value)) for name, value in headers)
+    return b"".join((_folded_once if name in _SAME else _folded)(name, value) for name, value in headers)
+
+
+def _folded(name: str, value: str) -> bytes:
+    return bytes(_CRLF.fold_binary(name, _encoded(name, value)))
+
+
+@lru_cache(maxsize=64)
+def _folded_once(name: str, value: str) -> bytes:
+    """For the desk's own values, which are the same in every mail: folding a long one is costly."""
+    return _folded(name, value)
 
 
 def _encoded(name: str, value: str) -> Any:

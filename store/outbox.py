@@ -25,6 +25,7 @@ _COUNT_REPLY = text(
     "INSERT INTO reply_counts (address_hash, day, count) VALUES (:hash, :day, 1) "
     "ON CONFLICT (address_hash, day) DO UPDATE SET count = reply_counts.count + 1 RETURNING count"
 )
+_SENT = text("UPDATE deliveries SET state = 'sent', sent_at = :at, reason = '' WHERE id = :id")
 _OWNED = text("SELECT 1 FROM notices WHERE id = :id AND owner = :owner AND owned_until >= :now")
 FINAL = frozenset({"sent", "bounced", "withdrawn"})
 
@@ -152,8 +153,8 @@ def expand(session: Session, claim: Claim, wanted: Mapping[str, str], at: dateti
 def mark_sent(session: Session, delivery_ids: Sequence[str], at: datetime) -> None:
     """The relay took them."""
     if delivery_ids:
-        sent = update(DeliveryRow).where(col(DeliveryRow.id).in_(delivery_ids))
-        session.connection().execute(sent.values(state="sent", sent_at=to_text(at), reason=""))
+        sent = [{"id": delivery_id, "at": to_text(at)} for delivery_id in delivery_ids]
+        session.connection().execute(_SENT, sent)
 
 
 def mark_held(session: Session, delivery_id: str, reason: str, at: datetime, settings: OutboxConfig) -> None:
