@@ -70,6 +70,19 @@ def case_recuse(
     )
 
 
+@cases_app.command("reopen")
+def case_reopen(codename: str, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Try again to open a held mail, for example when an old key of the desk was brought back."""
+    from intake.receive import Receiver
+
+    with opened(config) as context:
+        done = Receiver(context).reopen(codename)
+    if as_json:
+        show.print_json({"codename": codename, "opened": done})
+    else:
+        print(f"{codename} is open; its readers are told." if done else f"{codename} still cannot be opened.")
+
+
 @cases_app.command("reinstate")
 def case_reinstate(
     codename: str, member: str, config: ConfigOption = None, by: ByOption = None, as_json: JsonOption = False

@@ -21,7 +21,7 @@ from intake.triage import Sorted, excluded, sort
 from store import attempts, cases, outbox, withholding
 from store.config import Desk
 from store.context import Context
-from store.errors import OpenPGPStopped, StoreUnavailable, TryLater
+from store.errors import NotAllowed, OpenPGPStopped, StoreUnavailable, TryLater
 from store.names import who_is_named
 from store.people import Roster
 from store.records import Arrival, Body, Facts, Recusal, State
@@ -95,6 +95,30 @@ class Receiver:
             return self._arrival(job, mail, opened)
 
         return self._receive_at(desk, asked, envelope, read)
+
+    def reopen(self, codename: str) -> bool:
+        """Try again to open the mail of a held case; whether it opened. Its readers are then told what it says.
+
+        Raises NoSuchCase, NotAllowed for a case that is not held, TryLater.
+        """
+        context = self._context
+        with context.database.read() as session:
+            row = cases.find_row(session, codename)
+            if row is None:
+                raise cases.no_such_case(codename)
+            if row.state != "held":
+                raise NotAllowed(f"{codename} is not held; there is nothing to open.")
+            message_id, digest = cases.first_message(session, row)
+            raw = cases.raw_message(session, context.vault, row, message_id)
+        desk = context.config.desk_by_id(row.desk)
+        job = _Job(desk, Asked(), Envelope(raw, None, (desk.address,)), digest, context.roster(desk))
+        arrival = self._read(job, 1, self._open)
+        if arrival.state == "held":
+            return False
+        with context.database.write() as session:
+            cases.replace_content(session, context.vault, cases.row_by_id(session, row.id), message_id, arrival)
+        self._on_kept()
+        return True
 
     def _desks(self, recipients: Sequence[str]) -> list[tuple[Desk, Asked]]:
         wanted: dict[str, tuple[Desk, Asked]] = {}

@@ -91,6 +91,15 @@ def reopen(session: Session, *, at: datetime, case_id: str | None = None, desk: 
     session.connection().execute(change.values(done=0, due=to_text(at), reopened=NoticeRow.reopened + 1))
 
 
+def retire(session: Session, case_id: str, kind: str) -> None:
+    """End the notices of a kind on a case: what they tell of is so no more. Nobody who comes later is told it."""
+    notices = select(NoticeRow.id).where(NoticeRow.case_id == case_id, NoticeRow.kind == kind)
+    waiting = update(DeliveryRow).where(col(DeliveryRow.notice_id).in_(notices), col(DeliveryRow.state).not_in(FINAL))
+    session.connection().execute(waiting.values(state="withdrawn", reason=""))
+    ended = update(NoticeRow).where(col(NoticeRow.case_id) == case_id, col(NoticeRow.kind) == kind)
+    session.connection().execute(ended.values(done=1, kind=f"{kind}-ended", reopened=NoticeRow.reopened + 1))
+
+
 def claim(session: Session, owner: str, at: datetime, seconds: float, limit: int) -> list[Claim]:
     """Claim notices that are due, for a number of seconds. Two workers never hold the same one."""
     now = to_text(at)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desk.rehearsal import Person, pgp_mime, plain_mail, text_entity
+from desk.rehearsal import Person, make_person, pgp_mime, plain_mail, text_entity
+from intake.receive import Receiver
 from mailer.packets import armor
 from tests.conftest import Desk, DeskMaker
 from tests.mails import only_message, sealed
@@ -81,8 +85,6 @@ def test_what_does_not_open_is_held_and_both_sides_are_told(
 
 
 def test_without_integrity_protection_is_held(desk: Desk, sam: Person) -> None:
-    import subprocess
-
     home = str(sam.keyring.home)
     (sam.keyring.home / "desk.asc").write_bytes(desk.play.desk_key)
     made = subprocess.run(
@@ -95,8 +97,6 @@ def test_without_integrity_protection_is_held(desk: Desk, sam: Person) -> None:
 
 
 def test_what_unpacks_to_more_than_the_limit_is_held(make_desk: DeskMaker, sam: Person) -> None:
-    import subprocess
-
     desk = make_desk()
     desk.play.change_config('# unpack_limit = "100MB"', 'unpack_limit = "1MB"')
     (sam.keyring.home / "desk.asc").write_bytes(desk.play.desk_key)
@@ -108,6 +108,36 @@ def test_what_unpacks_to_more_than_the_limit_is_held(make_desk: DeskMaker, sam: 
     receipt = desk.receive(plain_mail(bomb.decode()))
     assert receipt.outcome == "held"
     assert "limit" in desk.case(receipt.codename)["messages"][0]["failure"]
+
+
+def test_a_held_mail_opens_when_the_key_is_brought_back(
+    desk: Desk, sam: Person, team: list[Person], short_tmp: Path
+) -> None:
+    old = make_person(short_tmp / f"old{time.monotonic_ns()}", "old", "An old key of the desk")
+    mail = pgp_mime(text_entity("Exclude: Ada\n\nIt was Bo Lindqvist."), old.public_key, sam.keyring)
+    receipt = desk.receive(mail, "conduct+except-Dana@desk.example")
+    assert receipt.outcome == "held"
+    before = desk.mail_out()
+    assert {item.recipient for item in before} == {person.email for person in team if person.id != "dana"} | {sam.email}
+    assert not Receiver(desk.context).reopen(receipt.codename)
+    home = ["gpg", "--homedir", str(desk.play.folder / "gnupg"), "--batch"]
+    secret = subprocess.run(
+        ["gpg", "--homedir", str(old.keyring.home), "--batch", "--export-secret-keys"], capture_output=True, check=True
+    ).stdout
+    subprocess.run([*home, "--import"], input=secret, check=True, capture_output=True)
+    answer = desk.play.command("case", "reopen", receipt.codename, "--json")
+    assert json.loads(answer.stdout) == {"codename": receipt.codename, "opened": True}
+    record = desk.case(receipt.codename)
+    assert (record["state"], record["messages"][0]["failure"]) == ("new", "")
+    assert {item["member"]: item["source"] for item in record["recused"]} == {
+        "dana": "reporter",
+        "ada": "reporter",
+        "bo": "named",
+    }
+    desk.clock.forward(hours=1)
+    assert {item.recipient for item in desk.mail_out()} == {team[2].email, team[4].email}
+    assert desk.play.command("case", "reopen", receipt.codename).returncode == 1
+    old.keyring.close()
 
 
 def test_hours_of_work_in_one_mail_are_declined(desk: Desk, sam: Person, team: list[Person]) -> None:
