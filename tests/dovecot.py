@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import grp
 import http.server
 import json
 import os
@@ -165,7 +166,7 @@ ssl_key = <{self.folder}/key.pem
 disable_plaintext_auth = no
 auth_mechanisms = plain xoauth2 oauthbearer
 default_internal_user = {"dovecot" if root else me}
-default_internal_group = {"dovecot" if root else pwd.getpwnam(me).pw_gid}
+default_internal_group = {"dovecot" if root else grp.getgrgid(os.getegid()).gr_name}
 default_login_user = {"dovenull" if root else me}
 first_valid_uid = 1
 mail_location = maildir:~/Maildir
