@@ -12,7 +12,7 @@ from desk import cli_cases, logs, show
 from desk.options import ConfigOption, JsonOption, opened
 from store.errors import ConfigError, OmbudError, TryLater
 
-EX_DATAERR, EX_USAGE, EX_NOUSER, EX_SOFTWARE, EX_TEMPFAIL = 65, 64, 67, 70, 75
+EX_DATAERR, EX_NOUSER, EX_SOFTWARE, EX_TEMPFAIL = 65, 67, 70, 75
 
 app = typer.Typer(
     help="The encrypted mail desk of a conduct or response team.",

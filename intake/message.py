@@ -187,17 +187,6 @@ def children(part: Message) -> list[Message]:
     return [item for item in payload if isinstance(item, Message)] if isinstance(payload, list) else []
 
 
-def leaves(part: Message) -> Iterator[Message]:
-    """The leaf parts in order; a forwarded message counts as one leaf."""
-    stack = [part]
-    while stack:
-        item = stack.pop()
-        if item.is_multipart() and content_type(item) != "message/rfc822":
-            stack.extend(reversed(children(item)))
-        else:
-            yield item
-
-
 def body_parts(raw: bytes, boundary: str) -> list[bytes]:
     """The exact octets of the parts between boundary lines (RFC 2046 section 5.1.1): what a signature covers."""
     mark = re.escape(boundary.encode("utf-8", "surrogateescape"))

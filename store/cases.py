@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -175,11 +175,6 @@ def row_by_id(session: Session, case_id: str) -> CaseRow:
     return session.exec(select(CaseRow).where(CaseRow.id == case_id)).one()
 
 
-def all_cases(session: Session) -> list[Case]:
-    """Every case, oldest first, without opening any."""
-    return [_case(session, row) for row in session.exec(select(CaseRow).order_by(col(CaseRow.received_at)))]
-
-
 def case_of(session: Session, row: CaseRow) -> Case:
     """What is known of a case without opening it."""
     return _case(session, row)
@@ -233,11 +228,6 @@ def raw_message(session: Session, vault: Vault, row: CaseRow, message_id: str) -
     """A mail as it was received."""
     sealed = session.exec(select(MessageRow.raw_sealed).where(MessageRow.id == message_id)).one()
     return box_of(vault, row).open(sealed, "messages", "raw", message_id)
-
-
-def count_by_state(session: Session) -> Mapping[str, int]:
-    """How many cases are in each state."""
-    return dict(session.exec(select(CaseRow.state, func.count()).group_by(CaseRow.state)).all())
 
 
 def box_of(vault: Vault, row: CaseRow) -> Box:

@@ -243,20 +243,10 @@ class Keyring:
             raise OpenPGPUnavailable("GnuPG stopped half way. It is tried again.")
         return made
 
-    def armor(self, data: bytes) -> bytes:
-        """ASCII-armor an OpenPGP message as `PGP MESSAGE`."""
-        made, _, _ = self._run(["--enarmor"], data)
-        return made.replace(b"PGP ARMORED FILE", b"PGP MESSAGE")
-
     def read_key_data(self, data: bytes) -> list[PublicKey]:
         """The certificates in key material, without importing it."""
         listing, _, _ = self._run(["--dry-run", "--import-options", "import-show", "--import"], data)
         return read_keys(listing)
-
-    def minimal_key(self, data: bytes) -> bytes:
-        """One certificate's material without other people's certifications, for keeping with a case."""
-        made, _, _ = self._run(["--import-options", "import-export,import-minimal", "--import"], data)
-        return made
 
     def add_public(self, data: bytes) -> None:
         """Import public key material of the team; secret keys in it are not imported."""

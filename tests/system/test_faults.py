@@ -8,7 +8,6 @@ import smtplib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from desk.rehearsal import Person, pgp_mime, plain_mail, roster_text, text_entity
 from store.database import Database
 from tests.conftest import Desk, DeskMaker
+from tests.mailboxes import wait_until
 from tests.mails import case_text
 
 
@@ -119,13 +119,6 @@ def test_a_roster_that_breaks_while_running(running: Desk, team: list[Person]) -
     time.sleep(0.5)
     late = {item.recipient for item in play.sink.mails[before:]} - {"operator@desk.example"}
     assert late == {team[0].email, team[1].email, "sam@reporter.example"}
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.05)
 
 
 def test_killed_at_random_moments_nothing_is_lost_or_doubled(make_desk: DeskMaker, team: list[Person]) -> None:
