@@ -29,6 +29,7 @@ from store.records import Arrival, Body, Facts, Recusal, State
 Outcome = Literal["case", "thread", "duplicate", "automatic", "held"]
 
 _KEEP_TRIES = 5
+_TOO_LARGE = "it is larger than this desk takes"
 _SCREENED_RAW = 1_000_000
 
 log = structlog.get_logger("ombud.intake")
@@ -85,7 +86,7 @@ class Receiver:
     def receive_too_large(self, envelope: Envelope, folder: str) -> Receipt:
         """Take note of a mail that is too large to be kept here, from its header alone; it stays in a mailbox folder."""
         desk, asked = self._desks(envelope.recipients)[0]
-        why = f"it is larger than this desk takes; the mail itself lies in the mailbox, in the folder '{folder}'"
+        why = f"{_TOO_LARGE}; the mail itself lies in the mailbox, in the folder '{folder}'"
 
         def read(job: _Job) -> Arrival:
             mail = read_mail(job.envelope.raw)
@@ -109,6 +110,9 @@ class Receiver:
             if row.state != "held":
                 raise NotAllowed(f"{codename} is not held; there is nothing to open.")
             message_id, digest = cases.first_message(session, row)
+            failure = cases.messages(session, context.vault, row.id)[0].body.failure
+            if failure.startswith(_TOO_LARGE):
+                raise NotAllowed(f"The mail of {codename} is not here: {failure}.")
             raw = cases.raw_message(session, context.vault, row, message_id)
         desk = context.config.desk_by_id(row.desk)
         job = _Job(desk, Asked(), Envelope(raw, None, (desk.address,)), digest, context.roster(desk))

@@ -217,6 +217,10 @@ def test_a_mail_too_large_is_held_and_stays_at_the_provider(
     assert (dovecot.count(user), dovecot.count(user, "Archive")) == (0, 1)
     lines = json.loads(desk.play.command("case", "list", "--json").stdout)
     assert sorted(line["state"] for line in lines) == ["held", "new"]
+    held = next(line["codename"] for line in lines if line["state"] == "held")
+    refused = desk.play.command("case", "reopen", held)
+    assert refused.returncode == 1
+    assert b"lies in the mailbox" in refused.stderr
     mails = desk.mail_out()
     inside = b"".join(team[0].opens(item.mail) or b"" for item in mails if item.recipient == team[0].email)
     assert b"larger than this desk takes" in inside.replace(b"=\r\n", b"")
