@@ -193,12 +193,7 @@ def _tick(context: Context, bell: Bell) -> None:
     """Take note of rosters that changed and terms that began or ended."""
     for desk in context.config.desk:
         try:
-            before = context.rosters.current(desk)
-            loaded = refresh_roster(context, desk)
-            if loaded.complaint and loaded is not before:
-                log.warning(
-                    "the roster is refused; the last good one stays in force", desk=desk.id, why=loaded.complaint
-                )
+            refresh_roster(context, desk)
         except OmbudError as error:
             log.warning("the roster could not be looked at", desk=desk.id, reason=str(error))
     bell.ring()

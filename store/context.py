@@ -7,6 +7,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from sqlmodel import Session
 
 from store import audit, outbox
@@ -19,6 +20,8 @@ from store.models import RosterRow
 from store.people import Roster
 from store.roster import Loaded, RosterBook
 from store.vault import Vault, new_key
+
+log = structlog.get_logger("ombud.roster")
 
 
 @dataclass(frozen=True)
@@ -165,4 +168,5 @@ def _note_roster(session: Session, context: Context, desk: Desk, loaded: Loaded,
         if complaint:
             outbox.enqueue_once(session, "roster-refused", desk.id, at)
             audit.append(session, context.vault, "roster-refused", "desk", at)
+            log.warning("the roster is refused; the last good one stays in force", desk=desk.id, why=loaded.complaint)
     session.add(row)

@@ -111,6 +111,7 @@ def test_a_roster_that_breaks_while_running(running: Desk, team: list[Person]) -
     play.send(plain_mail("x"))
     play.sink.wait_for(6)
     assert {item.recipient for item in play.sink.mails} >= {person.email for person in team}
+    wait_until(lambda: "the roster is refused" in play.log())
     (play.folder / "roster.toml").write_text(roster_text(team[:2]))
     time.sleep(0.1)
     before = len(play.sink.mails)
