@@ -10,7 +10,9 @@ import typer
 
 from desk import cli_cases, logs, show
 from desk.options import ConfigOption, JsonOption, opened
+from store.config import load
 from store.errors import ConfigError, OmbudError, TryLater
+from store.local import find
 
 EX_DATAERR, EX_NOUSER, EX_SOFTWARE, EX_TEMPFAIL = 65, 67, 70, 75
 
@@ -93,7 +95,6 @@ def init(
 def serve(config: ConfigOption = None) -> None:
     """Run the desk: take mail in, send notices out."""
     from desk.service import run as run_service
-    from store.config import find
 
     logs.set_up()
     run_service(find(config))
@@ -136,7 +137,6 @@ def poll(
     """Take mail in from the mailboxes of the configuration, and send notices out, without listening. See also `run`."""
     from desk.service import poll_once
     from desk.service import run as run_service
-    from store.config import find
 
     if not once:
         logs.set_up()
@@ -162,7 +162,6 @@ def poll(
 def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Look whether the desk is well: configuration, permissions, keys, database, roster, relay."""
     from desk.doctor import examine
-    from store.config import find
 
     logs.set_up(quiet=True)
     found = examine(find(config))
@@ -179,7 +178,6 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def upgrade(config: ConfigOption = None) -> None:
     """Bring the database to this version's tables. Make a backup first."""
-    from store.config import find, load
     from store.database import Database
 
     database = Database(load(find(config)).database_url)
@@ -193,7 +191,6 @@ def upgrade(config: ConfigOption = None) -> None:
 @app.command()
 def rewrap(config: ConfigOption = None) -> None:
     """Seal the vault key to the desk and archive keys of the configuration as it is now."""
-    from store.config import find, load
     from store.context import rewrap_vault
     from store.keyring import open_keyring
 

@@ -10,10 +10,11 @@ import typer
 from desk import logs, show
 from desk.options import AsOption, ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
 from store import cases, outbox, withholding
-from store.config import find, load
+from store.config import load
 from store.context import Context
 from store.errors import ConfigError
 from store.keyring import open_keyring
+from store.local import find
 from store.people import Roster
 from store.roster import RosterBook
 

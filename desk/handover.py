@@ -15,12 +15,11 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from store.local import UNKNOWN_SENDER, find, socket_address
+
 EX_OK, EX_DATAERR, EX_NOUSER, EX_TEMPFAIL = 0, 65, 67, 75
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 900
-_PATH_LIMIT = 100
-# What the private listener takes for "not known"; the null sender would say that a program wrote (RFC 6761 for .invalid).
-UNKNOWN_SENDER = "sender-unknown@localhost.invalid"
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def hand_over(arguments: list[str]) -> int | None:
 
 def read_arguments(arguments: list[str]) -> Order | None:
     """The order that the arguments of `deliver` give; None for any that are not plainly understood."""
-    config, sender, recipients, as_json = os.environ.get("OMBUD_CONFIG") or "", UNKNOWN_SENDER, [], False
+    config, sender, recipients, as_json = "", UNKNOWN_SENDER, [], False
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
@@ -71,15 +70,7 @@ def read_arguments(arguments: list[str]) -> Order | None:
     clean = not any(re.search(r"[\x00-\x20\x7f<>]", address) for address in [*recipients, sender])
     if not recipients or not clean:
         return None
-    return Order(_config_file(config), sender, tuple(recipients), as_json)
-
-
-def _config_file(named: str) -> Path:
-    if named:
-        return Path(named)
-    local = Path("ombud.toml")
-    system = Path("/etc/ombud/ombud.toml")
-    return local if local.exists() or not system.exists() else system
+    return Order(find(Path(config) if config else None), sender, tuple(recipients), as_json)
 
 
 def _socket_of(config: Path) -> Path | None:
@@ -96,15 +87,12 @@ def _connect(path: Path | None) -> socket.socket | None:
         return None
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(_CONNECT_SECONDS)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        long = len(str(path).encode()) > _PATH_LIMIT
-        connection.connect(f"/proc/self/fd/{folder}/{path.name}" if long else str(path))
+        with socket_address(path) as address:
+            connection.connect(address)
     except OSError:
         connection.close()
         return None
-    finally:
-        os.close(folder)
     connection.settimeout(_ANSWER_SECONDS)
     return connection
 

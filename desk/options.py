@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from desk import logs
-from store.config import Desk, find
+from store.config import Desk
 from store.context import Context, open_context
 from store.errors import ConfigError, NotAllowed
+from store.local import find
 
 ConfigOption = Annotated[
     Path | None,

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from store.config import CONFIG_NAME, load, plain_address
+from store.config import load, plain_address
 from store.context import create_vault
 from store.database import Database
 from store.errors import ConfigError
 from store.keyring import Keyring, open_keyring
+from store.local import CONFIG_NAME
 
 _MADE = (CONFIG_NAME, "roster.toml", "keys", "gnupg", "vault.asc", "ombud.sqlite3")
 

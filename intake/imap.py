@@ -74,9 +74,7 @@ class Mailbox:
         with self._named("folder"):
             self._client.select_folder(self._imap.folder)
         if self._imap.after == "archive":
-            with self._named("archive folder"):
-                if not self._client.folder_exists(self._imap.archive_folder):
-                    self._client.create_folder(self._imap.archive_folder)
+            self._make_archive_folder()
 
     def missing_capabilities(self) -> list[str]:
         """What the server lacks, each with what that means."""
@@ -233,10 +231,13 @@ class Mailbox:
         if head is None:
             return
         self._keeper.receive_too_large(envelope_of(head, self._desk), self._imap.archive_folder)
+        self._make_archive_folder()
+        self._remove([uid], archive=True)
+
+    def _make_archive_folder(self) -> None:
         with self._named("archive folder"):
             if not self._open_client.folder_exists(self._imap.archive_folder):
                 self._open_client.create_folder(self._imap.archive_folder)
-        self._remove([uid], archive=True)
 
     def _remove(self, uids: list[int], *, archive: bool) -> None:
         """Take messages out of the folder: by MOVE (RFC 6851), or copied if need be, flagged, and expunged alone."""

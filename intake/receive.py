@@ -109,18 +109,17 @@ class Receiver:
                 raise cases.no_such_case(codename)
             if row.state != "held":
                 raise NotAllowed(f"{codename} is not held; there is nothing to open.")
-            message_id, digest = cases.first_message(session, row)
-            failure = cases.messages(session, context.vault, row.id)[0].body.failure
-            if failure.startswith(_TOO_LARGE):
-                raise NotAllowed(f"The mail of {codename} is not here: {failure}.")
-            raw = cases.raw_message(session, context.vault, row, message_id)
+            message = cases.messages(session, context.vault, row.id)[0]
+            if message.body.failure.startswith(_TOO_LARGE):
+                raise NotAllowed(f"The mail of {codename} is not here: {message.body.failure}.")
+            raw = cases.raw_message(session, context.vault, row, message.id)
         desk = context.config.desk_by_id(row.desk)
-        job = _Job(desk, Asked(), Envelope(raw, None, (desk.address,)), digest, context.roster(desk))
+        job = _Job(desk, Asked(), Envelope(raw, None, (desk.address,)), "", context.roster(desk))
         arrival = self._read(job, 1, self._open)
         if arrival.state == "held":
             return False
         with context.database.write() as session:
-            cases.replace_content(session, context.vault, cases.row_by_id(session, row.id), message_id, arrival)
+            cases.replace_content(session, context.vault, cases.row_by_id(session, row.id), message.id, arrival)
         self._on_kept()
         return True
 

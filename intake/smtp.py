@@ -24,14 +24,12 @@ from aiosmtpd.smtp import SMTP
 from intake.receive import Envelope, Receipt, Receiver
 from store.config import Config, Listener
 from store.errors import ConfigError, TryLater
+from store.local import UNKNOWN_SENDER, socket_address
 
 # aiosmtpd logs addresses, and at level debug every line of a mail.
 logging.getLogger("mail.log").disabled = True
 
-# What `ombud deliver` says on the private socket when it was not told the envelope sender.
-UNKNOWN_SENDER = "sender-unknown@localhost.invalid"
 _COMMAND_LIMIT = 4096
-_SOCKET_PATH_LIMIT = 100
 
 log = structlog.get_logger("ombud.listener")
 
@@ -224,13 +222,11 @@ def tls_context(config: Config) -> ssl.SSLContext | None:
 
 @contextlib.contextmanager
 def _private_socket(socket: Path) -> Iterator[str]:
-    """A path to bind a socket at, also where its name is longer than a socket address may be."""
+    """An address to bind a socket at that its owner alone can use."""
     socket.unlink(missing_ok=True)
     before = os.umask(0o177)
-    folder = os.open(socket.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        long = len(str(socket).encode()) > _SOCKET_PATH_LIMIT
-        yield f"/proc/self/fd/{folder}/{socket.name}" if long else str(socket)
+        with socket_address(socket) as address:
+            yield address
     finally:
-        os.close(folder)
         os.umask(before)

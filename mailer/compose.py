@@ -13,24 +13,6 @@ from store.keyring import Keyring
 from store.people import Member
 
 
-def notice_headers(
-    desk: Desk, codename: str, to: str, message_id: str, thread: str, at: datetime, autocrypt: str
-) -> Headers:
-    """What is readable on the way: nothing but the codename tells one notice from another."""
-    return [
-        ("From", mailbox(desk.title, desk.address)),
-        ("To", to),
-        ("Subject", f"[{desk.id}] {codename}"),
-        ("Date", format_datetime(at)),
-        ("Message-ID", message_id),
-        ("In-Reply-To", thread),
-        ("References", thread),
-        ("Auto-Submitted", "auto-generated"),
-        ("X-Auto-Response-Suppress", "All"),
-        ("Autocrypt", f"addr={desk.address}; prefer-encrypt=mutual; keydata={_folded(autocrypt)}"),
-    ]
-
-
 def to_reader(
     desk: Desk,
     codename: str,
@@ -42,10 +24,9 @@ def to_reader(
     sealer: Sealer,
 ) -> bytes:
     """A sealed notice to one reader."""
-    headers = notice_headers(
-        desk, codename, mailbox(member.name, member.email), message_id, thread, at, sealer.autocrypt(desk.fingerprint)
-    )
-    return sealed_mail(headers, armored)
+    to, subject = mailbox(member.name, member.email), f"[{desk.id}] {codename}"
+    autocrypt = sealer.autocrypt(desk.fingerprint)
+    return sealed_mail(_headers(desk, to, message_id, at, subject, "auto-generated", thread, autocrypt), armored)
 
 
 def plain_note(
@@ -60,7 +41,7 @@ def plain_note(
     autocrypt: str = "",
 ) -> bytes:
     """A signed note in plain: to a reporter, to a member about their key, or to the operator. It holds no content."""
-    headers = _plain_headers(desk, to, message_id, at, rendered.subject, answers, autocrypt)
+    headers = _headers(desk, to, message_id, at, rendered.subject, _kind(answers), answers, autocrypt)
     signed = signable(rendered.subject, rendered.text)
     signature, micalg = keyring.sign(signed, desk.fingerprint)
     return signed_mail(headers, signed, signature, micalg)
@@ -70,19 +51,24 @@ def sealed_note(
     desk: Desk, to: str, message_id: str, at: datetime, armored: bytes, *, answers: str, autocrypt: str
 ) -> bytes:
     """A sealed note to a reporter whose key came with their mail."""
-    return sealed_mail(_plain_headers(desk, to, message_id, at, "...", answers, autocrypt), armored)
+    return sealed_mail(_headers(desk, to, message_id, at, "...", _kind(answers), answers, autocrypt), armored)
 
 
-def _plain_headers(
-    desk: Desk, to: str, message_id: str, at: datetime, subject: str, answers: str, autocrypt: str
+def _kind(answers: str) -> str:
+    return "auto-replied" if answers else "auto-generated"
+
+
+def _headers(
+    desk: Desk, to: str, message_id: str, at: datetime, subject: str, kind: str, answers: str, autocrypt: str
 ) -> Headers:
+    """What is readable on the way: in a notice to readers, nothing but the codename tells it from another."""
     headers = [
         ("From", mailbox(desk.title, desk.address)),
         ("To", to),
         ("Subject", subject),
         ("Date", format_datetime(at)),
         ("Message-ID", message_id),
-        ("Auto-Submitted", "auto-replied" if answers else "auto-generated"),
+        ("Auto-Submitted", kind),
         ("X-Auto-Response-Suppress", "All"),
     ]
     if answers:

@@ -46,39 +46,28 @@ def entity(subject: str, text: str, files: Iterable[Attachment] = (), *, padded:
 
 def sealed_mail(headers: Headers, armored: bytes) -> bytes:
     """A multipart/encrypted mail (RFC 3156 section 4) around an armored message."""
-    boundary = _boundary()
-    kind = f'multipart/encrypted; protocol="application/pgp-encrypted"; boundary="{boundary}"'
-    mark = f"--{boundary}".encode()
-    return b"\r\n".join(
-        [
-            header_block([*headers, ("MIME-Version", "1.0"), ("Content-Type", kind)]),
-            mark,
-            b"Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n",
-            mark,
-            b'Content-Type: application/octet-stream; name="encrypted.asc"',
-            b'Content-Disposition: inline; filename="encrypted.asc"\r\n',
-            armored.replace(b"\n", b"\r\n"),
-            mark + b"--\r\n",
-        ]
+    version = b"Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n"
+    head = (
+        b'Content-Type: application/octet-stream; name="encrypted.asc"\r\n'
+        b'Content-Disposition: inline; filename="encrypted.asc"\r\n'
     )
+    kind = 'multipart/encrypted; protocol="application/pgp-encrypted"'
+    return _framed(headers, kind, version, head, armored.replace(b"\n", b"\r\n"))
 
 
 def signed_mail(headers: Headers, signed: bytes, signature: bytes, micalg: str) -> bytes:
     """A multipart/signed mail (RFC 3156 section 5). `signed` must be the exact octets that were signed."""
+    head = b'Content-Type: application/pgp-signature; name="signature.asc"\r\n'
+    kind = f'multipart/signed; protocol="application/pgp-signature"; micalg="{micalg}"'
+    return _framed(headers, kind, signed, head, signature.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+
+
+def _framed(headers: Headers, kind: str, first: bytes, head: bytes, body: bytes) -> bytes:
+    """A part, and one of a head and a body, between boundaries; a large body is copied once."""
     boundary = _boundary()
-    kind = f'multipart/signed; protocol="application/pgp-signature"; micalg="{micalg}"; boundary="{boundary}"'
+    block = header_block([*headers, ("MIME-Version", "1.0"), ("Content-Type", f'{kind}; boundary="{boundary}"')])
     mark = f"--{boundary}".encode()
-    return b"\r\n".join(
-        [
-            header_block([*headers, ("MIME-Version", "1.0"), ("Content-Type", kind)]),
-            mark,
-            signed,
-            mark,
-            b'Content-Type: application/pgp-signature; name="signature.asc"\r\n',
-            signature.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"),
-            mark + b"--\r\n",
-        ]
-    )
+    return b"\r\n".join([block, mark, first, mark, head, body, mark + b"--\r\n"])
 
 
 def signable(subject: str, text: str) -> bytes:

@@ -40,7 +40,7 @@ def find_by_digest(session: Session, desk: str, digest: str) -> Case | None:
     row = session.exec(
         select(CaseRow).join(MessageRow).where(MessageRow.desk == desk, MessageRow.digest == digest)
     ).first()
-    return _case(session, row) if row else None
+    return case_of(session, row) if row else None
 
 
 def record(session: Session, vault: Vault, arrival: Arrival) -> Case:
@@ -68,7 +68,7 @@ def record(session: Session, vault: Vault, arrival: Arrival) -> Case:
     recusals.recuse(session, vault, row, box, arrival.recusals, "desk", arrival.at)
     for kind in arrival.notices:
         outbox.enqueue(session, kind, arrival.desk, arrival.at, case_id=case_id)
-    return _case(session, row)
+    return case_of(session, row)
 
 
 def replace_content(session: Session, vault: Vault, row: CaseRow, message_id: str, arrival: Arrival) -> None:
@@ -99,16 +99,6 @@ def replace_content(session: Session, vault: Vault, row: CaseRow, message_id: st
     recusals.recuse(session, vault, row, box, arrival.recusals, "desk", arrival.at)
     outbox.retire(session, row.id, "held")
     outbox.enqueue(session, "report", row.desk, arrival.at, case_id=row.id)
-
-
-def first_message(session: Session, row: CaseRow) -> tuple[str, str]:
-    """Id and digest of the mail that a case began with."""
-    found = session.exec(
-        select(MessageRow.id, MessageRow.digest).where(MessageRow.case_id == row.id).order_by(col(MessageRow.position))
-    ).first()
-    if found is None:
-        raise no_such_case(row.codename)
-    return found[0], found[1] or ""
 
 
 def _add_message(
@@ -154,8 +144,8 @@ def _add_attachment(
 
 def row_for(session: Session, roster: Roster, codename: str, actor: str, at: datetime) -> CaseRow:
     """The row of a case for an actor: a member's id, or `operator`. Raises NoSuchCase alike for none and not yours."""
-    row = session.exec(select(CaseRow).where(CaseRow.codename == codename)).first()
-    if row is None or (actor != "operator" and not may_know(_case(session, row), roster, actor, at)):
+    row = find_row(session, codename)
+    if row is None or (actor != "operator" and not may_know(case_of(session, row), roster, actor, at)):
         raise no_such_case(codename)
     return row
 
@@ -177,7 +167,8 @@ def row_by_id(session: Session, case_id: str) -> CaseRow:
 
 def case_of(session: Session, row: CaseRow) -> Case:
     """What is known of a case without opening it."""
-    return _case(session, row)
+    standing = recusals.recusals_of(session, row.id)
+    return Case(row.id, row.codename, row.desk, _state(row.state), from_text(row.received_at), standing)
 
 
 def facts(vault: Vault, row: CaseRow) -> Facts:
@@ -235,11 +226,6 @@ def box_of(vault: Vault, row: CaseRow) -> Box:
     if row.wrapped_key is None:
         raise no_such_case(row.codename)
     return vault.case_box(row.wrapped_key, row.id)
-
-
-def _case(session: Session, row: CaseRow) -> Case:
-    standing = recusals.recusals_of(session, row.id)
-    return Case(row.id, row.codename, row.desk, _state(row.state), from_text(row.received_at), standing)
 
 
 def _state(value: str) -> State:

@@ -8,7 +8,6 @@ credential is such a file), so that no secret stands in the configuration itself
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import tomllib
 from pathlib import Path
@@ -28,9 +27,6 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from store.errors import ConfigError
-
-CONFIG_NAME = "ombud.toml"
-SYSTEM_CONFIG = Path("/etc/ombud/ombud.toml")
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _DOMAIN = r"(?:[\w-]+(?:\.[\w-]+)*|\[[0-9A-Fa-f:.]+\])"
@@ -303,16 +299,6 @@ class Config(BaseSettings):
         local, _, domain = address.lower().rpartition("@")
         bare = f"{local.partition('+')[0]}@{domain}"
         return any(bare == own.lower() for desk in self.desk for own in desk.addresses)
-
-
-def find(path: Path | None = None) -> Path:
-    """The configuration file to use: the one given, $OMBUD_CONFIG, ./ombud.toml, or the system's."""
-    if path is not None:
-        return path
-    if named := os.environ.get("OMBUD_CONFIG"):
-        return Path(named)
-    local = Path(CONFIG_NAME)
-    return local if local.exists() or not SYSTEM_CONFIG.exists() else SYSTEM_CONFIG
 
 
 def load(path: Path) -> Config:

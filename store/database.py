@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, create_engine
 
 from store.errors import StoreUnavailable
@@ -121,12 +121,8 @@ class Database:
 def _engine(url: str, busy_seconds: float) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, poolclass=QueuePool)
-    memory = url.endswith(":memory:")
-    engine = create_engine(
-        url,
-        connect_args={"timeout": busy_seconds, "check_same_thread": False},
-        **({"poolclass": NullPool} if memory else {"pool_size": 8, "max_overflow": 16}),
-    )
+    options = {"timeout": busy_seconds, "check_same_thread": False}
+    engine = create_engine(url, connect_args=options, pool_size=8, max_overflow=16)
     event.listen(engine, "connect", _set_up_sqlite)
     return engine
 

@@ -34,22 +34,18 @@ def recuse(
     """Recuse members from a case; the recusals that are new. What had a weaker reason gets the stronger one."""
     known = {item.member: item for item in standing(session, row.id)}
     added = []
+
+    def note(kind: str, recusal: Recusal) -> None:
+        detail = {"member": recusal.member, "source": recusal.source}
+        audit.append(session, vault, kind, actor, at, case_id=row.id, box=box, detail=detail)
+
     for recusal in recusals:
         before = known.get(recusal.member)
         if before is not None:
             if Recusal(before.member, source_of(before)).provisional and not recusal.provisional:
                 before.source, before.by = recusal.source, actor
                 session.add(before)
-                audit.append(
-                    session,
-                    vault,
-                    "recusal-confirmed",
-                    actor,
-                    at,
-                    case_id=row.id,
-                    box=box,
-                    detail={"member": recusal.member, "source": recusal.source},
-                )
+                note("recusal-confirmed", recusal)
             continue
         known[recusal.member] = item = RecusalRow(
             case_id=row.id, member=recusal.member, source=recusal.source, since=to_text(at), by=actor
@@ -57,16 +53,7 @@ def recuse(
         session.add(item)
         for vote in session.exec(select(VoteRow).where(VoteRow.case_id == row.id, VoteRow.member == recusal.member)):
             session.delete(vote)
-        audit.append(
-            session,
-            vault,
-            "recused",
-            actor,
-            at,
-            case_id=row.id,
-            box=box,
-            detail={"member": recusal.member, "source": recusal.source},
-        )
+        note("recused", recusal)
         added.append(recusal)
     if added:
         session.flush()
@@ -81,6 +68,7 @@ def recusals_of(session: Session, case_id: str) -> tuple[Recusal, ...]:
 
 
 def standing(session: Session, case_id: str) -> Sequence[RecusalRow]:
+    """The recusals of a case that were not ended, as rows."""
     return session.exec(
         select(RecusalRow)
         .where(RecusalRow.case_id == case_id, col(RecusalRow.ended).is_(None))
@@ -89,4 +77,5 @@ def standing(session: Session, case_id: str) -> Sequence[RecusalRow]:
 
 
 def source_of(row: RecusalRow) -> Source:
+    """Where a recusal comes from."""
     return row.source  # type: ignore[return-value]  # only ever written from a Source
