@@ -9,7 +9,7 @@ import typer
 
 from desk import logs, show
 from desk.options import AsOption, ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
-from store import cases, outbox, withholding
+from store import cases, outbox, overview, withholding
 from store.config import load
 from store.context import Context
 from store.errors import ConfigError
@@ -32,13 +32,13 @@ def case_list(config: ConfigOption = None, as_member: AsOption = None, as_json: 
     """List cases, or those that a member may know of."""
     with opened(config) as context, context.database.write() as session:
         require_member(context, as_member)
-        lines = [show.case_line(case) for case in show.visible_cases(context, session, as_member)]
+        lines = [overview.case_line(case) for case in show.visible_cases(context, session, as_member)]
     if as_json:
         show.print_json(lines)
     else:
         show.table(
             "Cases",
-            ("case", "desk", "state", "received"),
+            ("case", "desk", "state", "received", "assigned to", "deadline"),
             [tuple(line.values()) for line in lines],
             "There are no cases.",
         )

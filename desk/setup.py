@@ -211,6 +211,9 @@ fingerprint = {fingerprint}
 # replies_per_day = 4                   # acknowledgements to one address
 # timezone = "UTC"                      # in which terms begin and end
 # templates = "templates"               # a folder with texts of your own
+# extensions = true                     # false where conduct+anything@ is not delivered
+# signature_hours = 72                  # how old the signature under a member's mail may be
+# outcomes = ["no-action", "warning"]   # what a case can be closed with
 
 # A mailbox at a provider that mail is taken from; see docs/mailbox.md.
 # [[desk.imap]]

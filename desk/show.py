@@ -13,78 +13,33 @@ from rich.table import Table
 from rich.text import Text
 from sqlmodel import Session, col, select
 
-from store import cases, withholding
-from store.access import may_know, readers
-from store.clock import to_text
+from store import cases, overview
 from store.config import Desk
 from store.context import Context
 from store.models import CaseRow, DeliveryRow, NoticeRow
+from store.overview import JSON
 from store.people import Roster
-from store.records import Case, Message
+from store.records import Case
 
 _PIPE_WIDTH = 240  # where nobody sees the edge of a screen, a cell is better left whole
-
-JSON = dict[str, Any]
 
 
 def visible_cases(context: Context, session: Session, member: str | None) -> list[Case]:
     """All cases, or those that a member may know of."""
     found = []
-    for row in session.exec(select(CaseRow).order_by(col(CaseRow.received_at))):
-        desk = _desk(context, row.desk)
-        if desk is None:
-            continue
-        if member is not None:
-            withholding.screen(session, context.vault, context.roster(desk), row, context.clock())
-        case = cases.case_of(session, row)
-        if member is None or may_know(case, context.roster(desk), member, context.clock()):
-            found.append(case)
-    return found
-
-
-def case_line(case: Case) -> JSON:
-    """A case in a list."""
-    return {"codename": case.codename, "desk": case.desk, "state": case.state, "received_at": to_text(case.received_at)}
+    for desk in context.config.desk:
+        roster, at = context.roster(desk), context.clock()
+        found += overview.visible_cases(session, context.vault, roster, desk.id, member, at)
+    return sorted(found, key=lambda case: case.received_at)
 
 
 def case_record(context: Context, session: Session, codename: str, member: str | None) -> JSON:
     """The whole of a case. Raises NoSuchCase, also when the member may not know of it."""
     row = cases.find_row(session, codename)
     desk = _desk(context, row.desk) if row else None
-    if row is None or desk is None or row.wrapped_key is None:
+    if desk is None:
         raise cases.no_such_case(codename)
-    roster, at = context.roster(desk), context.clock()
-    withholding.screen(session, context.vault, roster, row, at)
-    case = cases.case_of(session, row)
-    if member is not None and not may_know(case, roster, member, at):
-        raise cases.no_such_case(codename)
-    return {
-        **case_line(case),
-        "readers": [reader.id for reader in readers(case, roster, at)],
-        "recused": [{"member": recusal.member, "source": recusal.source} for recusal in case.recusals],
-        "messages": [message_record(message) for message in cases.messages(session, context.vault, row.id)],
-    }
-
-
-def message_record(message: Message) -> JSON:
-    """A message of a case. Sizes are octets."""
-    body = message.body
-    return {
-        "direction": message.direction,
-        "at": to_text(message.at),
-        "from": body.sender,
-        "subject": body.subject,
-        "text": body.text,
-        "outside_subject": body.outside_subject,
-        "outside_text": body.outside_text,
-        "encryption": body.encryption,
-        "signature": {"status": body.signature.status, "fingerprint": body.signature.fingerprint},
-        "failure": body.failure,
-        "attachments": [
-            {"name": item.name, "type": item.type, "size": item.size, "sha256": item.sha256, "note": item.note}
-            for item in message.attachments
-        ],
-    }
+    return overview.case_record(session, context.vault, context.roster(desk), codename, member, context.clock())
 
 
 def deliveries(session: Session) -> list[JSON]:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
 
-from store import audit, outbox, recusals
+from store import audit, outbox, patterns, recusals
 from store.access import may_know
 from store.clock import from_text, to_text
 from store.codenames import new_codename
 from store.errors import NoSuchCase
+from store.fields import FIELDS
 from store.models import AttachmentRow, CaseRow, MessageRow, new_id
 from store.people import Roster
 from store.records import (
@@ -32,6 +35,7 @@ from store.records import (
     Message,
     State,
 )
+from store.threads import id_hash
 from store.vault import Box, Vault
 
 
@@ -62,7 +66,11 @@ def record(session: Session, vault: Vault, arrival: Arrival) -> Case:
     )
     session.add(row)
     session.flush()
-    _add_message(session, vault, box, row, "in", arrival)
+    add_message(session, vault, row, arrival)
+    if arrival.fields:
+        set_fields(session, vault, row, arrival.fields)
+        if reported := arrival.fields.get("reported"):
+            patterns.note(session, vault, row, box, reported, "reporter", arrival.at)
     detail = {"state": arrival.state, "encryption": arrival.body.encryption, "failure": arrival.body.failure}
     audit.append(session, vault, "case-opened", "desk", arrival.at, case_id=case_id, box=box, detail=detail)
     recusals.recuse(session, vault, row, box, arrival.recusals, "desk", arrival.at)
@@ -85,6 +93,8 @@ def replace_content(session: Session, vault: Vault, row: CaseRow, message_id: st
         reporter_key=arrival.facts.reporter_key or before.reporter_key,
         also_excluded=tuple(dict.fromkeys((*before.also_excluded, *arrival.facts.also_excluded))),
         excluded=tuple(dict.fromkeys((*before.excluded, *arrival.facts.excluded))),
+        answer_to=before.answer_to,
+        reporters=before.reporters,
     )
     message = session.exec(select(MessageRow).where(MessageRow.id == message_id)).one()
     message.body_sealed = box.seal_json(arrival.body.to_json(), "messages", "body", message.id)
@@ -101,20 +111,19 @@ def replace_content(session: Session, vault: Vault, row: CaseRow, message_id: st
     outbox.enqueue(session, "report", row.desk, arrival.at, case_id=row.id)
 
 
-def _add_message(
-    session: Session, vault: Vault, box: Box, row: CaseRow, direction: Direction, arrival: Arrival
-) -> None:
+def add_message(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
+    """Write a message of a case, with its attachments; its id."""
+    box = box_of(vault, row)
+    count = session.exec(select(func.count()).select_from(MessageRow).where(MessageRow.case_id == row.id)).one()
     message = MessageRow(
         case_id=row.id,
         desk=row.desk,
-        position=1
-        + session.exec(select(func.count()).select_from(MessageRow).where(MessageRow.case_id == row.id)).one(),
-        direction=direction,
+        position=1 + count,
+        direction=arrival.direction,
+        author=arrival.author,
         at=to_text(arrival.at),
-        digest=arrival.digest,
-        message_id_hash=vault.digest("message-id", arrival.message_id.encode("utf-8", "surrogateescape"))
-        if arrival.message_id
-        else None,
+        digest=arrival.digest or None,
+        message_id_hash=id_hash(vault, arrival.message_id) if arrival.message_id else None,
         body_sealed=b"",
         raw_sealed=b"",
     )
@@ -124,6 +133,7 @@ def _add_message(
     session.flush()
     for position, attachment in enumerate(arrival.attachments, 1):
         _add_attachment(session, box, row.id, message.id, position, attachment)
+    return message.id
 
 
 def _add_attachment(
@@ -168,7 +178,10 @@ def row_by_id(session: Session, case_id: str) -> CaseRow:
 def case_of(session: Session, row: CaseRow) -> Case:
     """What is known of a case without opening it."""
     standing = recusals.recusals_of(session, row.id)
-    return Case(row.id, row.codename, row.desk, _state(row.state), from_text(row.received_at), standing)
+    return Case(
+        row.id, row.codename, row.desk, _state(row.state), from_text(row.received_at), standing, row.handle,
+        row.assignee or "", row.deadline or "", row.outcome or "", bool(row.on_hold),
+    )  # fmt: skip
 
 
 def facts(vault: Vault, row: CaseRow) -> Facts:
@@ -178,24 +191,55 @@ def facts(vault: Vault, row: CaseRow) -> Facts:
     return Facts.from_json(box_of(vault, row).open_json(row.facts_sealed, "cases", "facts", row.id))
 
 
+def set_facts(vault: Vault, row: CaseRow, known: Facts) -> None:
+    """Remember these facts of a case."""
+    row.facts_sealed = box_of(vault, row).seal_json(known.to_json(), "cases", "facts", row.id)
+
+
+def fields(vault: Vault, row: CaseRow) -> dict[str, str]:
+    """The fields of a case's record that are filled, in the order of `store.fields`."""
+    if row.fields_sealed is None:
+        return {}
+    known: dict[str, str] = box_of(vault, row).open_json(row.fields_sealed, "cases", "fields", row.id)
+    return {name: known[name] for name in FIELDS if known.get(name)}
+
+
+def set_fields(session: Session, vault: Vault, row: CaseRow, values: Mapping[str, str]) -> None:
+    """Fill fields of a case's record; an empty value empties one."""
+    known = fields(vault, row) | dict(values)
+    row.fields_sealed = box_of(vault, row).seal_json(known, "cases", "fields", row.id)
+    session.add(row)
+
+
 def messages(session: Session, vault: Vault, case_id: str) -> list[Message]:
     """The messages of a case, opened, without the content of attachments."""
-    box = box_of(vault, row_by_id(session, case_id))
-    found = session.exec(
-        select(MessageRow.id, MessageRow.direction, MessageRow.at, MessageRow.body_sealed)
-        .where(MessageRow.case_id == case_id)
-        .order_by(col(MessageRow.position))
-    ).all()
-    return [
-        Message(
-            message_id,
-            _direction(direction),
-            from_text(at),
-            Body.from_json(box.open_json(body, "messages", "body", message_id)),
-            _attachments(session, box, message_id),
-        )
-        for message_id, direction, at, body in found
-    ]
+    wanted = _without_raw().where(MessageRow.case_id == case_id)
+    return [_opened(session, vault, row) for row in session.exec(wanted)]
+
+
+def message(session: Session, vault: Vault, case_id: str, message_id: str | None = None) -> Message | None:
+    """One message of a case, the first one when none is named; opened, without the content of attachments."""
+    wanted = _without_raw().where(MessageRow.case_id == case_id)
+    if message_id is not None:
+        wanted = wanted.where(MessageRow.id == message_id)
+    row = session.exec(wanted.limit(1)).first()
+    return _opened(session, vault, row) if row else None
+
+
+def _without_raw() -> SelectOfScalar[MessageRow]:
+    return select(MessageRow).options(defer(MessageRow.raw_sealed)).order_by(col(MessageRow.position))  # type: ignore[arg-type]
+
+
+def _opened(session: Session, vault: Vault, row: MessageRow) -> Message:
+    box = box_of(vault, row_by_id(session, row.case_id))
+    return Message(
+        row.id,
+        _direction(row.direction),
+        from_text(row.at),
+        Body.from_json(box.open_json(row.body_sealed, "messages", "body", row.id)),
+        _attachments(session, box, row.id),
+        row.author,
+    )
 
 
 def _attachments(session: Session, box: Box, message_id: str) -> tuple[AttachmentInfo, ...]:

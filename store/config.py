@@ -47,6 +47,12 @@ def _fingerprint(value: str) -> str:
     return bare
 
 
+def _word(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", value):
+        raise ValueError("must be one word of lower-case letters, digits and hyphens")
+    return value
+
+
 def _timezone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError("must be a time zone name such as Europe/Berlin or UTC")
@@ -202,6 +208,11 @@ class Desk(_Section):
     replies_per_day: Annotated[int, Field(ge=0)] = 4
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
     templates: Path | None = None
+    extensions: bool = True
+    signature_hours: Annotated[float, Field(gt=0, le=720)] = 72
+    outcomes: tuple[Annotated[str, AfterValidator(_word)], ...] = (
+        "no-action", "advice", "mediation", "warning", "restriction", "removal", "referred", "withdrawn", "out-of-scope",
+    )  # fmt: skip
     imap: tuple[Imap, ...] = ()
 
     @field_validator("id")

@@ -22,7 +22,7 @@ from sqlmodel import Session, create_engine
 
 from store.errors import StoreUnavailable
 
-MIGRATION_HEAD = "0001"
+MIGRATION_HEAD = "0002"
 _BUSY_SECONDS = 15
 
 

@@ -7,6 +7,7 @@ Times are ISO 8601 text in UTC (`store.clock`), which sorts and is the same on S
 
 from __future__ import annotations
 
+import base64
 import secrets
 
 from sqlalchemy import Index, LargeBinary, UniqueConstraint, text
@@ -16,6 +17,11 @@ from sqlmodel import Field, SQLModel
 def new_id() -> str:
     """A random row id: 120 bits, 20 characters."""
     return secrets.token_urlsafe(15)
+
+
+def new_handle() -> str:
+    """What the reply addresses of a case begin with: 80 bits, 16 characters of base32 (RFC 4648) in lower case."""
+    return base64.b32encode(secrets.token_bytes(10)).decode().lower()
 
 
 class CaseRow(SQLModel, table=True):
@@ -30,6 +36,12 @@ class CaseRow(SQLModel, table=True):
     wrapped_key: bytes | None = Field(sa_type=LargeBinary)
     facts_sealed: bytes | None = Field(sa_type=LargeBinary)
     screened: str = "{}"
+    handle: str = Field(default_factory=new_handle, unique=True, index=True, sa_column_kwargs={"server_default": ""})
+    assignee: str | None = None
+    deadline: str | None = None
+    outcome: str | None = None
+    on_hold: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    fields_sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
 
 
 class MessageRow(SQLModel, table=True):
@@ -42,6 +54,7 @@ class MessageRow(SQLModel, table=True):
     desk: str
     position: int
     direction: str
+    author: str = Field(default="", sa_column_kwargs={"server_default": ""})
     at: str
     digest: str | None = None
     message_id_hash: str | None = Field(default=None, index=True)
@@ -142,7 +155,7 @@ class DeliveryRow(SQLModel, table=True):
     due: str
     first_try: str | None = None
     sent_at: str | None = None
-    message_id: str
+    message_id: str = Field(index=True)
 
 
 class ReplyCountRow(SQLModel, table=True):
@@ -182,3 +195,45 @@ class KeyTroubleRow(SQLModel, table=True):
     member: str = Field(primary_key=True)
     reason: str = Field(primary_key=True)
     told_at: str
+
+
+class PatternRow(SQLModel, table=True):
+    """That a case concerns somebody: a keyed hash of one normalised form of their name or handle."""
+
+    __tablename__ = "patterns"
+    __table_args__ = (UniqueConstraint("case_id", "form"),)
+    id: str = Field(default_factory=new_id, primary_key=True)
+    case_id: str = Field(foreign_key="cases.id", index=True)
+    desk: str
+    form: str = Field(index=True)
+
+
+class LinkRow(SQLModel, table=True):
+    """Two cases that belong together. `one` is the smaller id."""
+
+    __tablename__ = "links"
+    one: str = Field(foreign_key="cases.id", primary_key=True)
+    other: str = Field(foreign_key="cases.id", primary_key=True)
+    by: str
+    at: str
+
+
+class AnswerRow(SQLModel, table=True):
+    """What a member is answered to a mail of theirs; about a case only when they may know of it."""
+
+    __tablename__ = "answers"
+    id: str = Field(default_factory=new_id, primary_key=True)
+    case_id: str | None = Field(default=None, foreign_key="cases.id", index=True)
+    desk: str
+    member: str
+    at: str
+    content_sealed: bytes = Field(sa_type=LargeBinary)
+
+
+class SeenSignatureRow(SQLModel, table=True):
+    """A signature of a member that was acted upon or refused (a keyed hash), and the mail that brought it."""
+
+    __tablename__ = "seen_signatures"
+    digest: str = Field(primary_key=True)
+    mail: str
+    at: str

@@ -22,10 +22,14 @@ _SYSTEM_ERROR = 0x8000
 
 @dataclass(frozen=True)
 class Signature:
-    """Who signed, as far as GnuPG could tell; the fingerprint is that of the primary key where it is known."""
+    """Who signed, as far as GnuPG could tell; the fingerprint is that of the primary key where it is known.
+
+    Of a valid signature, `made` is when, in seconds since 1970 by the signer's clock.
+    """
 
     status: SignatureStatus = "none"
     fingerprint: str | None = None
+    made: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,13 @@ def read_signature(lines: Sequence[StatusLine]) -> Signature:
     """
     good = bad = unknown = False
     valid_primary = claimed = None
+    made = 0
     for word, args in lines:
         if word == "GOODSIG":
             good = True
         elif word == "VALIDSIG" and args:
             valid_primary = valid_primary or (args[9] if len(args) > 9 else args[0])
+            made = made or _seconds(args[2] if len(args) > 2 else "")
         elif word in ("BADSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG"):
             bad = True
         elif word == "ERRSIG" and len(args) >= 6:
@@ -72,10 +78,17 @@ def read_signature(lines: Sequence[StatusLine]) -> Signature:
     if bad:
         return Signature("invalid", valid_primary or claimed)
     if good and valid_primary and not unknown:
-        return Signature("valid", valid_primary)
+        return Signature("valid", valid_primary, made)
     if unknown:
         return Signature("unknown-key", claimed)
     return Signature()
+
+
+def _seconds(stamp: str) -> int:
+    """A time as doc/DETAILS has it: seconds since 1970, or ISO 8601 as 20261121T120000."""
+    if "T" in stamp:
+        return int(datetime.strptime(stamp, "%Y%m%dT%H%M%S").replace(tzinfo=UTC).timestamp())
+    return int(stamp) if stamp.isdigit() else 0
 
 
 def read_decryption(lines: Sequence[StatusLine], plain: bytes) -> Decryption:

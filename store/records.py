@@ -13,8 +13,10 @@ from store.openpgp import Signature
 State = Literal["new", "held", "automatic", "acknowledged", "investigating", "decided", "closed", "destroyed"]
 Direction = Literal["in", "out", "note"]
 Encryption = Literal["none", "pgp/mime", "inline", "attachment"]
+Verb = Literal["assign", "recuse", "reinstate", "vote", "state", "deadline", "field", "link", "hold", "release"]
 Source = Literal["reporter", "named", "sender", "addressed", "self", "reader", "operator"]
 
+_KEYS = ("reporter_key", "new_key")
 PROVISIONAL: frozenset[str] = frozenset({"named", "sender", "addressed"})
 
 
@@ -29,8 +31,24 @@ class Attachment:
 
 
 @dataclass(frozen=True)
+class Done:
+    """One thing that was done to a case. It is only for those who may know of `other_case` (an id) as well.
+
+    `subject` is a member's id, a state, a date, a field or a codename, as the verb has it; `text` is what was said.
+    """
+
+    verb: Verb
+    subject: str = ""
+    text: str = ""
+    other_case: str = ""
+
+
+@dataclass(frozen=True)
 class Body:
-    """What one mail says, opened. `text` is the report itself; `outside_text` stood around it and proves nothing."""
+    """What one mail says, opened. `text` is the report itself; `outside_text` stood around it and proves nothing.
+
+    `message_id` is its own, `answers` that of the mail which it answers; `done` is what a member did with it.
+    """
 
     sender: str = ""
     subject: str = ""
@@ -42,6 +60,10 @@ class Body:
     failure: str = ""
     notes: tuple[str, ...] = ()
     date: str = ""
+    message_id: str = ""
+    answers: str = ""
+    reply_to: str = ""
+    done: tuple[Done, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""
@@ -50,14 +72,19 @@ class Body:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Body:
         """The body of a sealed JSON value."""
-        return cls(**{**value, "signature": Signature(**value["signature"]), "notes": tuple(value["notes"])})
+        done = tuple(Done(**item) for item in value.get("done", ()))
+        signature, notes = Signature(**value["signature"]), tuple(value["notes"])
+        return cls(**{**value, "signature": signature, "notes": notes, "done": done})
 
 
 @dataclass(frozen=True)
 class Facts:
     """What the desk must remember of a case besides its messages; sealed as a whole.
 
-    `reply_to` is empty when the reporter is not to be written to; `no_reply_because` then says why.
+    `reply_to` is empty when the desk itself does not write to the reporter; `no_reply_because` then says why.
+    `answer_to` is where the team may write, empty when nobody may. `reporters` are the addresses that the report
+    came from, by which its author is known again. `new_key` came with a later mail, and is not used until a
+    reader says so.
     """
 
     reply_to: str = ""
@@ -66,17 +93,24 @@ class Facts:
     also_excluded: tuple[str, ...] = ()
     first_message_id: str = ""
     excluded: tuple[str, ...] = ()
+    answer_to: str = ""
+    reporters: tuple[str, ...] = ()
+    reporter_fingerprint: str = ""
+    new_key: bytes = b""
+    new_fingerprint: str = ""
+    came_sealed: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""
-        return {**asdict(self), "reporter_key": base64.b64encode(self.reporter_key).decode()}
+        keys = {name: base64.b64encode(getattr(self, name)).decode() for name in _KEYS}
+        return {**asdict(self), **keys}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Facts:
         """The facts of a sealed JSON value."""
-        key = base64.b64decode(value["reporter_key"])
-        lists = {name: tuple(value[name]) for name in ("also_excluded", "excluded")}
-        return cls(**{**value, **lists, "reporter_key": key})
+        keys = {name: base64.b64decode(value.get(name, "")) for name in _KEYS}
+        lists = {name: tuple(value.get(name, ())) for name in ("also_excluded", "excluded", "reporters")}
+        return cls(**{**value, **lists, **keys})
 
 
 @dataclass(frozen=True)
@@ -102,6 +136,11 @@ class Case:
     state: State
     received_at: datetime
     recusals: tuple[Recusal, ...] = ()
+    handle: str = ""
+    assignee: str = ""
+    deadline: str = ""
+    outcome: str = ""
+    on_hold: bool = False
 
     @property
     def recused(self) -> frozenset[str]:
@@ -118,6 +157,7 @@ class Message:
     at: datetime
     body: Body
     attachments: tuple[AttachmentInfo, ...] = ()
+    author: str = "reporter"
 
 
 @dataclass(frozen=True)
@@ -134,7 +174,10 @@ class AttachmentInfo:
 
 @dataclass(frozen=True)
 class Arrival:
-    """One mail that becomes a case: everything that the one transaction writes."""
+    """One mail that becomes a case, or part of one: everything that the one transaction writes.
+
+    `author` is `reporter`, `other` (somebody else), `desk` or a member's id.
+    """
 
     desk: str
     state: State
@@ -148,3 +191,6 @@ class Arrival:
     recusals: tuple[Recusal, ...] = ()
     notices: tuple[str, ...] = ()
     screened: Mapping[str, str] = field(default_factory=dict)
+    author: str = "reporter"
+    direction: Direction = "in"
+    fields: Mapping[str, str] = field(default_factory=dict)

@@ -30,13 +30,14 @@ def recuse(
     recusals: Iterable[Recusal],
     actor: str,
     at: datetime,
+    reason: str = "",
 ) -> list[Recusal]:
     """Recuse members from a case; the recusals that are new. What had a weaker reason gets the stronger one."""
     known = {item.member: item for item in standing(session, row.id)}
     added = []
 
     def note(kind: str, recusal: Recusal) -> None:
-        detail = {"member": recusal.member, "source": recusal.source}
+        detail = {"member": recusal.member, "source": recusal.source} | ({"reason": reason} if reason else {})
         audit.append(session, vault, kind, actor, at, case_id=row.id, box=box, detail=detail)
 
     for recusal in recusals:

@@ -32,7 +32,14 @@ def recuse_for_reporter(session: Session, vault: Vault, case_id: str, wanted: Se
 
 
 def recuse_by_hand(
-    session: Session, vault: Vault, roster: Roster, codename: str, member: str, actor: str, at: datetime
+    session: Session,
+    vault: Vault,
+    roster: Roster,
+    codename: str,
+    member: str,
+    actor: str,
+    at: datetime,
+    reason: str = "",
 ) -> bool:
     """A member recuses themself, a reader another one, or the operator anyone; whether that is new.
 
@@ -42,7 +49,8 @@ def recuse_by_hand(
     if roster.get(member) is None:
         raise NotAllowed(f"There is no member '{member}' on the roster of this desk. Look at 'ombud roster show'.")
     source: Source = "operator" if actor == "operator" else "self" if actor == member else "reader"
-    return bool(recusals.recuse(session, vault, row, cases.box_of(vault, row), [Recusal(member, source)], actor, at))
+    box = cases.box_of(vault, row)
+    return bool(recusals.recuse(session, vault, row, box, [Recusal(member, source)], actor, at, reason))
 
 
 def reinstate(

@@ -21,6 +21,7 @@ from intake.receive import Envelope, Receipt, Receiver
 from mailer.delivery import Mailer
 from mailer.seal import Sealer
 from store.context import Context, open_context, refresh_roster
+from store.overview import JSON
 
 settings.register_profile(
     "ombud",
@@ -123,12 +124,12 @@ class Desk:
                 break
         return self.play.sink.mails[before:]
 
-    def case(self, codename: str, member: str | None = None) -> show.JSON:
+    def case(self, codename: str, member: str | None = None) -> JSON:
         """The record of a case."""
         with self.context.database.write() as session:
             return show.case_record(self.context, session, codename, member)
 
-    def outbox(self) -> list[show.JSON]:
+    def outbox(self) -> list[JSON]:
         """What waits."""
         with self.context.database.read() as session:
             return show.deliveries(session)

@@ -6,9 +6,9 @@ import json
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 
-from desk import show
 from desk.rehearsal import Person, Rehearsal
 from mailer.packets import armor
+from store.overview import JSON
 from tests.conftest import Desk
 
 
@@ -24,10 +24,10 @@ def mail_of(part: MIMEMultipart | MIMEText, subject: str = "Report") -> bytes:
     return part.as_bytes()
 
 
-def only_message(desk: Desk, codename: str) -> show.JSON:
+def only_message(desk: Desk, codename: str) -> JSON:
     record = desk.case(codename)
     assert len(record["messages"]) == 1
-    message: show.JSON = record["messages"][0]
+    message: JSON = record["messages"][0]
     return message
 
 
