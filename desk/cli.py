@@ -110,7 +110,8 @@ def deliver(
     as_json: JsonOption = False,
 ) -> None:
     """Take one mail in from standard input. Exit codes: 0 kept, 65 too large, 67 no such address, 75 try again."""
-    from intake.receive import Envelope, Receiver
+    from intake.arrival import Envelope
+    from intake.receive import Receiver
 
     with opened(config) as context:
         receiver = Receiver(context)

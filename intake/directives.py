@@ -2,6 +2,8 @@
 
 Exclude: NAME        keep the case from these people       conduct+except-NAME@
 Reply: no            send me no acknowledgement            conduct+quiet@
+Reply: yes           you may write to me after all
+(what I write belongs to a case that there is)             conduct+c-TOKEN@
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 
 from intake.message import clean
 from store.config import Desk
+from store.threads import Token, read_token
 
 _LINE = re.compile(r"[\s>*_#`\-\u2022]*(exclude|reply)[\s*_`]*[:\uff1a][\s*_`]*(.*?)[\s*_`]*$", re.IGNORECASE)
 _GREETING = re.compile(
@@ -19,6 +22,7 @@ _GREETING = re.compile(
     re.IGNORECASE,
 )
 _NO = re.compile(r"(no|none|never|nein|nee|non|n[aã]o|n[oã]|false|0|لا)\b[.!]?.*$", re.IGNORECASE)
+_YES = re.compile(r"(yes|ja|oui|s[ií]|sim|true)\b[.!]?.*$", re.IGNORECASE)
 _LINE_LIMIT = 500
 
 
@@ -28,15 +32,18 @@ class Asked:
 
     exclude: tuple[str, ...] = ()
     quiet: bool = False
+    reply: bool = False
+    token: Token | None = None
 
     def __or__(self, other: Asked) -> Asked:
-        return Asked(tuple(dict.fromkeys((*self.exclude, *other.exclude))), self.quiet or other.quiet)
+        exclude = tuple(dict.fromkeys((*self.exclude, *other.exclude)))
+        return Asked(exclude, self.quiet or other.quiet, self.reply or other.reply, self.token or other.token)
 
 
 def from_text(text: str) -> Asked:
     """The lines on top of an opened text; blank lines and one greeting may stand before and between them."""
     exclude: list[str] = []
-    quiet = greeted = False
+    quiet = reply = greeted = False
     for line in text.splitlines():
         if not line.strip():
             continue
@@ -50,7 +57,8 @@ def from_text(text: str) -> Asked:
             exclude += [found[2].strip()]
         else:
             quiet = quiet or _NO.match(found[2]) is not None
-    return Asked(tuple(filter(None, dict.fromkeys(exclude))), quiet)
+            reply = reply or _YES.match(found[2]) is not None
+    return Asked(tuple(filter(None, dict.fromkeys(exclude))), quiet, reply and not quiet)
 
 
 def names(line: str) -> list[str]:
@@ -85,6 +93,8 @@ def _extensions(extensions: list[str]) -> Asked | None:
         word, _, name = extension.partition("-")
         if extension.casefold() == "quiet":
             asked |= Asked(quiet=True)
+        elif (token := read_token(extension)) is not None:
+            asked |= Asked(token=token)
         elif word.casefold() == "except" and name:
             meant = name.replace("=", "@") if "=" in name else re.sub(r"[-_.]+", " ", name)
             asked |= Asked(exclude=(meant,))

@@ -22,9 +22,10 @@ import structlog
 from imapclient import IMAPClient
 from imapclient.exceptions import CapabilityError, IMAPClientAbortError, IMAPClientError, LoginError
 
+from intake.arrival import Envelope
 from intake.directives import desk_of
 from intake.message import addresses, header
-from intake.receive import Envelope, Receiver
+from intake.receive import Receiver
 from store.config import Config, Desk, Imap
 from store.errors import OmbudError, OpenPGPStopped
 from store.secrets import client_tls, fetch_token, read_secret

@@ -11,10 +11,11 @@ import binascii
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from email.message import Message
 from typing import Protocol
 
-from intake.message import Mail, clean, header, header_values, one_line, parse, to_text
-from intake.pieces import Piece, is_public_key, pieces, protected_subject
+from intake.message import Mail, addresses, clean, header, header_values, one_line, parse, to_text
+from intake.pieces import Piece, Region, is_public_key, pieces, protected_subject
 from store.openpgp import Decryption, Failure, Signature
 from store.records import Attachment, Body, Encryption
 
@@ -29,6 +30,7 @@ FAILURES: dict[Failure, str] = {
 }
 REST_NOTE = "this mail has more parts than are shown; all of it is kept"
 OUTSIDE_NOTE = "came outside the encrypted part"
+UNSIGNED_NOTE = "is not covered by the signature"
 
 
 class Opener(Protocol):
@@ -46,11 +48,16 @@ class Opener(Protocol):
 
 @dataclass(frozen=True)
 class OpenedMail:
-    """What a mail says. `keys` are public keys that came with it, those from inside the encryption first."""
+    """What a mail says. `keys` are public keys that came with it, those from inside the encryption first.
+
+    `signed_subject` and `signed_recipients` stand in headers that the signature covers (RFC 9788).
+    """
 
     body: Body = field(repr=False)
     attachments: tuple[Attachment, ...] = field(default=(), repr=False)
     keys: tuple[bytes, ...] = field(default=(), repr=False)
+    signed_subject: str = field(default="", repr=False)
+    signed_recipients: tuple[str, ...] = field(default=(), repr=False)
 
     def texts(self) -> list[str]:
         """Everything that may name a person."""
@@ -68,6 +75,8 @@ class _Content:
     outside: str = ""
     subject: str | None = None
     signature: Signature = Signature()
+    head: Message | None = None
+    signed_head: Message | None = None
     encryption: Encryption = "none"
     failure: str = ""
     notes: list[str] = field(default_factory=list)
@@ -96,9 +105,14 @@ def open_mail(mail: Mail, gnupg: Opener) -> OpenedMail:
         failure=content.failure,
         notes=tuple(content.notes),
         date=mail.date,
+        message_id=mail.message_id,
     )
-    keys = [*content.keys, *_autocrypt_keys(mail)]
-    return OpenedMail(body, tuple(content.files), tuple(dict.fromkeys(keys)))
+    keys = tuple(dict.fromkeys([*content.keys, *_autocrypt_keys(mail)]))
+    head = content.signed_head
+    if head is None:
+        return OpenedMail(body, tuple(content.files), keys)
+    recipients = tuple(item.address for item in addresses(head, "To", "Cc"))
+    return OpenedMail(body, tuple(content.files), keys, header(head, "Subject"), recipients)
 
 
 def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
@@ -120,7 +134,7 @@ def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
             report = content
             report.encryption = piece.form
             if result.signature.status != "none":
-                report.signature = result.signature
+                report.signature, report.signed_head = result.signature, report.head
         else:
             note = f"was encrypted; signature: {result.signature.status}"
             opened.append(Attachment(_bare_name(piece.name), _opened_type(piece), result.plain, note))
@@ -155,7 +169,7 @@ def _report(piece: Piece, plain: bytes, gnupg: Opener) -> _Content | None:
     if piece.form == "pgp/mime" or (piece.form == "attachment" and looks_mime):
         entity = parse(plain)
         content = _open_plain(pieces(plain, entity), gnupg)
-        content.subject = protected_subject(entity)
+        content.subject, content.head = protected_subject(entity), entity
         return content
     if piece.form == "attachment" and not (_TEXT_NAMES.search(_bare_name(piece.name)) and _decodes(plain)):
         return None
@@ -163,33 +177,47 @@ def _report(piece: Piece, plain: bytes, gnupg: Opener) -> _Content | None:
 
 
 def _open_plain(found: Iterable[Piece], gnupg: Opener) -> _Content:
-    """The content of an entity without encryption. If part of it is signed, that part is the report."""
+    """The content of an entity without encryption. If part of it is signed, that part is the report.
+
+    Of several signed parts, what the first signature covers is the report: nobody else's words may pass for the
+    first signer's.
+    """
     content = _Content()
-    texts: list[tuple[str, Signature | None]] = []
+    texts: list[tuple[str, object, Signature | None, Piece]] = []
+    files: list[tuple[Attachment, Region | None]] = []
     checked: dict[int, Signature] = {}
     for piece in found:
-        signature = None
+        signature: Signature | None = None
+        mark: object = piece.region
         if piece.region is not None:
             if id(piece.region) not in checked:
                 checked[id(piece.region)] = gnupg.verify(piece.region.signed, piece.region.signature)
             signature = checked[id(piece.region)]
         if piece.kind == "clear-signed":
             octets, signature = gnupg.verify_clear(piece.octets)
-            texts.append((clean(to_text(octets if octets is not None else piece.octets, piece.charset)), signature))
+            text, mark = to_text(octets if octets is not None else piece.octets, piece.charset), piece
+            texts.append((clean(text), mark, signature, piece))
         elif piece.kind == "text":
-            texts.append((piece.text, signature))
+            texts.append((piece.text, mark, signature, piece))
         elif piece.kind == "rest":
             content.notes.append(REST_NOTE)
         else:
-            content.files.append(
-                _as_file(piece, "could not be opened: it is encrypted once more" if piece.kind == "sealed" else "")
-            )
+            note = "could not be opened: it is encrypted once more" if piece.kind == "sealed" else ""
+            files.append((_as_file(piece, note), piece.region))
             if is_public_key(piece.octets):
                 content.keys.append(piece.octets)
-    signed = [(text, signature) for text, signature in texts if signature is not None and text.strip()]
-    content.signature = signed[0][1] or Signature() if signed else next(iter(checked.values()), Signature())
-    content.text = _join(text for text, signature in texts if not signed or signature is not None)
-    content.outside = _join(text for text, signature in texts if signed and signature is None)
+    signed = [item for item in texts if item[2] is not None and item[0].strip()]
+    first = signed[0] if signed else None
+    content.signature = first[2] or Signature() if first else next(iter(checked.values()), Signature())
+    if first is not None and first[3].region is not None:
+        content.signed_head = first[3].region.entity
+    content.text = _join(text for text, mark, _, _ in texts if first is None or mark is first[1])
+    content.outside = _join(text for text, mark, _, _ in texts if first is not None and mark is not first[1])
+    covered = first[1] if first else None
+    content.files = [
+        replace(item, note=item.note or UNSIGNED_NOTE) if first is not None and region is not covered else item
+        for item, region in files
+    ]
     return content
 
 

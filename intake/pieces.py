@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from email.message import Message
 from typing import Literal
 
+from intake.flowed import unflowed
 from intake.html import html_to_text
 from intake.message import (
     body_parts,
@@ -28,6 +29,7 @@ from intake.message import (
 )
 from store.records import Encryption
 
+Flow = Literal["fixed", "flowed", "delsp"]
 Kind = Literal["text", "file", "sealed", "clear-signed", "rest"]
 MOST_PIECES = 1000
 MOST_COSTLY = 50
@@ -46,10 +48,11 @@ _SIGNATURE_TAG = 2
 
 @dataclass(frozen=True)
 class Region:
-    """Octets that a detached signature covers (RFC 3156 section 5)."""
+    """Octets that a detached signature covers (RFC 3156 section 5), and the entity that they are."""
 
     signed: bytes = field(repr=False)
     signature: bytes = field(repr=False)
+    entity: Message = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ def _encrypted(below: list[Message], region: Region | None) -> Iterator[Piece]:
 
 def _signed(part: Message, below: list[Message], octets: bytes) -> Iterator[Piece]:
     exact = body_parts(octets, str(part.get_param("boundary") or ""))
-    region = Region(canonical(exact[0]), part_octets(below[-1])) if exact else None
+    region = Region(canonical(exact[0]), part_octets(below[-1]), below[0]) if exact else None
     yield from _walk(below[0], exact[0] if exact else octets, region)
     for extra in below[1:-1]:
         yield from _walk(extra, octets, None)
@@ -183,7 +186,7 @@ def _leaf(part: Message, kind: str, region: Region | None) -> Iterator[Piece]:
     if attached and _looks_sealed(octets, name, kind):
         yield Piece("sealed", octets, name=name, type=kind, charset=charset, form="attachment", region=region)
     elif kind == "text/plain" and not attached:
-        yield from _text(octets, charset, region)
+        yield from _text(octets, charset, region, _flow_of(part))
     elif kind == "text/html" and not attached and (text := html_to_text(part_text(part))) is not None:
         yield from _text(text.replace("\xa0", " ").encode(), "utf-8", region)
     elif kind == "application/pgp-encrypted" and not attached:
@@ -194,18 +197,30 @@ def _leaf(part: Message, kind: str, region: Region | None) -> Iterator[Piece]:
         yield Piece("file", octets, name=name or _unnamed(kind), type=kind, charset=charset, region=region)
 
 
-def _text(octets: bytes, charset: str, region: Region | None) -> Iterator[Piece]:
+def _flow_of(part: Message) -> Flow:
+    """How a text was wrapped for the way (RFC 3676 section 4)."""
+    if str(part.get_param("format") or "").lower() != "flowed":
+        return "fixed"
+    return "delsp" if str(part.get_param("delsp") or "").lower() == "yes" else "flowed"
+
+
+def _text(octets: bytes, charset: str, region: Region | None, flow: Flow = "fixed") -> Iterator[Piece]:
     """A text, cut at the armor within it."""
     last = 0
     plain = Piece("text", charset=charset, region=region)
     for found in _ARMOR.finditer(octets):
-        yield replace(plain, text=clean(to_text(octets[last : found.start()], charset)))
+        yield replace(plain, text=_whole(octets[last : found.start()], charset, flow))
         if found[0].startswith(b"-----BEGIN PGP SIGNED"):
             yield replace(plain, kind="clear-signed", octets=found[0])
         else:
             yield replace(plain, kind="sealed", octets=found[0], form="inline")
         last = found.end()
-    yield replace(plain, text=clean(to_text(octets[last:], charset)))
+    yield replace(plain, text=_whole(octets[last:], charset, flow))
+
+
+def _whole(octets: bytes, charset: str, flow: Flow) -> str:
+    text = clean(to_text(octets, charset))
+    return text if flow == "fixed" else unflowed(text, delsp=flow == "delsp")
 
 
 def _looks_sealed(octets: bytes, name: str, kind: str) -> bool:

@@ -21,7 +21,8 @@ import structlog
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP
 
-from intake.receive import Envelope, Receipt, Receiver
+from intake.arrival import Envelope
+from intake.receive import Receipt, Receiver
 from store.config import Config, Listener
 from store.errors import ConfigError, TryLater
 from store.local import UNKNOWN_SENDER, socket_address

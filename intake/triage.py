@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from intake.directives import Asked, from_text, names
-from intake.message import Mail, content_type, header, header_values
+from intake.message import Mail, children, content_type, header, header_values
 from intake.open import OpenedMail
 from store.names import who_is_meant, who_is_named, who_may_be_meant
 from store.people import Member, Roster
@@ -30,6 +30,7 @@ class Sorted:
     unmatched: tuple[str, ...]
     reply_to: str
     no_reply_because: str
+    answer_to: str = ""
 
 
 def sort(
@@ -41,8 +42,19 @@ def sort(
     """
     kind = what_kind(mail, sender)
     recusals, unmatched = who_is_recused(mail, opened, sender, asked, roster)
-    reply_to, because = reply_address(mail, kind, asked, {item.member for item in recusals}, roster, is_own)
-    return Sorted(kind, recusals, unmatched, reply_to, because)
+    withheld = {item.member for item in recusals}
+    reply_to, because = reply_address(mail, kind, asked, withheld, roster, is_own)
+    # A program's mail is never answered by this one, but a person may write to whom it names: a web form's visitor.
+    answer_to = reply_to or reply_address(mail, "report", asked, withheld, roster, is_own)[0]
+    return Sorted(kind, recusals, unmatched, reply_to, because, "" if kind == "reply-by-machine" else answer_to)
+
+
+def is_failure(mail: Mail) -> bool:
+    """Whether a mail says that another one could not be delivered for good (RFC 3464 section 2.3.3)."""
+    if content_type(mail.root) != "multipart/report":
+        return False
+    statuses = [part for part in children(mail.root) if content_type(part) == "message/delivery-status"]
+    return any(header(block, "Action").lower() == "failed" for status in statuses for block in children(status))
 
 
 def what_kind(mail: Mail, sender: str | None) -> Kind:
@@ -72,7 +84,7 @@ def who_is_recused(
     found, unmatched = excluded(asked, members)
     authors = [item.address for item in (*mail.sender, *mail.reply_to)] + ([sender] if sender else [])
     signer = opened.body.signature
-    found += [Recusal(member.id, "sender") for member in members if _is_one_of(member, authors)]
+    found += [Recusal(member.id, "sender") for member in members if is_one_of(member, authors)]
     found += [
         Recusal(member.id, "sender")
         for member in members
@@ -81,7 +93,7 @@ def who_is_recused(
     found += [
         Recusal(member.id, "addressed")
         for member in members
-        if _is_one_of(member, [item.address for item in mail.recipients])
+        if is_one_of(member, [item.address for item in mail.recipients])
     ]
     shown = [item.name for item in (*mail.recipients, *mail.reply_to) if item.name]
     found += [Recusal(member.id, "named") for member in who_is_named([*opened.texts(), *shown], members, members)]
@@ -127,17 +139,17 @@ def reply_address(
     address = candidates[0].address
     if is_own(address):
         return "", "the author's address is the desk's own"
-    if any(_is_one_of(member, [address]) for member in roster.members if member.id in recused):
+    if any(is_one_of(member, [address]) for member in roster.members if member.id in recused):
         return "", "the author is withheld from the case"
     return address, ""
 
 
-def _is_one_of(member: Member, addresses: Sequence[str]) -> bool:
-    own = _bare(member.email)
-    return any(_bare(address) == own for address in addresses)
+def is_one_of(member: Member, addresses: Sequence[str]) -> bool:
+    own = bare(member.email)
+    return any(bare(address) == own for address in addresses)
 
 
-def _bare(address: str) -> str:
+def bare(address: str) -> str:
     """An address without extension, case folded."""
     local, _, domain = address.casefold().rpartition("@")
     return f"{local.partition('+')[0]}@{domain}"

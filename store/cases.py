@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import defer
@@ -79,36 +78,18 @@ def record(session: Session, vault: Vault, arrival: Arrival) -> Case:
     return case_of(session, row)
 
 
-def replace_content(session: Session, vault: Vault, row: CaseRow, message_id: str, arrival: Arrival) -> None:
-    """A held mail opened at last: what it says takes the place of what was known of it, and its readers are told.
-
-    What the reporter asked for when it came in still holds; the acknowledgement that went out is not repeated.
-    """
+def replace_message(session: Session, vault: Vault, row: CaseRow, message_id: str, arrival: Arrival) -> bool:
+    """Write what a mail says in place of what was known of it; whether it is the first of its case."""
     box = box_of(vault, row)
-    before = facts(vault, row)
-    known = replace(
-        arrival.facts,
-        reply_to=before.reply_to,
-        no_reply_because=before.no_reply_because,
-        reporter_key=arrival.facts.reporter_key or before.reporter_key,
-        also_excluded=tuple(dict.fromkeys((*before.also_excluded, *arrival.facts.also_excluded))),
-        excluded=tuple(dict.fromkeys((*before.excluded, *arrival.facts.excluded))),
-        answer_to=before.answer_to,
-        reporters=before.reporters,
-    )
     message = session.exec(select(MessageRow).where(MessageRow.id == message_id)).one()
     message.body_sealed = box.seal_json(arrival.body.to_json(), "messages", "body", message.id)
+    message.author = arrival.author
+    session.add(message)
     for item in session.exec(select(AttachmentRow).where(AttachmentRow.message_id == message_id)):
         session.delete(item)
     for position, attachment in enumerate(arrival.attachments, 1):
         _add_attachment(session, box, row.id, message_id, position, attachment)
-    row.state, row.screened = arrival.state, json.dumps(dict(arrival.screened))
-    row.facts_sealed = box.seal_json(known.to_json(), "cases", "facts", row.id)
-    session.add(row)
-    audit.append(session, vault, "held-mail-opened", "operator", arrival.at, case_id=row.id, box=box)
-    recusals.recuse(session, vault, row, box, arrival.recusals, "desk", arrival.at)
-    outbox.retire(session, row.id, "held")
-    outbox.enqueue(session, "report", row.desk, arrival.at, case_id=row.id)
+    return message.position == 1
 
 
 def add_message(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:

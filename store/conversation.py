@@ -5,17 +5,20 @@ Works within a transaction that the caller opened.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Literal
+import json
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 from sqlmodel import Session
 
 from store import audit, cases, outbox, patterns, recusals
+from store.deeds import Scene
 from store.errors import NotAllowed
 from store.models import CaseRow
 from store.names import who_is_named, words
+from store.openpgp import PublicKey
 from store.people import Member, Roster
-from store.records import Arrival, Done, Facts
+from store.records import Arrival, Attachment, Done, Facts
 from store.threads import team_tokens
 from store.vault import Vault
 
@@ -49,6 +52,29 @@ def join(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
     return message_id
 
 
+def open_at_last(session: Session, vault: Vault, row: CaseRow, message_id: str, arrival: Arrival) -> None:
+    """A mail that did not open, opened at last: what it says takes the place of what was known of it, and readers are told.
+
+    What the reporter asked for when it came in still holds; the acknowledgement that went out is not repeated.
+    """
+    box = cases.box_of(vault, row)
+    before = cases.facts(vault, row)
+    audit.append(session, vault, "held-mail-opened", "operator", arrival.at, case_id=row.id, box=box)
+    recusals.recuse(session, vault, row, box, arrival.recusals, "desk", arrival.at)
+    if cases.replace_message(session, vault, row, message_id, arrival):
+        row.state, row.screened = arrival.state, json.dumps(dict(arrival.screened))
+        known = replace(learned(before, arrival), came_sealed=arrival.facts.came_sealed)
+        outbox.retire(session, row.id, "held")
+        outbox.enqueue(session, "report", row.desk, arrival.at, case_id=row.id)
+    else:
+        known = learned(before, arrival)
+        outbox.retire(session, row.id, "message", message_id)
+        outbox.enqueue(session, "message", row.desk, arrival.at, case_id=row.id, subject_id=message_id)
+    cases.set_facts(vault, row, known)
+    session.add(row)
+    _fill(session, vault, row, arrival)
+
+
 def _fill(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> None:
     """Fill the fields that the reporter gave now and that nobody had filled."""
     known = cases.fields(vault, row)
@@ -72,8 +98,8 @@ def learned(before: Facts, arrival: Arrival) -> Facts:
     known = replace(known, came_sealed=before.came_sealed or now.came_sealed)
     if now.no_reply_because and not now.answer_to:
         known = replace(known, reply_to="", answer_to="", no_reply_because=now.no_reply_because)
-    elif now.answer_to and not before.answer_to and now.reply_to:
-        known = replace(known, answer_to=now.answer_to)
+    elif now.asks_reply and now.answer_to:
+        known = replace(known, reply_to=now.reply_to, answer_to=now.answer_to, no_reply_because="")
     if now.reporter_key and not before.reporter_key:
         return replace(known, reporter_key=now.reporter_key, reporter_fingerprint=now.reporter_fingerprint)
     if now.reporter_key and now.reporter_fingerprint != before.reporter_fingerprint:
@@ -103,6 +129,50 @@ def _first_answer(session: Session, vault: Vault, row: CaseRow, arrival: Arrival
         session.add(row)
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What a reader wants to be sent to the reporter. `how` is what they said of the way."""
+
+    text: str
+    files: tuple[Attachment, ...] = ()
+    how: How = ""
+
+
+class KeyReader(Protocol):
+    """What this needs of GnuPG (`store.keyring.Keyring`)."""
+
+    def read_key_data(self, data: bytes) -> list[PublicKey]:
+        """The certificates in key material."""
+
+
+def as_reply(session: Session, scene: Scene, row: CaseRow, arrival: Arrival, reply: Reply, keys: KeyReader) -> Arrival:
+    """A note as a reply to the reporter, after every look at what it may tell and how it goes. Raises NotAllowed."""
+    if not reply.text:
+        raise NotAllowed("The reply has no text: write it below the line '/reply'.")
+    author = scene.roster.get(scene.actor)
+    require_anonymous(reply.text, [item.name for item in reply.files], author, scene.roster, row)
+    known, sealed = how_to_reply(cases.facts(scene.vault, row), reply.how)
+    if any(
+        member.id in {item.member for item in recusals.standing(session, row.id)}
+        and member.email.casefold() == known.answer_to.casefold()
+        for member in scene.roster.members
+    ):
+        raise NotAllowed("The reporter cannot be written to: they are withheld from the case.")
+    if sealed and not any(key.can_encrypt for key in keys.read_key_data(known.reporter_key)):
+        raise NotAllowed(
+            "The reporter's key has expired or cannot be used. Write '/reply plain' if it may go in the open."
+        )
+    cases.set_facts(scene.vault, row, known)
+    session.add(row)
+    last = [item.body.message_id for item in cases.messages(session, scene.vault, row.id) if item.author == "reporter"]
+    answers = next((item for item in reversed(last) if item), known.first_message_id)
+    body = replace(
+        arrival.body, text=reply.text, encryption="pgp/mime" if sealed else "none", reply_to=known.answer_to,
+        answers=answers,
+    )  # fmt: skip
+    return replace(arrival, body=body, direction="out", attachments=reply.files)
+
+
 def how_to_reply(known: Facts, how: How) -> tuple[Facts, bool]:
     """Whether a reply to the reporter is sealed, and the facts with the key that is then in force.
 
@@ -126,12 +196,12 @@ def how_to_reply(known: Facts, how: How) -> tuple[Facts, bool]:
     return known, bool(known.reporter_key)
 
 
-def require_anonymous(text: str, names: list[str], author: str, roster: Roster, row: CaseRow) -> None:
+def require_anonymous(text: str, names: list[str], author: Member | None, roster: Roster, row: CaseRow) -> None:
     """Raise NotAllowed when what is meant for the reporter names a member, or holds a piece of a notice."""
     if team_tokens(text) or row.codename in text.casefold():
         raise NotAllowed("Your reply holds a piece of a notice, such as the case's name. Remove what is quoted.")
     named = who_is_named([f"\n.\n{item}" for item in (text, *names)], roster.members, roster.members)
-    signed = _signed_by(text, roster.get(author))
+    signed = _signed_by(text, author)
     if named or signed:
         who = named[0].name if named else "you"
         raise NotAllowed(f"Your reply names {who}. The reporter is written to by the team; take the name out.")

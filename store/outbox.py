@@ -19,7 +19,7 @@ from store.config import Outbox as OutboxConfig
 from store.models import CaseRow, DeliveryRow, NoticeRow
 
 # Kinds that go to the readers of a case, and are told to whoever becomes a reader later.
-TO_READERS = frozenset({"report", "held"})
+TO_READERS = frozenset({"report", "held", "message", "note", "pattern", "pattern-other"})
 OPEN_STATES = frozenset({"new", "held", "acknowledged", "investigating", "decided"})
 _COUNT_REPLY = text(
     "INSERT INTO reply_counts (address_hash, day, count) VALUES (:hash, :day, 1) "
@@ -91,12 +91,15 @@ def reopen(session: Session, *, at: datetime, case_id: str | None = None, desk: 
     session.connection().execute(change.values(done=0, due=to_text(at), reopened=NoticeRow.reopened + 1))
 
 
-def retire(session: Session, case_id: str, kind: str) -> None:
+def retire(session: Session, case_id: str, kind: str, subject_id: str | None = None) -> None:
     """End the notices of a kind on a case: what they tell of is so no more. Nobody who comes later is told it."""
-    notices = select(NoticeRow.id).where(NoticeRow.case_id == case_id, NoticeRow.kind == kind)
+    about = [col(NoticeRow.case_id) == case_id, col(NoticeRow.kind) == kind]
+    if subject_id is not None:
+        about.append(col(NoticeRow.subject_id) == subject_id)
+    notices = select(NoticeRow.id).where(*about)
     waiting = update(DeliveryRow).where(col(DeliveryRow.notice_id).in_(notices), col(DeliveryRow.state).not_in(FINAL))
     session.connection().execute(waiting.values(state="withdrawn", reason=""))
-    ended = update(NoticeRow).where(col(NoticeRow.case_id) == case_id, col(NoticeRow.kind) == kind)
+    ended = update(NoticeRow).where(*about)
     session.connection().execute(ended.values(done=1, kind=f"{kind}-ended", reopened=NoticeRow.reopened + 1))
 
 

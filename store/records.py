@@ -99,6 +99,7 @@ class Facts:
     new_key: bytes = b""
     new_fingerprint: str = ""
     came_sealed: bool = False
+    asks_reply: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""

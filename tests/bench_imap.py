@@ -12,8 +12,9 @@ from rich.table import Table
 
 from desk import logs
 from desk.rehearsal import PEOPLE, Rehearsal, make_person, plain_mail
+from intake.arrival import Envelope
 from intake.poller import pollers
-from intake.receive import Envelope, Receiver
+from intake.receive import Receiver
 from store.context import open_context
 from tests.dovecot import PASSWORD, Dovecot
 

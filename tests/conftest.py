@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, settings
 
 from desk import logs, show
 from desk.rehearsal import PEOPLE, Delivered, Person, Rehearsal, free_port, make_person
-from intake.receive import Envelope, Receipt, Receiver
+from intake.arrival import Envelope
+from intake.receive import Receipt, Receiver
 from mailer.delivery import Mailer
 from mailer.seal import Sealer
 from store.context import Context, open_context, refresh_roster

@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from desk.rehearsal import Person, plain_mail
-from intake.receive import Envelope, Receiver
+from intake.arrival import Envelope
+from intake.receive import Receiver
 from mailer.delivery import Mailer
 from mailer.seal import Sealer
 from store import audit

@@ -1,0 +1,135 @@
+"""One mail at one desk made into what is to be written down: opened, sorted, its key and its fields read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from intake import directives
+from intake.directives import Asked
+from intake.form import read_form
+from intake.message import Mail, read_mail, to_text
+from intake.open import OpenedMail, open_mail
+from intake.triage import Sorted, bare, excluded, sort
+from store import withholding
+from store.config import Desk
+from store.context import Context
+from store.names import who_is_named
+from store.people import Roster
+from store.records import Arrival, Body, Facts, Recusal, State
+
+_SCREENED_RAW = 1_000_000
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A mail as it was handed over. `sender` is None when unknown, empty for the null sender."""
+
+    raw: bytes = field(repr=False)
+    sender: str | None = field(repr=False)
+    recipients: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One mail at one desk, while it is handled."""
+
+    desk: Desk
+    asked: Asked
+    envelope: Envelope
+    digest: str
+    roster: Roster
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A mail that was read and opened, with what it asks for."""
+
+    job: Job
+    mail: Mail
+    content: OpenedMail
+
+
+def open_job(context: Context, job: Job) -> Opened:
+    """Read and open a mail. Raises OpenPGPUnavailable, and whatever a broken mail makes the parser raise."""
+    mail = read_mail(job.envelope.raw)
+    content = open_mail(mail, context.keyring)
+    asked = job.asked | directives.from_text(content.body.text)
+    asked |= Asked(quiet=directives.from_text(content.body.outside_text).quiet)
+    return Opened(replace(job, asked=asked), mail, content)
+
+
+def arrival_of(context: Context, opened: Opened) -> Arrival:
+    """The case that an opened mail would become."""
+    job, mail, content = opened.job, opened.mail, opened.content
+    found: Sorted = sort(mail, content, job.envelope.sender, job.asked, job.roster, context.config.is_own)
+    held = bool(content.body.failure)
+    state: State = "automatic" if found.kind == "reply-by-machine" else "held" if held else "new"
+    notice = "held" if held else "report"
+    key, fingerprint = _reply_key(context, content, found.answer_to)
+    return Arrival(
+        desk=job.desk.id,
+        state=state,
+        at=context.clock(),
+        raw=job.envelope.raw,
+        digest=job.digest,
+        message_id=mail.message_id,
+        body=replace(content.body, reply_to=found.reply_to),
+        facts=Facts(
+            found.reply_to,
+            found.no_reply_because,
+            key,
+            found.unmatched,
+            mail.message_id,
+            directives.all_names(job.asked),
+            answer_to=found.answer_to,
+            reporters=tuple(dict.fromkeys(bare(item.address) for item in (*mail.sender, *mail.reply_to))),
+            reporter_fingerprint=fingerprint,
+            came_sealed=content.body.encryption != "none",
+            asks_reply=job.asked.reply,
+        ),
+        attachments=content.attachments,
+        recusals=found.recusals,
+        notices=() if state == "automatic" else (notice,),
+        screened=_screened(context, job),
+        fields=read_form(content.body.text),
+    )
+
+
+def unreadable(context: Context, job: Job, why: str) -> Arrival:
+    """A mail that can't be handled: kept whole. The team is told that it waits; nothing of it is shown."""
+    members = job.roster.members
+    recusals, _ = excluded(job.asked, members)
+    text = to_text(job.envelope.raw[:_SCREENED_RAW], None)
+    recusals += [Recusal(member.id, "named") for member in who_is_named([text], members, members)]
+    because = "the mail could not be read"
+    return Arrival(
+        desk=job.desk.id,
+        state="held",
+        at=context.clock(),
+        raw=job.envelope.raw,
+        digest=job.digest,
+        message_id="",
+        body=Body(failure=why),
+        facts=Facts(no_reply_because=because, excluded=directives.all_names(job.asked)),
+        recusals=tuple(recusals),
+        notices=("held",),
+        screened=_screened(context, job),
+    )
+
+
+def _screened(context: Context, job: Job) -> dict[str, str]:
+    return {member.id: withholding.identity_digest(context.vault, member) for member in job.roster.members}
+
+
+def _reply_key(context: Context, content: OpenedMail, address: str) -> tuple[bytes, str]:
+    """The key to write to the reporter with, and its fingerprint: one that came with the mail and speaks for the address or signed it."""
+    if not address:
+        return b"", ""
+    for material in content.keys:
+        keys = context.keyring.read_key_data(material)
+        if len(keys) != 1 or not keys[0].can_encrypt or keys[0].secret:
+            continue
+        speaks_for = {address.casefold() for address in keys[0].addresses}
+        if address.casefold() in speaks_for or keys[0].fingerprint == content.body.signature.fingerprint:
+            return material, keys[0].fingerprint
+    return b"", ""

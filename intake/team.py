@@ -1,0 +1,261 @@
+"""A member's word on a case: counted only when it is signed by their key, fresh, new, and says inside the signed part which case it is for.
+
+What does not count is answered with a sentence that says why, and nothing is done. To somebody who may not know of
+a case, every mail about it is answered as one about a case that does not exist.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from sqlmodel import Session
+
+from intake.arrival import Opened
+from intake.commands import Commands, WrongLine, begins_with_command, named_case, parse
+from intake.directives import desk_of
+from intake.follow_up import Place
+from intake.open import OUTSIDE_NOTE, UNSIGNED_NOTE
+from intake.pieces import is_public_key
+from intake.plan import Outcome, may_reply
+from intake.quotes import own_text
+from intake.triage import is_one_of
+from store import answers, cases, conversation, deeds, threads, withholding
+from store.access import may_know
+from store.answers import Answer
+from store.context import Context
+from store.deeds import Refused, Scene
+from store.errors import NotAllowed
+from store.models import CaseRow
+from store.people import Member
+from store.records import Arrival, Attachment, Body, Facts
+
+NOT_OPENED = "It could not be opened: encrypt it to the desk's key."
+NOT_SIGNED = "It is not signed. Sign it with your OpenPGP key, and send it again."
+NOT_VALID = "Its signature is not valid: it was changed on its way, or your key has expired. Send it again."
+WRONG_KEY = "It is signed by another key than the roster has for you."
+STALE = "Its signature is older than {hours:g} hours. Send it again, newly signed."
+EARLY = "Its signature is dated in the future. Set the clock of your computer, and send it again."
+REPLAYED = "The same signed text came before. Was it not you who sent it again, tell the others."
+ELSEWHERE = "Its signed part is addressed to somebody else, not to this desk."
+WHICH = (
+    "Its signed part does not say which case it is for. Quote the notice that you answer, keep its subject, or write "
+    "'/case' and the name of the case on the first line."
+)
+SEVERAL = "Its signed part speaks of several cases. Write '/case' and the name of the one on the first line."
+NO_CASE = "There is no such case."
+EMPTY = "It holds neither text nor command. '/help' gives a list."
+SUMMARIES = "This desk sends no content by mail. Look at the case on the desk's machine."
+
+_SKEW = timedelta(hours=1)
+_CODENAME = re.compile(r"\]\s*([a-z]+(?:-[a-z]+){1,2})\b")
+
+
+def speaker(context: Context, opened: Opened, place: Place) -> Member | None:
+    """The member whose word on a case a mail is or claims to be; None for a mail that comes from outside.
+
+    On the team's side that is whoever signed or claims to have written. A member may be a reporter as well: on the
+    reporter's side, and to the desk's own address, only a signed mail that is clearly about a case is meant.
+    """
+    signed = _signer(opened)
+    if place.found and place.side == "team":
+        return signed or _claimed(opened)
+    if place.row is not None:
+        with context.database.read() as session:
+            case = cases.case_of(session, place.row)
+        return signed if signed and may_know(case, opened.job.roster, signed.id, context.clock()) else None
+    text = opened.content.body.text
+    if signed and (begins_with_command(text) or threads.team_tokens(text) or _CODENAME.search(_subject(opened))):
+        return signed
+    claimed = _claimed(opened)
+    return claimed if claimed and f"[{opened.job.desk.id}] " in opened.mail.subject else None
+
+
+def _signer(opened: Opened) -> Member | None:
+    signature = opened.content.body.signature
+    if signature.status != "valid":
+        return None
+    return next((item for item in opened.job.roster.members if item.fingerprint == signature.fingerprint), None)
+
+
+def _claimed(opened: Opened) -> Member | None:
+    authors = [item.address for item in opened.mail.sender]
+    return next((member for member in opened.job.roster.members if is_one_of(member, authors)), None)
+
+
+def _subject(opened: Opened) -> str:
+    return opened.content.signed_subject
+
+
+@dataclass(frozen=True)
+class TeamMail:
+    """A member's mail, not yet found to count."""
+
+    context: Context
+    opened: Opened
+    place: Place
+    member: Member
+
+    def carry_out(self, session: Session) -> tuple[Outcome, str]:
+        """Do what it asks for and answer, or answer why nothing was done. All of it, or nothing."""
+        if trouble := self._not_counted():
+            # Anybody can claim to be a member: such answers are few.
+            if may_reply(session, self.context, self.opened.job.desk, self.member.email):
+                self._refuse(session, trouble)
+            return "refused", ""
+        sight = answers.first_sight(session, self._signed_content(), self.opened.job.digest, self.context.clock())
+        if sight == "same":
+            return "duplicate", ""
+        try:
+            row = self._case(session)
+            if sight == "replayed":
+                raise NotAllowed(REPLAYED)
+            commands = parse(self.opened.content.body.text)
+            with session.begin_nested():
+                return self._do(session, row, commands)
+        except (WrongLine, Refused) as error:
+            self._refuse(session, f"{error.line}\n{error}")
+        except NotAllowed as error:
+            self._refuse(session, str(error))
+        return "refused", ""
+
+    def _not_counted(self) -> str:
+        """Why the mail does not count, whatever it is about; empty when it does."""
+        body, desk = self.opened.content.body, self.opened.job.desk
+        if body.failure:
+            return NOT_OPENED
+        if body.signature.status == "none":
+            return NOT_SIGNED
+        if body.signature.status == "invalid":
+            return NOT_VALID
+        if body.signature.status != "valid" or body.signature.fingerprint != self.member.fingerprint:
+            return WRONG_KEY
+        now = self.context.clock().timestamp()
+        if body.signature.made < now - timedelta(hours=desk.signature_hours).total_seconds():
+            return STALE.format(hours=desk.signature_hours)
+        if body.signature.made > now + _SKEW.total_seconds():
+            return EARLY
+        signed_to = self.opened.content.signed_recipients
+        if signed_to and not any(self.context.config.is_own(address) for address in signed_to):
+            return ELSEWHERE
+        return ""
+
+    def _signed_content(self) -> str:
+        """A keyed hash of who signed what and when; nobody but the signer can make another of the same content."""
+        body, files = self.opened.content.body, self._files()
+        pieces = [body.signature.fingerprint or "", str(body.signature.made), _subject(self.opened), body.text]
+        pieces += [hashlib.sha256(item.data).hexdigest() for item in files]
+        return self.context.vault.digest("signed mail", "\0".join(pieces).encode("utf-8", "surrogatepass"))
+
+    def _case(self, session: Session) -> CaseRow | None:
+        """The case that the signed part names; None for a mail that needs none. Raises NotAllowed."""
+        job, vault, text = self.opened.job, self.context.vault, self.opened.content.body.text
+        found: set[str | None] = set()
+        if name := named_case(text):
+            found = {_id(cases.find_row(session, name))}
+        else:
+            tokens = threads.team_tokens(text)
+            for address in self.opened.content.signed_recipients:
+                meant = desk_of(address, (job.desk,))
+                if meant and meant[1].token and meant[1].token.side == "team":
+                    tokens.append(meant[1].token)
+            found = {_id(threads.find(session, vault, job.desk.id, token)) for token in tokens}
+            if subject := _CODENAME.search(_subject(self.opened)):
+                found.add(_id(cases.find_row(session, subject[1])))
+        if len(found) > 1:
+            raise NotAllowed(SEVERAL)
+        if not found:
+            self._require_no_case(text)
+            return None
+        case_id = found.pop()
+        row = cases.row_by_id(session, case_id) if case_id else None
+        if row is None or row.desk != job.desk.id or row.wrapped_key is None:
+            raise NotAllowed(NO_CASE)
+        withholding.screen(session, vault, job.roster, row, self.context.clock())
+        if not may_know(cases.case_of(session, row), job.roster, self.member.id, self.context.clock()):
+            raise NotAllowed(NO_CASE)
+        return row
+
+    def _require_no_case(self, text: str) -> None:
+        """Raise NotAllowed unless the mail only asks for what belongs to no case."""
+        commands = parse(text)
+        if commands.reply is not None or commands.deeds or not commands.asks <= {"cases", "help"} or not commands.asks:
+            raise NotAllowed(WHICH)
+        if not any(item.id == self.member.id for item in self.opened.job.roster.on_duty(self.context.clock())):
+            raise NotAllowed(NO_CASE)
+
+    def _do(self, session: Session, row: CaseRow | None, commands: Commands) -> tuple[Outcome, str]:
+        desk = self.opened.job.desk
+        if "show" in commands.asks and desk.notice == "summary":
+            raise NotAllowed(SUMMARIES)
+        answer = Answer(
+            show="show" in commands.asks,
+            cases="cases" in commands.asks,
+            help="help" in commands.asks,
+            in_plain=self.opened.content.body.encryption == "none",
+        )
+        if row is None:
+            self._answer(session, answer, None)
+            return "thread", ""
+        scene = self.scene
+        text = own_text(commands.rest)
+        arrival = self._arrival(session, row, commands, text)
+        done = deeds.perform(session, scene, row, commands.deeds)
+        if arrival.direction == "out" or text or done or arrival.attachments:
+            body = replace(arrival.body, done=done)
+            conversation.note(session, scene.vault, row, replace(arrival, body=body))
+        elif not commands.asks:
+            raise NotAllowed(EMPTY)
+        if deeds.withdraws(scene, commands.deeds):
+            self._answer(session, Answer(withdrawn=True, in_plain=answer.in_plain), None)
+        elif commands.any or answer.in_plain:
+            wrote = ("reply" if arrival.direction == "out" else "note") if text or arrival.attachments else ""
+            self._answer(session, replace(answer, done=done, wrote=wrote), row)
+        return "thread", row.codename
+
+    @property
+    def scene(self) -> Scene:
+        """Who does it, where and when."""
+        job = self.opened.job
+        return Scene(self.context.vault, job.desk, job.roster, self.member.id, self.context.clock())
+
+    def _arrival(self, session: Session, row: CaseRow, commands: Commands, text: str) -> Arrival:
+        """The mail as a message of the case: a note, or a reply to the reporter. Raises NotAllowed."""
+        job, body = self.opened.job, self.opened.content.body
+        arrival = Arrival(
+            desk=row.desk, state="new", at=self.context.clock(), raw=job.envelope.raw, digest=job.digest,
+            message_id=self.opened.mail.message_id, facts=Facts(), author=self.member.id, direction="note",
+            attachments=self._files(),
+            body=Body(
+                sender=body.sender, text=text, encryption=body.encryption, signature=body.signature, date=body.date,
+                message_id=body.message_id,
+            ),
+        )  # fmt: skip
+        if commands.reply is None:
+            return arrival
+        files = tuple(item for item in self._files() if not _is_key(item))
+        reply = conversation.Reply(text, files, commands.reply)
+        return conversation.as_reply(session, self.scene, row, arrival, reply, self.context.keyring)
+
+    def _files(self) -> tuple[Attachment, ...]:
+        """The files that the signature covers."""
+        return tuple(item for item in self.opened.content.attachments if item.note not in (OUTSIDE_NOTE, UNSIGNED_NOTE))
+
+    def _refuse(self, session: Session, why: str) -> None:
+        in_plain = self.opened.content.body.encryption == "none"
+        self._answer(session, Answer(refusal=why, in_plain=in_plain), None)
+
+    def _answer(self, session: Session, answer: Answer, row: CaseRow | None) -> None:
+        vault, desk, at = self.context.vault, self.opened.job.desk, self.context.clock()
+        answers.give(session, vault, desk.id, self.member.id, answer, at, row)
+
+
+def _id(row: CaseRow | None) -> str | None:
+    return row.id if row else None
+
+
+def _is_key(item: Attachment) -> bool:
+    """Whether a file is an OpenPGP key or signature: mail programs attach them, and they tell who wrote."""
+    return item.type in ("application/pgp-keys", "application/pgp-signature") or is_public_key(item.data)
