@@ -20,7 +20,7 @@ from intake.receive import Receiver
 from intake.smtp import Listeners
 from mailer import render
 from mailer.delivery import Mailer
-from mailer.notices import sample_values
+from mailer.samples import sample_values
 from mailer.seal import Sealer
 from store import attempts, outbox
 from store.config import Config

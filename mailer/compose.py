@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 
@@ -11,70 +13,65 @@ from mailer.seal import Sealer
 from store.config import Desk
 from store.keyring import Keyring
 from store.people import Member
+from store.records import Attachment
 
 
-def to_reader(
-    desk: Desk,
-    codename: str,
-    member: Member,
-    message_id: str,
-    thread: str,
-    at: datetime,
-    armored: bytes,
-    sealer: Sealer,
+@dataclass(frozen=True)
+class Way:
+    """How a mail to somebody outside is addressed. `automatic` is what the desk says of itself (RFC 3834)."""
+
+    to: str
+    message_id: str
+    at: datetime
+    answers: str = ""
+    reply_to: str = ""
+    autocrypt: str = ""
+    automatic: bool = True
+
+
+def to_member(
+    desk: Desk, subject: str, member: Member, message_id: str, thread: str, at: datetime, armored: bytes, sealer: Sealer
 ) -> bytes:
-    """A sealed notice to one reader."""
-    to, subject = mailbox(member.name, member.email), f"[{desk.id}] {codename}"
+    """A sealed notice or answer to one member."""
     autocrypt = sealer.autocrypt(desk.fingerprint)
-    return sealed_mail(_headers(desk, to, message_id, at, subject, "auto-generated", thread, autocrypt), armored)
+    way = Way(mailbox(member.name, member.email), message_id, at, thread, "", autocrypt)
+    return sealed_mail(_headers(desk, way, subject, "auto-generated"), armored)
 
 
-def plain_note(
-    desk: Desk,
-    to: str,
-    message_id: str,
-    at: datetime,
-    rendered: Rendered,
-    keyring: Keyring,
-    *,
-    answers: str = "",
-    autocrypt: str = "",
-) -> bytes:
-    """A signed note in plain: to a reporter, to a member about their key, or to the operator. It holds no content."""
-    headers = _headers(desk, to, message_id, at, rendered.subject, _kind(answers), answers, autocrypt)
-    signed = signable(rendered.subject, rendered.text)
+def plain_note(desk: Desk, way: Way, rendered: Rendered, keyring: Keyring, files: Sequence[Attachment] = ()) -> bytes:
+    """A signed mail in plain: to a reporter, to a member about their key, or to the operator."""
+    signed = signable(rendered.subject, rendered.text, files)
     signature, micalg = keyring.sign(signed, desk.fingerprint)
-    return signed_mail(headers, signed, signature, micalg)
+    return signed_mail(_headers(desk, way, rendered.subject, _kind(way)), signed, signature, micalg)
 
 
-def sealed_note(
-    desk: Desk, to: str, message_id: str, at: datetime, armored: bytes, *, answers: str, autocrypt: str
-) -> bytes:
-    """A sealed note to a reporter whose key came with their mail."""
-    return sealed_mail(_headers(desk, to, message_id, at, "...", _kind(answers), answers, autocrypt), armored)
+def sealed_note(desk: Desk, way: Way, armored: bytes, tag: str = "") -> bytes:
+    """A sealed mail to a reporter whose key came with their mail."""
+    return sealed_mail(_headers(desk, way, f"...{tag}", _kind(way)), armored)
 
 
-def _kind(answers: str) -> str:
-    return "auto-replied" if answers else "auto-generated"
+def _kind(way: Way) -> str:
+    return "" if not way.automatic else "auto-replied" if way.answers else "auto-generated"
 
 
-def _headers(
-    desk: Desk, to: str, message_id: str, at: datetime, subject: str, kind: str, answers: str, autocrypt: str
-) -> Headers:
+def _headers(desk: Desk, way: Way, subject: str, kind: str) -> Headers:
     """What is readable on the way: in a notice to readers, nothing but the codename tells it from another."""
     headers = [
         ("From", mailbox(desk.title, desk.address)),
-        ("To", to),
+        ("To", way.to),
         ("Subject", subject),
-        ("Date", format_datetime(at)),
-        ("Message-ID", message_id),
-        ("Auto-Submitted", kind),
-        ("X-Auto-Response-Suppress", "All"),
+        ("Date", format_datetime(way.at)),
+        ("Message-ID", way.message_id),
     ]
-    if answers:
-        headers += [("In-Reply-To", answers), ("References", answers)]
-    if autocrypt:
-        headers.append(("Autocrypt", f"addr={desk.address}; prefer-encrypt=mutual; keydata={_folded(autocrypt)}"))
+    if kind:
+        headers += [("Auto-Submitted", kind), ("X-Auto-Response-Suppress", "All")]
+    if way.reply_to:
+        headers.append(("Reply-To", mailbox(desk.title, way.reply_to)))
+    if way.answers:
+        headers += [("In-Reply-To", way.answers), ("References", way.answers)]
+    if way.autocrypt:
+        keydata = _folded(way.autocrypt)
+        headers.append(("Autocrypt", f"addr={desk.address}; prefer-encrypt=mutual; keydata={keydata}"))
     return headers
 
 

@@ -7,21 +7,23 @@ two recipients resumes with the rest, under the same Message-IDs.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
 from sqlmodel import Session
 
-from mailer import compose, notices
+from mailer import compose, notices, recipients
+from mailer.contents import Contents
 from mailer.mime import entity
 from mailer.packets import Part, armor
 from mailer.relay import NotTaken, Relay, RelayDown
-from mailer.render import Templates, templates_of
+from mailer.render import Rendered
 from mailer.seal import Sealer
-from store import audit, cases, outbox, recusals, withholding
-from store.access import may_know, readers
+from store import audit, outbox, recusals, threads
+from store.access import may_know
+from store.answers import Answer
 from store.clock import to_text
 from store.config import Desk
 from store.context import Context
@@ -40,12 +42,14 @@ log = structlog.get_logger("ombud.mailer")
 
 @dataclass(frozen=True)
 class _Work:
-    """A claimed notice with what is needed to handle it."""
+    """A claimed notice with what is needed to handle it. `others` are other cases that it mentions (ids)."""
 
     claim: Claim
     desk: Desk
     roster: Roster
     story: notices.Story | None
+    answer: Answer
+    others: frozenset[str]
     deliveries: list[DeliveryRow]
 
 
@@ -61,7 +65,7 @@ class Mailer:
         self._sealer = sealer
         self._relay = Relay(context.config)
         self._owner = secrets.token_hex(8)
-        self._templates: dict[str, Templates] = {}
+        self._contents = Contents(context)
         self._sent: list[str] = []
 
     def run_once(self) -> int:
@@ -111,172 +115,153 @@ class Mailer:
         roster = context.roster(desk)
         domain = desk.address.rpartition("@")[2]
         with context.database.write(durable=False) as session:
-            story = self._story(session, claim, roster) if claim.case_id else None
-            recipients = self._recipients(session, claim, roster, story)
-            ids = {recipient: self._message_id(claim, recipient, domain) for recipient in recipients}
-            return _Work(claim, desk, roster, story, outbox.expand(session, claim, ids, at))
+            story = recipients.story_of(session, context, claim, roster) if claim.case_id else None
+            audience = recipients.audience_of(session, context, claim, roster, story)
+            ids = {recipient: self._message_id(claim, recipient, domain) for recipient in audience.ids}
+            others = recipients.mentioned_in(claim, story, audience.answer)
+            rows = outbox.expand(session, claim, ids, at)
+            return _Work(claim, desk, roster, story, audience.answer, others, rows)
 
     def _message_id(self, claim: Claim, recipient: str, domain: str) -> str:
         """The same over all tries and restarts, so that a mail sent twice can be told to be one."""
         return f"<{self._context.vault.digest('delivery', f'{claim.id} {recipient}'.encode())[:40]}@{domain}>"
 
-    def _story(self, session: Session, claim: Claim, roster: Roster) -> notices.Story:
-        vault, at = self._context.vault, self._context.clock()
-        row = cases.row_by_id(session, claim.case_id or "")
-        withholding.screen(session, vault, roster, row, at)
-        case = cases.case_of(session, row)
-        found = cases.messages(session, vault, row.id)
-        return notices.Story(
-            case, cases.facts(vault, row), readers(case, roster, at), roster, found[0] if found else None
-        )
-
-    def _recipients(self, session: Session, claim: Claim, roster: Roster, story: notices.Story | None) -> list[str]:
-        audience = notices.AUDIENCE[claim.kind]
-        if audience == "readers" and story is not None:
-            if not story.readers:
-                outbox.enqueue_once(session, "case-waits", claim.desk, self._context.clock(), case_id=claim.case_id)
-            return [member.id for member in story.readers if member.id != claim.subject_id]
-        if audience == "reporter" and story is not None:
-            return ["reporter"] if story.facts.reply_to else []
-        if audience == "member":
-            member = claim.subject_id or ""
-            return [member] if self._something_waits_for(session, claim.desk, member, roster) else []
-        return ["operator"] if self._operator_may_be_told(roster, story) else []
-
-    def _something_waits_for(self, session: Session, desk: str, member: str, roster: Roster) -> bool:
-        """Whether a member whose key has trouble still may know of anything that is held for it.
-
-        One who was recused meanwhile is not even told that something waits.
-        """
-        held = [
-            cases.case_of(session, cases.row_by_id(session, item))
-            for item in outbox.cases_held_for(session, desk, member)
-        ]
-        return any(may_know(case, roster, member, self._context.clock()) for case in held)
-
-    def _operator_may_be_told(self, roster: Roster, story: notices.Story | None) -> bool:
-        """The operator may be a member too: one who is recused is told nothing in either role."""
-        address = self._context.config.operator.address.casefold()
-        recused = story.case.recused if story else frozenset()
-        return bool(address) and all(
-            member.email.casefold() != address for member in roster.members if member.id in recused
-        )
-
     def _deliver(self, work: _Work) -> None:
         if not work.deliveries:
             return
-        if notices.AUDIENCE[work.claim.kind] == "readers":
+        audience = notices.AUDIENCE[work.claim.kind]
+        if audience == "readers":
             self._to_readers(work)
+        elif audience == "asker":
+            self._to_asker(work, work.deliveries[0])
+        elif audience == "reporter":
+            self._to_reporter(work, work.deliveries[0])
         else:
-            self._to_one(work, work.deliveries[0])
+            self._in_plain(work, work.deliveries[0])
 
     def _to_readers(self, work: _Work) -> None:
-        """Seal once for all who read the same language, then send to each."""
-        by_id = {row.recipient: row for row in work.deliveries}
-        members = [member for member in work.roster.members if member.id in by_id]
-        for language, group in notices.languages(members).items():
-            sealed = self._sealer.for_members(self._entity(work, language), group, work.desk.fingerprint)
-            for member in group:
-                if reason := sealed.trouble.get(member.id):
-                    self._hold(work, by_id[member.id], member, reason)
-                else:
-                    self._send_sealed(work, by_id[member.id], member, sealed.parts[member.id])
-
-    def _entity(self, work: _Work, language: str) -> bytes:
-        """The protected content of a notice to readers."""
-        desk, story, claim = work.desk, work.story, work.claim
-        if story is None:
+        """Seal once for all who read the same language and may know the same, then send to each."""
+        if work.story is None:
             raise ValueError("a notice to readers needs its case")
-        files: Sequence[Attachment] = ()
-        if claim.kind == "report":
-            values = notices.report_values(desk, story)
-            files = self._files(story) if desk.notice == "full" else ()
-        elif claim.kind == "held":
-            values = notices.held_values(desk, story)
-        else:
-            values = notices.bounced_values(desk, story, claim.subject_id or "")
-        rendered = self._of(desk).render(claim.kind, [language], values)
-        return entity(rendered.subject, rendered.text, files, padded=True)
+        by_id = {row.recipient: row for row in work.deliveries}
+        groups: dict[tuple[str, frozenset[str]], list[Member]] = {}
+        for member in work.roster.members:
+            if member.id in by_id:
+                groups.setdefault((member.language, self._known(work, member.id)), []).append(member)
+        for (language, known), group in groups.items():
+            made = self._contents.for_readers(work.desk, work.claim, work.story, language, known)
+            self._send_sealed(work, made, group, by_id, known)
 
-    def _files(self, story: notices.Story) -> list[Attachment]:
-        if story.message is None or not story.message.attachments:
-            return []
+    def _to_asker(self, work: _Work, row: DeliveryRow) -> None:
+        """An answer to a member."""
+        member = work.roster.get(row.recipient)
+        if member is not None:
+            made = self._contents.answer(work.desk, member, work.answer, work.story, work.roster)
+            known = self._known(work, member.id)
+            self._send_sealed(work, made, [member], {member.id: row}, known)
+
+    def _known(self, work: _Work, member: str) -> frozenset[str]:
+        if not work.others:
+            return frozenset()
         with self._context.database.read() as session:
-            row = cases.row_by_id(session, story.case.id)
-            return list(cases.attachment_contents(session, self._context.vault, row, story.message))
+            return recipients.known_others(session, self._context, work.roster, member, work.others)
 
-    def _send_sealed(self, work: _Work, row: DeliveryRow, member: Member, part: Part) -> None:
-        case = work.story.case if work.story else None
-        if case is None:
-            return
-        domain = work.desk.address.rpartition("@")[2]
-        thread = f"<{self._context.vault.digest('thread', case.id.encode())[:32]}@{domain}>"
-        at = self._context.clock()
-        mail = compose.to_reader(
-            work.desk, case.codename, member, row.message_id, thread, at, part.armored(), self._sealer
+    def _send_sealed(
+        self,
+        work: _Work,
+        made: bytes,
+        members: Sequence[Member],
+        rows: Mapping[str, DeliveryRow],
+        known: frozenset[str],
+    ) -> None:
+        sealed = self._sealer.for_members(made, members, work.desk.fingerprint)
+        for member in members:
+            row = rows[member.id]
+            if reason := sealed.trouble.get(member.id):
+                self._hold(work, row, member, reason)
+                continue
+            mail = self._sealed_mail(work, row, member, sealed.parts[member.id])
+            self._send(work, row, work.desk.address, member.email, mail, reader=member.id, known=known)
+
+    def _sealed_mail(self, work: _Work, row: DeliveryRow, member: Member, part: Part) -> bytes:
+        subject, thread, domain = f"[{work.desk.id}]", "", work.desk.address.rpartition("@")[2]
+        if work.story is not None:
+            subject = f"{subject} {work.story.case.codename}"
+            thread = f"<{self._context.vault.digest('thread', work.story.case.id.encode())[:32]}@{domain}>"
+        return compose.to_member(
+            work.desk, subject, member, row.message_id, thread, self._context.clock(), part.armored(), self._sealer
         )
-        self._send(work, row, work.desk.address, member.email, mail, reader=member.id)
 
-    def _to_one(self, work: _Work, row: DeliveryRow) -> None:
-        """A note to the reporter, to a member about their key, or to the operator."""
-        desk, claim, keyring, at = work.desk, work.claim, self._context.keyring, self._context.clock()
-        kind = claim.kind
-        if row.recipient == "reporter" and work.story is not None:
-            facts = work.story.facts
-            rendered = self._of(desk).render(kind, [], {"desk": notices.desk_values(desk)})
-            autocrypt = self._sealer.autocrypt(desk.fingerprint)
-            mail = None
-            if facts.reporter_key:
-                inner = entity(rendered.subject, rendered.text, padded=True)
-                mail = self._sealed_to_reporter(
-                    desk, facts.reply_to, row.message_id, inner, facts.reporter_key, facts.first_message_id, autocrypt
-                )
-            if mail is None:
-                mail = compose.plain_note(
-                    desk,
-                    facts.reply_to,
-                    row.message_id,
-                    at,
-                    rendered,
-                    keyring,
-                    answers=facts.first_message_id,
-                    autocrypt=autocrypt,
-                )
-            self._send(work, row, "", facts.reply_to, mail)
+    def _to_reporter(self, work: _Work, row: DeliveryRow) -> None:
+        """An acknowledgement, or what a reader wrote to the reporter; encrypted when their key is known.
+
+        An acknowledgement holds nothing, and goes in plain when the key can't be used; a reply never does.
+        """
+        story, desk, claim = work.story, work.desk, work.claim
+        if story is None or story.message is None:
             return
-        if row.recipient == "operator":
-            rendered = self._of(desk).render(kind, [], {"desk": notices.desk_values(desk)})
-            address = self._context.config.operator.address
-        else:
-            member = work.roster.get(row.recipient)
-            if member is None:
-                return
-            reason = self._sealer.key_trouble(member)
-            if not reason:  # it works again
-                self._sent.append(row.id)
-                return
-            rendered = self._of(desk).render(kind, [member.language], notices.member_values(desk, member, reason))
-            address = member.email
-        mail = compose.plain_note(desk, address, row.message_id, at, rendered, keyring)
-        self._send(work, row, "", address, mail)
+        body, own = story.message.body, story.message.author
+        reply = claim.kind == "reply"
+        key = story.facts.reporter_key if reply or own == "reporter" else b""
+        sealed = body.encryption != "none" if reply else bool(key)
+        answers = body.answers if reply else body.message_id or story.facts.first_message_id
+        token = threads.reply_address(self._context.vault, story.case.handle, "reporter", desk.address)
+        way = compose.Way(
+            story.reporter, row.message_id, self._context.clock(), answers,
+            # A mail program looks for a key by address: who encrypts must answer to the one that the key names.
+            reply_to=token if desk.extensions and not sealed else "",
+            autocrypt=self._sealer.autocrypt(desk.fingerprint), automatic=not reply,
+        )  # fmt: skip
+        rendered, files = self._contents.for_reporter(desk, claim, story)
+        mail = self._sealed_to_reporter(desk, way, rendered, files, key) if sealed else None
+        if mail is None and reply and sealed:
+            self._failed(work, row, "their key cannot be used any more", final=True)
+            return
+        mail = mail or compose.plain_note(desk, way, rendered, self._context.keyring, files)
+        # Where a person wrote, a mail server that gives up later must be able to say so.
+        sender = (token if desk.extensions else desk.address) if reply else ""
+        self._send(work, row, sender, story.reporter, mail)
 
     def _sealed_to_reporter(
-        self, desk: Desk, to: str, message_id: str, inner: bytes, key: bytes, answers: str, autocrypt: str
+        self, desk: Desk, way: compose.Way, rendered: Rendered, files: Sequence[Attachment], key: bytes
     ) -> bytes | None:
         """Sealed to the key that came with the report; None when that key can't be used (any more)."""
+        inner = entity(rendered.subject, rendered.text, files, padded=True)
         try:
             armored = armor(self._context.keyring.seal_to_key(inner, key, desk.fingerprint))
         except KeyProblem:
             return None
-        return compose.sealed_note(
-            desk, to, message_id, self._context.clock(), armored, answers=answers, autocrypt=autocrypt
-        )
+        return compose.sealed_note(desk, way, armored)
+
+    def _in_plain(self, work: _Work, row: DeliveryRow) -> None:
+        """A note without content to a member about their key, or to the operator."""
+        desk, member = work.desk, None
+        address, reason = self._context.config.operator.address, ""
+        if row.recipient != "operator":
+            member = work.roster.get(row.recipient)
+            if member is None:
+                return
+            address, reason = member.email, self._sealer.key_trouble(member)
+            if not reason:  # it works again
+                self._sent.append(row.id)
+                return
+        rendered = self._contents.plain(desk, work.claim.kind, member, reason)
+        way = compose.Way(str(address), row.message_id, self._context.clock())
+        self._send(work, row, "", str(address), compose.plain_note(desk, way, rendered, self._context.keyring))
 
     def _send(
-        self, work: _Work, row: DeliveryRow, sender: str, recipient: str, mail: bytes, *, reader: str = ""
+        self,
+        work: _Work,
+        row: DeliveryRow,
+        sender: str,
+        recipient: str,
+        mail: bytes,
+        *,
+        reader: str = "",
+        known: frozenset[str] = frozenset(),
     ) -> None:
         """Send one mail and write down how it went. Raises RelayDown after noting the failure."""
-        if not self._may_send(work, reader):
+        if not self._may_send(work, reader, known):
             return
         try:
             self._relay.send(sender, recipient, mail)
@@ -291,8 +276,10 @@ class Mailer:
             self._sent.append(row.id)
             log.info("sent", kind=work.claim.kind, desk=work.desk.id)
 
-    def _may_send(self, work: _Work, reader: str) -> bool:
+    def _may_send(self, work: _Work, reader: str, known: frozenset[str]) -> bool:
         """Asked right before a mail leaves: is the notice still this worker's, and may its recipient still have it?
+
+        That is: are they a reader now, also of the other cases that it tells them of.
 
         The same transaction notes what was sent before: a crash repeats one mail at most, under its Message-ID.
         """
@@ -301,12 +288,21 @@ class Mailer:
             self._note_sent_in(session)
             mine = outbox.still_owned(session, work.claim, at)
             standing = recusals.recusals_of(session, work.story.case.id) if work.story else ()
+            roster = self._context.roster(work.desk)
+            still = not work.others or (
+                recipients.known_others(session, self._context, roster, reader, work.others) == known
+                and (
+                    work.claim.kind == "note"
+                    or work.claim.kind == "answer"
+                    or recipients.told_of_pattern(session, self._context, work.claim, roster, reader)
+                )
+            )
         self._sent.clear()
         if not mine:
             raise ClaimLost
         if not reader or work.story is None:
             return True
-        return may_know(replace(work.story.case, recusals=standing), self._context.roster(work.desk), reader, at)
+        return still and may_know(replace(work.story.case, recusals=standing), roster, reader, at)
 
     def _note_sent(self) -> None:
         if self._sent:
@@ -337,8 +333,3 @@ class Mailer:
             if claim.case_id and claim.kind != "bounced":
                 outbox.enqueue(session, "bounced", claim.desk, at, case_id=claim.case_id, subject_id=row.recipient)
         log.warning("given up", kind=claim.kind, desk=claim.desk)
-
-    def _of(self, desk: Desk) -> Templates:
-        if desk.id not in self._templates:
-            self._templates[desk.id] = templates_of(self._context.config, desk)
-        return self._templates[desk.id]

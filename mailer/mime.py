@@ -70,8 +70,10 @@ def _framed(headers: Headers, kind: str, first: bytes, head: bytes, body: bytes)
     return b"\r\n".join([block, mark, first, mark, head, body, mark + b"--\r\n"])
 
 
-def signable(subject: str, text: str) -> bytes:
-    """A text entity as it is signed: CRLF line ends, no trailing line end, nothing that a relay may change."""
+def signable(subject: str, text: str, files: Sequence[Attachment] = ()) -> bytes:
+    """An entity as it is signed: CRLF line ends, no trailing line end, nothing that a relay may change."""
+    if files:
+        return entity(subject, text, files, padded=False).rstrip(b"\r\n")
     part = _text_part(text)
     part["Subject"] = _encoded("Subject", subject)
     part.set_param("protected-headers", "v1")

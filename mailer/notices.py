@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from store.config import Desk
+from store.overview import visible_to
 from store.people import Member, Roster
-from store.records import Case, Facts, Message, Source
+from store.records import Case, Done, Facts, Message, Source
 
-Audience = Literal["readers", "reporter", "member", "operator"]
+To = Literal["readers", "reporter", "asker", "member", "operator"]
 
-AUDIENCE: Mapping[str, Audience] = {
+AUDIENCE: Mapping[str, To] = {
     "report": "readers",
     "held": "readers",
+    "message": "readers",
+    "note": "readers",
+    "pattern": "readers",
+    "pattern-other": "readers",
     "bounced": "readers",
+    "answer": "asker",
+    "reply": "reporter",
     "acknowledge": "reporter",
     "acknowledge-held": "reporter",
     "key-trouble": "member",
     "case-waits": "operator",
     "roster-refused": "operator",
 }
+
+OF_MEMBERS = frozenset({"assign", "recuse", "reinstate", "vote"})
 
 WHY_WITHHELD: Mapping[Source, str] = {
     "reporter": "the reporter asked for it",
@@ -37,7 +46,7 @@ WHY_WITHHELD: Mapping[Source, str] = {
 
 @dataclass(frozen=True)
 class Story:
-    """A case as a notice tells of it."""
+    """A case as a notice tells of it; `message` is the one that it is about."""
 
     case: Case
     facts: Facts
@@ -45,15 +54,27 @@ class Story:
     roster: Roster
     message: Message | None
 
+    @property
+    def reporter(self) -> str:
+        """Where mail to the author of the message goes; empty when none may."""
+        if self.message is None or not self.message.body.reply_to:
+            return self.facts.reply_to if self.message is None or self.message.author == "reporter" else ""
+        return self.message.body.reply_to
 
-def case_values(desk: Desk, story: Story) -> dict[str, Any]:
-    """The values that every notice to readers has."""
+
+def case_values(desk: Desk, story: Story, reference: str) -> dict[str, Any]:
+    """The values that every notice to readers has. `reference` is the token of the team's side (`store.threads`)."""
     return {
         "desk": desk_values(desk),
-        "case": {"codename": story.case.codename, "received": shown_time(desk, story.case.received_at)},
+        "case": {
+            "codename": story.case.codename,
+            "received": shown_time(desk, story.case.received_at),
+            "state": story.case.state,
+            "reference": reference,
+        },
         "readers": [member.name for member in story.readers],
         "withheld": [
-            {"name": _name(story.roster, recusal.member), "why": WHY_WITHHELD[recusal.source]}
+            {"name": name_of(story.roster, recusal.member), "why": WHY_WITHHELD[recusal.source]}
             for recusal in story.case.recusals
         ],
         "reply": "none is sent: " + story.facts.no_reply_because
@@ -63,15 +84,14 @@ def case_values(desk: Desk, story: Story) -> dict[str, Any]:
 
 
 def report_values(desk: Desk, story: Story) -> dict[str, Any]:
-    """The values of a notice of a new report."""
+    """The values of a notice of a mail from outside, beside those of its case."""
     message = story.message
     if message is None:
-        raise ValueError("a report notice needs its message")
+        raise ValueError("a notice of a mail needs its message")
     body = message.body
     signer = body.signature.fingerprint or ""
     known = next((member.name for member in story.roster.members if member.fingerprint == signer), "")
     return {
-        **case_values(desk, story),
         "full": desk.notice == "full",
         "excluded": list(story.facts.also_excluded),
         "report": {
@@ -84,23 +104,58 @@ def report_values(desk: Desk, story: Story) -> dict[str, Any]:
             "signature": body.signature.status,
             "notes": list(body.notes),
             "signer": f"{known} ({signer})" if known else signer,
+            "author": message.author,
+            "failure": body.failure,
+            "received": shown_time(desk, message.at),
         },
-        "files": [
-            {"name": item.name, "type": item.type, "size": item.size, "note": item.note} for item in message.attachments
-        ],
+        "changes": done_values(body.done, story.roster),
+        "files": _files(message),
     }
 
 
-def held_values(desk: Desk, story: Story) -> dict[str, Any]:
+def held_values(story: Story) -> dict[str, Any]:
     """The values of a notice of a mail that did not open: nothing of the mail itself."""
     failure = story.message.body.failure if story.message else ""
-    return {**case_values(desk, story), "reason": failure or "it cannot be read"}
+    return {"reason": failure or "it cannot be read"}
 
 
-def bounced_values(desk: Desk, story: Story, recipient: str) -> dict[str, Any]:
+def bounced_values(story: Story, recipient: str) -> dict[str, Any]:
     """The values of a notice that somebody could not be reached."""
-    who = "the reporter" if recipient == "reporter" else _name(story.roster, recipient)
-    return {**case_values(desk, story), "who": who}
+    return {"who": "the reporter" if recipient == "reporter" else name_of(story.roster, recipient)}
+
+
+def note_values(desk: Desk, story: Story, known: Collection[str]) -> dict[str, Any]:
+    """The values of a notice of what a reader wrote and did. `known` are the other cases that its readers may know of."""
+    message = story.message
+    if message is None:
+        raise ValueError("a note needs its message")
+    return {
+        "full": desk.notice == "full",
+        "author": name_of(story.roster, message.author),
+        "to_reporter": message.direction == "out",
+        "sealed": message.body.encryption != "none",
+        "text": message.body.text,
+        "done": done_values(visible_to(message.body.done, set(known)), story.roster),
+        "files": _files(message),
+    }
+
+
+def done_values(done: Iterable[Done], roster: Roster) -> list[dict[str, str]]:
+    """What was done, with the names of members."""
+    return [
+        {
+            "verb": item.verb,
+            "subject": name_of(roster, item.subject) if item.verb in OF_MEMBERS else item.subject,
+            "text": item.text,
+        }
+        for item in done
+    ]
+
+
+def _files(message: Message) -> list[dict[str, Any]]:
+    return [
+        {"name": item.name, "type": item.type, "size": item.size, "note": item.note} for item in message.attachments
+    ]
 
 
 def desk_values(desk: Desk) -> dict[str, str]:
@@ -123,33 +178,6 @@ def shown_time(desk: Desk, at: datetime) -> str:
     return at.astimezone(desk.zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
-def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
-    """Values of every kind of notice, to try templates with."""
-    base: dict[str, Any] = {
-        "desk": desk_values(desk),
-        "case": {"codename": "amber-heron", "received": "2026-01-31 12:00 UTC"},
-        "readers": ["Ada Example", "Zoë “Zed” Example"],
-        "withheld": [{"name": "Jo Example", "why": WHY_WITHHELD["named"]}],
-        "reply": "an acknowledgement is sent",
-    }
-    report = {
-        "sender": "Sam <sam@example.org>", "subject": "Sample", "text": "A sample text.", "outside_text": "Footer", "outside_subject": "...",
-        "encryption": "pgp/mime", "signature": "valid", "signer": "0" * 40, "notes": ["Sample note"],
-    }  # fmt: skip
-    files = [{"name": "sample.txt", "type": "text/plain", "size": 12, "note": ""}]
-    member = {"name": "Ada Example", "fingerprint": "0" * 40}
-    return {
-        "report": {**base, "full": True, "excluded": ["Somebody"], "report": report, "files": files},
-        "held": {**base, "reason": "it is damaged"},
-        "bounced": {**base, "who": "Ada Example"},
-        "acknowledge": {"desk": base["desk"]},
-        "acknowledge-held": {"desk": base["desk"]},
-        "key-trouble": {"desk": base["desk"], "member": member, "reason": "the key has expired"},
-        "case-waits": {"desk": base["desk"]},
-        "roster-refused": {"desk": base["desk"]},
-    }
-
-
 def languages(members: Sequence[Member]) -> dict[str, list[Member]]:
     """Members by the language they read."""
     groups: dict[str, list[Member]] = {}
@@ -158,6 +186,10 @@ def languages(members: Sequence[Member]) -> dict[str, list[Member]]:
     return groups
 
 
-def _name(roster: Roster, member_id: str) -> str:
-    member = roster.get(member_id)
-    return member.name if member else member_id
+def name_of(roster: Roster, author: str) -> str:
+    """How somebody is called: a member by name, the others by what they are."""
+    member = roster.get(author)
+    return member.name if member else _OTHERS.get(author, author)
+
+
+_OTHERS = {"reporter": "the reporter", "other": "somebody else", "desk": "the desk", "operator": "the operator"}

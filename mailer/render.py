@@ -15,19 +15,11 @@ from typing import Any
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from mailer.notices import AUDIENCE
 from store.config import Config, Desk
 from store.errors import ConfigError
 
-KINDS = (
-    "report",
-    "held",
-    "bounced",
-    "acknowledge",
-    "acknowledge-held",
-    "key-trouble",
-    "case-waits",
-    "roster-refused",
-)
+KINDS = tuple(AUDIENCE)
 _BUILT_IN = Path(__file__).parent / "templates"
 
 

@@ -254,14 +254,14 @@ def allow_reply(session: Session, address_hash: str, day: str, limit: int) -> bo
     return int(count) <= limit
 
 
-def cases_held_for(session: Session, desk: str, member: str) -> list[str]:
-    """Ids of the cases of which something is held for a member's key."""
+def cases_held_for(session: Session, desk: str, member: str) -> list[str | None]:
+    """Ids of the cases of which something is held for a member's key; None for what belongs to no case."""
     held = (
         select(DeliveryRow.case_id)
         .join(NoticeRow)
         .where(NoticeRow.desk == desk, DeliveryRow.recipient == member, DeliveryRow.state == "held")
     )
-    return [case_id for case_id in set(session.exec(held)) if case_id]
+    return list(set(session.exec(held)))
 
 
 def next_due(session: Session) -> datetime | None:

@@ -183,7 +183,7 @@ def test_a_mail_that_stops_its_handling_does_not_block_those_behind_it(
             raise OpenPGPStopped("stopped")
         return read_mail(raw)
 
-    monkeypatch.setattr("intake.receive.read_mail", stop_at_bad)
+    monkeypatch.setattr("intake.arrival.read_mail", stop_at_bad)
     desk = mailbox_desk()
     dovecot.put(user, plain_mail("BAD"), plain_mail("good"))
     box = mailbox(desk)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from desk.rehearsal import Person
 from mailer import mime, render
-from mailer.notices import sample_values
 from mailer.packets import recipient_key_ids, split
 from mailer.padding import FLOOR, filler, padded_length
+from mailer.samples import sample_values
 from mailer.seal import Sealer
 from store.config import Desk as DeskConfig
 from store.config import load

@@ -1,0 +1,156 @@
+"""What a claimed notice says: values from the case, rendered. Reads the store; sends and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlmodel import Session
+
+from mailer import notices
+from mailer.mime import entity
+from mailer.notices import Story, name_of, shown_time
+from mailer.render import Rendered, Templates, templates_of
+from store import cases, overview, threads
+from store.answers import Answer
+from store.clock import from_text
+from store.config import Desk
+from store.context import Context
+from store.fields import FIELDS
+from store.outbox import Claim
+from store.people import Member, Roster
+from store.records import Attachment
+
+
+class Contents:
+    """The texts of the notices of all desks."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._templates: dict[str, Templates] = {}
+
+    def for_readers(self, desk: Desk, claim: Claim, story: Story, language: str, known: Collection[str]) -> bytes:
+        """The protected entity of a notice to readers. `known` are the other cases (ids) that these readers may know of."""
+        reference = threads.token(self._context.vault, story.case.handle, "team")
+        values = {**notices.case_values(desk, story, reference), **self._values(desk, claim, story, known)}
+        rendered = self._of(desk).render(claim.kind, [language], values)
+        with_files = claim.kind in ("report", "message", "note") and desk.notice == "full"
+        return entity(rendered.subject, rendered.text, self._files(story) if with_files else (), padded=True)
+
+    def _values(self, desk: Desk, claim: Claim, story: Story, known: Collection[str]) -> dict[str, Any]:
+        if claim.kind in ("report", "message"):
+            return notices.report_values(desk, story)
+        if claim.kind == "held":
+            return notices.held_values(story)
+        if claim.kind == "note":
+            return notices.note_values(desk, story, known)
+        if claim.kind == "bounced":
+            return notices.bounced_values(story, claim.subject_id or "")
+        return {"other": self._codename(claim.subject_id or "") if known else ""}
+
+    def _codename(self, case_id: str) -> str:
+        with self._context.database.read() as session:
+            return cases.row_by_id(session, case_id).codename
+
+    def _files(self, story: Story) -> Sequence[Attachment]:
+        if story.message is None or not story.message.attachments or story.message.body.failure:
+            return ()
+        with self._context.database.read() as session:
+            row = cases.row_by_id(session, story.case.id)
+            return list(cases.attachment_contents(session, self._context.vault, row, story.message))
+
+    def for_reporter(self, desk: Desk, claim: Claim, story: Story) -> tuple[Rendered, Sequence[Attachment]]:
+        """What the reporter is told, and the files with it. Nothing of the team is in it."""
+        values: dict[str, Any] = {"desk": notices.desk_values(desk), "tag": ""}
+        if not desk.extensions:
+            values["tag"] = f" [{threads.token(self._context.vault, story.case.handle, 'reporter')}]"
+        if claim.kind != "reply" or story.message is None:
+            return self._of(desk).render(claim.kind, [], values), ()
+        rendered = self._of(desk).render("reply", [], {**values, "text": story.message.body.text})
+        return rendered, self._files(story)
+
+    def answer(self, desk: Desk, member: Member, answer: Answer, story: Story | None, roster: Roster) -> bytes:
+        """The protected entity of an answer to a member, with what they asked to be shown."""
+        with self._context.database.write(durable=False) as session:  # looking for who is named may recuse
+            values = self._answer_values(session, desk, member, answer, story, roster)
+        rendered = self._of(desk).render("answer", [member.language], values)
+        return entity(rendered.subject, rendered.text, (), padded=True)
+
+    def _answer_values(
+        self, session: Session, desk: Desk, member: Member, answer: Answer, story: Story | None, roster: Roster
+    ) -> dict[str, Any]:
+        at, vault = self._context.clock(), self._context.vault
+        told = [item.name for item in story.readers if item.id != member.id] if story else []
+        linked = overview.known_links(session, roster, story.case.id, member.id, at) if story else []
+        record = None
+        if story and answer.show:
+            found = overview.case_record(session, vault, roster, story.case.codename, member.id, at)
+            record = record_values(desk, roster, found)
+        listed = None
+        if answer.cases:
+            visible = overview.visible_cases(session, vault, roster, desk.id, member.id, at)
+            listed = [case_values(desk, roster, overview.case_line(case)) for case in visible]
+        return {
+            "desk": notices.desk_values(desk),
+            "case": story.case.codename if story else "",
+            "refusal": answer.refusal,
+            "done": notices.done_values(overview.visible_to(answer.done, {row.id for row in linked}), roster),
+            "withdrawn": answer.withdrawn,
+            "wrote": answer.wrote,
+            "told": told,
+            "in_plain": answer.in_plain,
+            "help": answer.help,
+            "record": record,
+            "cases": listed,
+            "outcomes": list(desk.outcomes),
+            "fields": [{"name": name, "what": what} for name, what in FIELDS.items()],
+        }
+
+    def plain(self, desk: Desk, kind: str, member: Member | None, reason: str = "") -> Rendered:
+        """A note without content: to a member about their key, or to the operator."""
+        if member is None:
+            return self._of(desk).render(kind, [], {"desk": notices.desk_values(desk)})
+        return self._of(desk).render(kind, [member.language], notices.member_values(desk, member, reason))
+
+    def _of(self, desk: Desk) -> Templates:
+        if desk.id not in self._templates:
+            self._templates[desk.id] = templates_of(self._context.config, desk)
+        return self._templates[desk.id]
+
+
+def case_values(desk: Desk, roster: Roster, line: overview.JSON) -> dict[str, str]:
+    """A case in a list, as it is shown."""
+    received = from_text(line["received_at"]).astimezone(desk.zone).date().isoformat()
+    assignee = name_of(roster, line["assignee"]) if line["assignee"] else ""
+    return {
+        "codename": line["codename"], "state": line["state"], "received": received, "assignee": assignee,
+        "deadline": line["deadline"],
+    }  # fmt: skip
+
+
+def record_values(desk: Desk, roster: Roster, record: overview.JSON) -> dict[str, Any]:
+    """The record of a case, as it is shown."""
+    return {
+        **case_values(desk, roster, record),
+        "outcome": record["outcome"],
+        "on_hold": record["on_hold"],
+        "links": record["links"],
+        "fields": [{"name": name, "value": value} for name, value in record["fields"].items()],
+        "messages": [
+            {
+                "at": shown_time(desk, from_text(message["at"])),
+                "author": name_of(roster, message["author"]),
+                "direction": message["direction"],
+                "text": message["text"],
+                "failure": message["failure"],
+                "files": [item["name"] for item in message["attachments"]],
+                "done": [
+                    {**item, "subject": name_of(roster, item["subject"])}
+                    if item["verb"] in notices.OF_MEMBERS
+                    else item
+                    for item in message["done"]
+                ],
+            }
+            for message in record["messages"]
+        ],
+    }

@@ -1,0 +1,142 @@
+"""Who should have a notice now, worked out each time that it is taken up. Works within a transaction.
+
+Every list of readers comes from `store.access`; what is here only takes people off it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session
+
+from mailer.notices import AUDIENCE, Story
+from store import answers, cases, outbox, patterns, withholding
+from store.access import may_know, readers
+from store.answers import Answer
+from store.context import Context
+from store.outbox import Claim
+from store.people import Roster
+
+ABOUT_A_MESSAGE = frozenset({"message", "note", "reply", "acknowledge", "acknowledge-held"})
+
+NO_ANSWER = Answer()
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Who should have a notice, by id, in order of sending; and for an answer, what it says."""
+
+    ids: tuple[str, ...]
+    answer: Answer = NO_ANSWER
+
+
+def story_of(session: Session, context: Context, claim: Claim, roster: Roster) -> Story:
+    """The case that a notice tells of, screened for members who are new."""
+    vault, at = context.vault, context.clock()
+    row = cases.row_by_id(session, claim.case_id or "")
+    withholding.screen(session, vault, roster, row, at)
+    case = cases.case_of(session, row)
+    subject = claim.subject_id if claim.kind in ABOUT_A_MESSAGE else None
+    message = cases.message(session, vault, row.id, subject)
+    return Story(case, cases.facts(vault, row), readers(case, roster, at), roster, message)
+
+
+def audience_of(session: Session, context: Context, claim: Claim, roster: Roster, story: Story | None) -> Audience:
+    """Who should have a notice now."""
+    audience = AUDIENCE[claim.kind]
+    if audience == "readers" and story is not None:
+        return Audience(_readers(session, context, claim, roster, story))
+    if audience == "reporter" and story is not None:
+        return Audience(("reporter",) if _may_be_written_to(roster, story) else ())
+    if audience == "asker":
+        return _asker(session, context, claim, roster, story)
+    if audience == "member":
+        member = claim.subject_id or ""
+        waits = _something_waits_for(session, context, claim.desk, member, roster)
+        return Audience((member,) if waits else ())
+    return Audience(("operator",) if _operator_may_be_told(context, roster, story) else ())
+
+
+def known_others(
+    session: Session, context: Context, roster: Roster, member: str, mentioned: Iterable[str]
+) -> frozenset[str]:
+    """Which of the other cases (ids) that a notice mentions a member may know of."""
+    return frozenset(item for item in mentioned if _knows(session, roster, item, member, context.clock()))
+
+
+def mentioned_in(claim: Claim, story: Story | None, answer: Answer = NO_ANSWER) -> frozenset[str]:
+    """The other cases (ids) that a notice mentions."""
+    if claim.kind in (patterns.FIRST, patterns.SECOND):
+        return frozenset({claim.subject_id or ""})
+    done = story.message.body.done if claim.kind == "note" and story and story.message else answer.done
+    return frozenset(item.other_case for item in done if item.other_case)
+
+
+def told_of_pattern(session: Session, context: Context, claim: Claim, roster: Roster, member: str) -> bool:
+    """Whether a reader of one case is told that another concerns the same person: never one who is recused from that.
+
+    Those who know both are told once, by the notice of the first case.
+    """
+    row = cases.row_by_id(session, claim.subject_id or "")
+    if row.wrapped_key is None:
+        return False
+    withholding.screen(session, context.vault, roster, row, context.clock())
+    other = cases.case_of(session, row)
+    if member in other.recused:
+        return False
+    return claim.kind == patterns.FIRST or not may_know(other, roster, member, context.clock())
+
+
+def _readers(session: Session, context: Context, claim: Claim, roster: Roster, story: Story) -> tuple[str, ...]:
+    if not story.readers:
+        outbox.enqueue_once(session, "case-waits", claim.desk, context.clock(), case_id=claim.case_id)
+    skipped = {claim.subject_id}
+    if claim.kind == "note" and story.message is not None:
+        skipped.add(story.message.author)
+    ids = [member.id for member in story.readers if member.id not in skipped]
+    if claim.kind in (patterns.FIRST, patterns.SECOND):
+        ids = [item for item in ids if told_of_pattern(session, context, claim, roster, item)]
+    return tuple(ids)
+
+
+def _may_be_written_to(roster: Roster, story: Story) -> bool:
+    """Whether there is an address, and it is not that of a member who is withheld by now."""
+    address = story.reporter.casefold()
+    return bool(address) and all(
+        member.email.casefold() != address for member in roster.members if member.id in story.case.recused
+    )
+
+
+def _asker(session: Session, context: Context, claim: Claim, roster: Roster, story: Story | None) -> Audience:
+    """The member whom an answer is for; nobody, when it is about a case that they may no longer know of."""
+    found = answers.read(session, context.vault, claim.subject_id or "")
+    if found is None or roster.get(found[0]) is None:
+        return Audience(())
+    member, answer = found
+    knows = story is None or may_know(story.case, roster, member, context.clock())
+    return Audience((member,) if knows else (), answer)
+
+
+def _knows(session: Session, roster: Roster, case_id: str, member: str, at: datetime) -> bool:
+    row = cases.row_by_id(session, case_id)
+    return row.wrapped_key is not None and may_know(cases.case_of(session, row), roster, member, at)
+
+
+def _something_waits_for(session: Session, context: Context, desk: str, member: str, roster: Roster) -> bool:
+    """Whether a member whose key has trouble still may know of anything that is held for it.
+
+    One who was recused meanwhile is not even told that something waits.
+    """
+    held = outbox.cases_held_for(session, desk, member)
+    return any(item is None or _knows(session, roster, item, member, context.clock()) for item in held)
+
+
+def _operator_may_be_told(context: Context, roster: Roster, story: Story | None) -> bool:
+    """The operator may be a member too: one who is recused is told nothing in either role."""
+    address = context.config.operator.address.casefold()
+    recused = story.case.recused if story else frozenset()
+    return bool(address) and all(
+        member.email.casefold() != address for member in roster.members if member.id in recused
+    )
