@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from desk import cli_cases, logs, show
+from desk import cli_cases, cli_deeds, logs, show
 from desk.options import ConfigOption, JsonOption, opened
 from store.config import load
 from store.errors import ConfigError, OmbudError, TryLater
@@ -22,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+cli_deeds.add_to(cli_cases.cases_app)
 app.add_typer(cli_cases.cases_app, name="case")
 app.add_typer(cli_cases.outbox_app, name="outbox")
 app.add_typer(cli_cases.roster_app, name="roster")
@@ -123,8 +124,8 @@ def deliver(
         if len(raw) > limit:
             _complain("the mail is larger than listener.size_limit", EX_DATAERR)
         for receipt in receiver.receive(Envelope(raw, sender, tuple(recipients))):
-            line = {"outcome": receipt.outcome, "case": receipt.codename}
-            show.print_json_line(line) if as_json else print(f"{receipt.outcome} {receipt.codename}")
+            line = {"outcome": receipt.outcome, "case": receipt.codename or "-"}
+            show.print_json_line(line) if as_json else print(f"{line['outcome']} {line['case']}")
 
 
 @app.command()

@@ -9,9 +9,8 @@ import typer
 
 from desk import logs, show
 from desk.options import AsOption, ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
-from store import cases, outbox, overview, withholding
+from store import outbox, overview
 from store.config import load
-from store.context import Context
 from store.errors import ConfigError
 from store.keyring import open_keyring
 from store.local import find
@@ -55,22 +54,6 @@ def case_show(
     show.print_json(record) if as_json else show.print_case(record)
 
 
-@cases_app.command("recuse")
-def case_recuse(
-    codename: str, member: str, config: ConfigOption = None, by: ByOption = None, as_json: JsonOption = False
-) -> None:
-    """Withhold a case from a member: as the operator, as the member themself, or as another reader."""
-    with opened(config) as context, context.database.write() as session:
-        roster = _roster_of(context, codename)
-        fresh = withholding.recuse_by_hand(
-            session, context.vault, roster, codename, member, by or "operator", context.clock()
-        )
-    said = "is withheld from" if fresh else "was withheld already from"
-    show.print_json({"codename": codename, "member": member, "recused": True, "new": fresh}) if as_json else print(
-        f"{codename} {said} {member}."
-    )
-
-
 @cases_app.command("reopen")
 def case_reopen(codename: str, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Try again to open a held mail, for example when an old key of the desk was brought back."""
@@ -82,22 +65,6 @@ def case_reopen(codename: str, config: ConfigOption = None, as_json: JsonOption 
         show.print_json({"codename": codename, "opened": done})
     else:
         print(f"{codename} is open; its readers are told." if done else f"{codename} still cannot be opened.")
-
-
-@cases_app.command("reinstate")
-def case_reinstate(
-    codename: str, member: str, config: ConfigOption = None, by: ByOption = None, as_json: JsonOption = False
-) -> None:
-    """Agree that a member may come back to a case. Two different readers must, unless the operator had withheld it."""
-    with opened(config) as context, context.database.write() as session:
-        roster = _roster_of(context, codename)
-        missing = withholding.reinstate(
-            session, context.vault, roster, codename, member, by or "operator", context.clock()
-        )
-    if as_json:
-        show.print_json({"codename": codename, "member": member, "reinstated": missing == 0, "votes_missing": missing})
-    else:
-        print(f"{member} is back on {codename}." if missing == 0 else f"Noted; {missing} more reader must agree.")
 
 
 @outbox_app.command("list")
@@ -170,13 +137,3 @@ def _moment(day: str, roster: Roster) -> datetime:
         return datetime.combine(datetime.fromisoformat(day).date(), time(12), roster.zone or UTC)
     except ValueError:
         raise ConfigError(f"--at: '{day}' is not a date such as 2026-01-31.") from None
-
-
-def _roster_of(context: Context, codename: str) -> Roster:
-    """The roster of the desk that a case is at."""
-    with context.database.read() as session:
-        row = cases.find_row(session, codename)
-    desk = next((desk for desk in context.config.desk if row is not None and desk.id == row.desk), None)
-    if desk is None:
-        raise cases.no_such_case(codename)
-    return context.roster(desk)

@@ -118,9 +118,19 @@ def print_case(record: JSON) -> None:
     withheld = ", ".join(f"{item['member']} ({item['source']})" for item in record["recused"]) or "nobody"
     console.print(Text(f"{record['codename']}  {record['state']}  {record['received_at']}", style="bold"))
     console.print(f"readers:  {', '.join(record['readers']) or 'nobody'}\nwithheld: {withheld}")
+    console.print(f"assigned: {record['assignee'] or 'nobody'}\ndeadline: {record['deadline'] or 'none'}")
+    if record["outcome"] or record["on_hold"]:
+        console.print(f"outcome:  {record['outcome'] or '-'}{'   (on hold)' if record['on_hold'] else ''}")
+    if record["links"]:
+        console.print(f"linked:   {', '.join(record['links'])}")
+    for name, value in record["fields"].items():
+        console.print(f"{name}: {value}")
     for message in record["messages"]:
         signature = message["signature"]
-        console.print(Text(f"\n{message['direction']}  {message['at']}  {message['from']}", style="bold"))
+        head = f"\n{message['direction']}  {message['at']}  {message['author']}  {message['from']}"
+        console.print(Text(head, style="bold"))
+        for item in message["done"]:
+            console.print(f"- {item['verb']} {item['subject']} {item['text']}".rstrip())
         console.print(
             f"subject:    {message['subject']}\nencryption: {message['encryption']}   signature: {signature['status']} {signature['fingerprint'] or ''}"
         )

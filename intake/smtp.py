@@ -90,7 +90,7 @@ class Handler:
     def _said(self, receipts: Sequence[Receipt]) -> str:
         if not self._private or not receipts:
             return "Kept"
-        return f"{receipts[0].outcome} {receipts[0].codename}"
+        return f"{receipts[0].outcome} {receipts[0].codename or '-'}"
 
 
 class _Limits:

@@ -202,11 +202,8 @@ class TeamMail:
         scene = self.scene
         text = own_text(commands.rest)
         arrival = self._arrival(session, row, commands, text)
-        done = deeds.perform(session, scene, row, commands.deeds)
-        if arrival.direction == "out" or text or done or arrival.attachments:
-            body = replace(arrival.body, done=done)
-            conversation.note(session, scene.vault, row, replace(arrival, body=body))
-        elif not commands.asks:
+        done = conversation.act(session, scene, row, commands.deeds, arrival)
+        if not (done or text or arrival.attachments or commands.asks):
             raise NotAllowed(EMPTY)
         if deeds.withdraws(scene, commands.deeds):
             self._answer(session, Answer(withdrawn=True, in_plain=answer.in_plain), None)

@@ -6,13 +6,14 @@ Works within a transaction that the caller opened.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from sqlmodel import Session
 
-from store import audit, cases, outbox, patterns, recusals
-from store.deeds import Scene
+from store import audit, cases, deeds, outbox, patterns, recusals
+from store.deeds import Deed, Scene
 from store.errors import NotAllowed
 from store.models import CaseRow
 from store.names import who_is_named, words
@@ -105,6 +106,17 @@ def learned(before: Facts, arrival: Arrival) -> Facts:
     if now.reporter_key and now.reporter_fingerprint != before.reporter_fingerprint:
         return replace(known, new_key=now.reporter_key, new_fingerprint=now.reporter_fingerprint)
     return known
+
+
+def act(session: Session, scene: Scene, row: CaseRow, wanted: Sequence[Deed], arrival: Arrival) -> tuple[Done, ...]:
+    """Do what a reader (or the operator) asks for, and keep what they wrote with it; what was done.
+
+    Either may be missing. Raises Refused naming the line that cannot be done.
+    """
+    done = deeds.perform(session, scene, row, wanted)
+    if done or arrival.body.text or arrival.attachments:
+        note(session, scene.vault, row, replace(arrival, body=replace(arrival.body, done=done)))
+    return done
 
 
 def note(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:

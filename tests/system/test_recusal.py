@@ -15,6 +15,7 @@ from desk.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
 from store.access import readers
 from store.errors import NoSuchCase
 from tests.conftest import Desk, DeskMaker
+from tests.talk import read
 
 IDS = ("ada", "bo", "chidi", "dana", "eunji")
 NAMES = {
@@ -167,13 +168,15 @@ def test_two_readers_may_bring_a_named_member_back_but_never_one_the_reporter_ex
     assert reinstate("bo")[0] == 1
     assert reinstate("bo", "--by", "bo") == (1, f"ombud: There is no case '{name}'.\n")
     assert reinstate("bo", "--by", "chidi") == (1, f"ombud: There is no case '{name}'.\n")
-    assert "1 more" in reinstate("bo", "--by", "ada")[1]
-    assert "1 more" in reinstate("bo", "--by", "ada")[1], "the same reader twice is one voice"
+    assert "one more" in reinstate("bo", "--by", "ada")[1]
+    assert "one more" in reinstate("bo", "--by", "ada")[1], "the same reader twice is one voice"
     desk.clock.forward(hours=1)
-    assert desk.mail_out() == []
+    assert {item.recipient for item in desk.mail_out()} == {team[3].email, team[4].email}, "the others hear of it"
     assert "is back" in reinstate("bo", "--by", "dana")[1]
     desk.clock.forward(hours=1)
-    assert [item.recipient for item in desk.mail_out()] == [team[1].email]
+    told = [read(team[1], item).split("\n")[0] for item in desk.mail_out() if item.recipient == team[1].email]
+    assert len(told) == 4, "the report, and what was said since"
+    assert sum("new report" in subject for subject in told) == 1
     for by in ((), ("--by", "ada"), ("--by", "dana")):
         code, said = reinstate("chidi", *by)
         assert code == 1
