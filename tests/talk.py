@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+from email.header import decode_header, make_header
 from email.message import Message
 
 from desk.rehearsal import Delivered, Person, Rehearsal, pgp_mime, plain_mail, text_entity
@@ -54,7 +55,8 @@ def read(person: Person, item: Delivered) -> str:
     texts = [part for part in inside.walk() if part.get_content_type() == "text/plain" and not part.get_filename()]
     octets = texts[0].get_payload(decode=True) if texts else b""
     assert isinstance(octets, bytes)
-    return f"{inside['Subject']}\n{octets.decode()}".replace("\r\n", "\n")
+    subject = " ".join(str(make_header(decode_header(inside["Subject"] or ""))).split())
+    return f"{subject}\n{octets.decode()}".replace("\r\n", "\n")
 
 
 def headers(item: Delivered) -> Message:
