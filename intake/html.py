@@ -6,6 +6,7 @@ import lxml.html
 from inscriptis import get_text
 from inscriptis.css_profiles import CSS_PROFILES
 from inscriptis.model.config import ParserConfig
+from lxml import etree
 
 from intake.message import clean
 
@@ -21,7 +22,16 @@ def html_to_text(html: str) -> str | None:
     body = html.split("?>", 1)[-1] if html.lstrip().startswith("<?xml") else html
     try:
         return clean(get_text(_with_marked_quotes(body), _SETTINGS)).strip() + "\n"
-    except (ValueError, RecursionError, AssertionError, AttributeError, IndexError, KeyError, TypeError):
+    except (
+        etree.LxmlError,
+        ValueError,
+        RecursionError,
+        AssertionError,
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+    ):
         return None
 
 
