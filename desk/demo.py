@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from desk.rehearsal import PEOPLE, Delivered, Person, Rehearsal, make_person, pgp_mime, plain_mail, text_entity
+from desk.demo_talk import play_conversation
+from desk.rehearsal import PEOPLE, Delivered, Person, Rehearsal, make_person, pgp_mime, plain_mail, text_entity, text_of
 
 WITHHELD = "bo"
 REPORTERS = "@reporter.example"
@@ -123,6 +124,7 @@ def _play(console: Console, play: Rehearsal, team: list[Person], reporter: Perso
     console.print(table)
     _show_mailboxes(console, play, team)
     faults += _show_reporter(console, play, reporter)
+    faults += play_conversation(console, play, withheld)
     return faults
 
 
@@ -176,21 +178,16 @@ def _show_mailboxes(console: Console, play: Rehearsal, team: list[Person]) -> No
         ")",
         sep="",
     )
-    inside = email.message_from_bytes(team[0].opens(first.mail) or b"")
+    protected = team[0].opens(first.mail) or b""
+    inside = email.message_from_bytes(protected)
     console.print(
         Text(
-            f"\nSubject: {make_header(decode_header(inside['Subject'] or ''))}\n\n{_text(inside)}".replace(
+            f"\nSubject: {make_header(decode_header(inside['Subject'] or ''))}\n\n{text_of(protected)}".replace(
                 "\n", "\n    "
             ),
             "dim",
         )
     )
-
-
-def _text(inside: email.message.Message) -> str:
-    part = next((part for part in inside.walk() if part.get_content_type() == "text/plain"), None)
-    octets = part.get_payload(decode=True) if part else b""
-    return octets.decode().replace("\r\n", "\n") if isinstance(octets, bytes) else ""
 
 
 def _show_reporter(console: Console, play: Rehearsal, reporter: Person) -> list[str]:

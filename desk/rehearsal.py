@@ -287,6 +287,13 @@ def text_entity(text: str, subject: str = "") -> bytes:
     return f"Content-Type: text/plain; charset=utf-8{protected}\nContent-Transfer-Encoding: 8bit\n\n{text}\n".encode()
 
 
+def text_of(mail: bytes) -> str:
+    """The first text in a mail or an opened entity, without its files."""
+    parts = [part for part in email.message_from_bytes(mail).walk() if part.get_content_type() == "text/plain"]
+    octets = parts[0].get_payload(decode=True) if parts else b""
+    return octets.decode().replace("\r\n", "\n") if isinstance(octets, bytes) else ""
+
+
 def ciphertext(mail: bytes) -> bytes | None:
     """The armored message in a PGP/MIME mail."""
     start = mail.find(b"-----BEGIN PGP MESSAGE-----")

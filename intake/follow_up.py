@@ -41,11 +41,14 @@ def place_of(context: Context, opened: Opened) -> Place:
     """Where a mail belongs, by the address that it went to, a tag in its subject, or the mails that it answers."""
     desk, vault = opened.job.desk, context.vault
     token = opened.job.asked.token or _tag(opened)
+    answered = referred(opened.mail)
+    if token is None and not answered:
+        return Place("reporter", None)
     with context.database.read() as session:
         if token is not None:
             row = threads.find(session, vault, desk.id, token)
             return Place(token.side, row, token.side == "team" and row is None, True)
-        found = threads.find_by_ids(session, vault, desk.id, referred(opened.mail))
+        found = threads.find_by_ids(session, vault, desk.id, answered)
     return Place(found.side, found.row, False, True) if found else Place("reporter", None)
 
 

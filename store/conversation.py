@@ -39,6 +39,8 @@ def join(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
     if row.state == "closed" and arrival.author == "reporter" and arrival.notices:
         row.state, row.outcome = "acknowledged", None
         done.append(Done("state", "acknowledged"))
+    elif row.state in ("held", "automatic") and arrival.notices and not arrival.body.failure:
+        row.state = "new"
     if row.assignee in {recusal.member for recusal in fresh}:
         row.assignee = None
     cases.set_facts(vault, row, learned(cases.facts(vault, row), arrival))

@@ -24,7 +24,7 @@ def forms(value: str) -> list[str]:
 
     A name is its words in alphabetical order, folded: "Müller, Jo" and "jo muller" differ in nothing else.
     """
-    found = []
+    found = [" ".join(sorted(words(value)))] if re.fullmatch(r"\s*\S+\s*,\s*\S+\s*", value) else []
     for piece in re.split(r"[,;/()<>\n\u3001\uff0c]|\s(?:and|und|y|et|e|aka)\s", value):
         piece = piece.strip().strip("\"'")
         if re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", piece):

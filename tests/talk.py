@@ -6,7 +6,7 @@ import email
 from email.header import decode_header, make_header
 from email.message import Message
 
-from desk.rehearsal import Delivered, Person, Rehearsal, pgp_mime, plain_mail, text_entity
+from desk.rehearsal import Delivered, Person, Rehearsal, pgp_mime, plain_mail, text_entity, text_of
 from tests.conftest import Desk
 
 ADDRESS = "conduct@desk.example"
@@ -52,11 +52,8 @@ def read(person: Person, item: Delivered) -> str:
     """What a mail says to somebody: subject and text of the protected part, or of a mail in plain."""
     opened = person.opens(item.mail)
     inside = email.message_from_bytes(opened if opened is not None else item.mail)
-    texts = [part for part in inside.walk() if part.get_content_type() == "text/plain" and not part.get_filename()]
-    octets = texts[0].get_payload(decode=True) if texts else b""
-    assert isinstance(octets, bytes)
     subject = " ".join(str(make_header(decode_header(inside["Subject"] or ""))).split())
-    return f"{subject}\n{octets.decode()}".replace("\r\n", "\n")
+    return f"{subject}\n{text_of(opened if opened is not None else item.mail)}"
 
 
 def headers(item: Delivered) -> Message:

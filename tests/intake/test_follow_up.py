@@ -266,3 +266,14 @@ def test_a_form_in_a_report_fills_the_record_and_none_is_needed(desk: Desk, team
     }  # fmt: skip
     other, _ = opened(desk, "Just words.")
     assert desk.case(other)["fields"] == {}
+
+
+def test_a_held_case_is_held_no_more_when_its_reporter_writes_so_that_it_opens(
+    desk: Desk, team: list[Person], sam: Person, stranger: Person
+) -> None:
+    held = desk.receive(pgp_mime(text_entity("x"), stranger.public_key, sam.keyring))
+    assert held.outcome == "held"
+    address = reply_to(acknowledgement(desk.mail_out()))
+    assert desk.receive(plain_mail("Once more, in plain."), address).codename == held.codename
+    assert desk.case(held.codename)["state"] == "new"
+    assert "Once more, in plain." in to(team[0], desk.mail_out())[0]
