@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlmodel import Session
 
@@ -29,10 +30,14 @@ FIRST_KEY = "a key came with this mail ({new}); replies are encrypted to it from
 
 @dataclass(frozen=True)
 class Place:
-    """Where a mail says that it belongs. `unknown_team`: by a token of the team's side whose case there is not."""
+    """Where a mail says that it belongs. `unknown_team`: by a token of the team's side whose case there is not.
+
+    `recipient` is the member whose notice it answers, if it answers one.
+    """
 
     side: Side
     row: CaseRow | None
+    recipient: str = ""
     unknown_team: bool = False
     found: bool = False
 
@@ -47,9 +52,9 @@ def place_of(context: Context, opened: Opened) -> Place:
     with context.database.read() as session:
         if token is not None:
             row = threads.find(session, vault, desk.id, token)
-            return Place(token.side, row, token.side == "team" and row is None, True)
+            return Place(token.side, row, "", token.side == "team" and row is None, True)
         found = threads.find_by_ids(session, vault, desk.id, answered)
-    return Place(found.side, found.row, False, True) if found else Place("reporter", None)
+    return Place(found.side, found.row, found.recipient, False, True) if found else Place("reporter", None)
 
 
 def _tag(opened: Opened) -> Token | None:
@@ -108,6 +113,27 @@ class FollowUp:
         if not (wanted and to and desk.acknowledge and may_reply(session, self.context, desk, to)):
             return arrival
         return replace(arrival, notices=(*arrival.notices, "acknowledge-held" if failed else "acknowledge"))
+
+
+@dataclass(frozen=True)
+class MachineToTeam:
+    """What a program answers to a notice: an absence note, or that a reader cannot be reached.
+
+    It says nothing on the case, and who has it sent is no reporter: it is kept apart. That a reader's mail server gave
+    up is told to the others.
+    """
+
+    opened: Opened
+    place: Place
+    at: datetime
+    otherwise: Plan
+
+    def carry_out(self, session: Session) -> tuple[Outcome, str]:
+        """Keep it."""
+        row, member = self.place.row, self.place.recipient
+        if row is not None and member and is_failure(self.opened.mail):
+            outbox.enqueue_once(session, "bounced", row.desk, self.at, case_id=row.id, subject_id=member)
+        return self.otherwise.carry_out(session)
 
 
 def as_follow_up(arrival: Arrival, known: Facts, first_signer: str | None) -> Arrival:

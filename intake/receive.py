@@ -16,6 +16,7 @@ from sqlmodel import Session
 from intake import directives, follow_up, team
 from intake.arrival import Envelope, Job, Opened, arrival_of, open_job, unreadable
 from intake.directives import Asked
+from intake.follow_up import Place
 from intake.message import read_mail, without_trace
 from intake.open import OpenedMail
 from intake.plan import Outcome, Plan, may_reply
@@ -71,7 +72,8 @@ class Receiver:
         def read(job: Job) -> Plan:
             mail = read_mail(job.envelope.raw)
             body = Body(sender=mail.sender_text, outside_subject=mail.subject, failure=why, date=mail.date)
-            return self._new_case(job, arrival_of(self._context, Opened(job, mail, OpenedMail(body))))
+            opened = Opened(job, mail, OpenedMail(body))
+            return self._from_outside(opened, follow_up.place_of(self._context, opened))
 
         return self._receive_at(desk, asked, envelope, read)
 
@@ -173,15 +175,21 @@ class Receiver:
 
     def _open(self, job: Job) -> Plan:
         """Open a mail, and find out what it is: a member's word, more on a case, or a new case."""
-        context = self._context
-        opened = open_job(context, job)
-        place = follow_up.place_of(context, opened)
-        if member := team.speaker(context, opened, place):
-            return team.TeamMail(context, opened, place, member)
-        new_case = self._new_case(opened.job, arrival_of(context, opened), answered=not place.unknown_team)
-        if place.row is not None:
-            return follow_up.FollowUp(context, opened, place.row.id, new_case.arrival, new_case)
-        return new_case
+        opened = open_job(self._context, job)
+        place = follow_up.place_of(self._context, opened)
+        member = team.speaker(self._context, opened, place)
+        if member is not None:
+            return team.TeamMail(self._context, opened, place, member)
+        return self._from_outside(opened, place)
+
+    def _from_outside(self, opened: Opened, place: Place) -> Plan:
+        context, arrival = self._context, arrival_of(self._context, opened)
+        new_case = self._new_case(opened.job, arrival, answered=not place.unknown_team)
+        if place.row is None:
+            return new_case
+        if place.side == "team" and arrival.state == "automatic":
+            return follow_up.MachineToTeam(opened, place, arrival.at, new_case)
+        return follow_up.FollowUp(context, opened, place.row.id, arrival, new_case)
 
     def _new_case(self, job: Job, arrival: Arrival, *, answered: bool = True) -> NewCase:
         return NewCase(self._context, job, arrival, answered)

@@ -21,7 +21,7 @@ from intake.open import OUTSIDE_NOTE, UNSIGNED_NOTE
 from intake.pieces import is_public_key
 from intake.plan import Outcome, may_reply
 from intake.quotes import own_text
-from intake.triage import is_one_of
+from intake.triage import is_one_of, what_kind
 from store import answers, cases, conversation, deeds, threads, withholding
 from store.access import may_know
 from store.answers import Answer
@@ -59,6 +59,8 @@ def speaker(context: Context, opened: Opened, place: Place) -> Member | None:
     On the team's side that is whoever signed or claims to have written. A member may be a reporter as well: on the
     reporter's side, and to the desk's own address, only a signed mail that is clearly about a case is meant.
     """
+    if what_kind(opened.mail, opened.job.envelope.sender) == "reply-by-machine":
+        return None  # an absence note is no word on a case, and is never answered (RFC 3834)
     signed = _signer(opened)
     if place.found and place.side == "team":
         return signed or _claimed(opened)
@@ -152,31 +154,35 @@ class TeamMail:
     def _case(self, session: Session) -> CaseRow | None:
         """The case that the signed part names; None for a mail that needs none. Raises NotAllowed."""
         job, vault, text = self.opened.job, self.context.vault, self.opened.content.body.text
-        found: set[str | None] = set()
+        rows: list[CaseRow | None] = []
         if name := named_case(text):
-            found = {_id(cases.find_row(session, name))}
+            rows = [cases.find_row(session, name)]
         else:
             tokens = threads.team_tokens(text)
             for address in self.opened.content.signed_recipients:
                 meant = desk_of(address, (job.desk,))
                 if meant and meant[1].token and meant[1].token.side == "team":
                     tokens.append(meant[1].token)
-            found = {_id(threads.find(session, vault, job.desk.id, token)) for token in tokens}
+            rows = [threads.find(session, vault, job.desk.id, token) for token in tokens]
             if subject := _CODENAME.search(_subject(self.opened)):
-                found.add(_id(cases.find_row(session, subject[1])))
-        if len(found) > 1:
-            raise NotAllowed(SEVERAL)
-        if not found:
+                rows.append(cases.find_row(session, subject[1]))
+        if not rows:
             self._require_no_case(text)
             return None
-        case_id = found.pop()
-        row = cases.row_by_id(session, case_id) if case_id else None
-        if row is None or row.desk != job.desk.id or row.wrapped_key is None:
+        # What the member may not know of counts as what there is not, also when several are named.
+        known = {row.id if row is not None and self._may_know(session, row) else "" for row in rows}
+        if len(known) > 1:
+            raise NotAllowed(SEVERAL)
+        if known == {""}:
             raise NotAllowed(NO_CASE)
-        withholding.screen(session, vault, job.roster, row, self.context.clock())
-        if not may_know(cases.case_of(session, row), job.roster, self.member.id, self.context.clock()):
-            raise NotAllowed(NO_CASE)
-        return row
+        return rows[0]
+
+    def _may_know(self, session: Session, row: CaseRow) -> bool:
+        roster, at = self.opened.job.roster, self.context.clock()
+        if row.desk != self.opened.job.desk.id or row.wrapped_key is None:
+            return False
+        withholding.screen(session, self.context.vault, roster, row, at)
+        return may_know(cases.case_of(session, row), roster, self.member.id, at)
 
     def _require_no_case(self, text: str) -> None:
         """Raise NotAllowed unless the mail only asks for what belongs to no case."""
@@ -247,10 +253,6 @@ class TeamMail:
     def _answer(self, session: Session, answer: Answer, row: CaseRow | None) -> None:
         vault, desk, at = self.context.vault, self.opened.job.desk, self.context.clock()
         answers.give(session, vault, desk.id, self.member.id, answer, at, row)
-
-
-def _id(row: CaseRow | None) -> str | None:
-    return row.id if row else None
 
 
 def _is_key(item: Attachment) -> bool:

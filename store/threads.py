@@ -37,10 +37,11 @@ class Token:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a mail belongs: a side, and a case if there is one."""
+    """Where a mail belongs: a side, and a case if there is one. `recipient` is whose mail it answers, if one of ours."""
 
     side: Side
     row: CaseRow | None
+    recipient: str = ""
 
 
 def token(vault: Vault, handle: str, side: Side) -> str:
@@ -91,19 +92,19 @@ def find_by_ids(session: Session, vault: Vault, desk: str, message_ids: Sequence
         .where(col(MessageRow.message_id_hash).in_(hashed), MessageRow.desk == desk)
         .order_by(col(MessageRow.at))
     ).all()
-    places: dict[str, tuple[Side, str | None]] = {
-        hashed[digest or ""]: ("reporter" if direction == "in" else "team", case_id)
+    places: dict[str, tuple[Side, str | None, str]] = {
+        hashed[digest or ""]: ("reporter" if direction == "in" else "team", case_id, "")
         for digest, direction, case_id in theirs
     }
     for message_id, recipient, case_id in ours:
         if recipient != "operator":
-            places[message_id] = ("reporter" if recipient == "reporter" else "team", case_id)
+            places[message_id] = ("reporter" if recipient == "reporter" else "team", case_id, recipient)
     for message_id in reversed(ids):
         if message_id in places:
-            side, case_id = places[message_id]
+            side, case_id, recipient = places[message_id]
             row = session.exec(select(CaseRow).where(CaseRow.id == case_id)).first() if case_id else None
             gone = row is not None and row.wrapped_key is None
-            return Place(side, None if gone else row)
+            return Place(side, None if gone else row, recipient)
     return None
 
 

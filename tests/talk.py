@@ -70,3 +70,14 @@ def say(desk: Desk, member: Person, text: str, codename: str = "", **options: ob
     """Have a member write, and what leaves the desk because of it."""
     desk.receive(member_mail(desk.play, member, text, codename, **options), sender=member.email)  # type: ignore[arg-type]
     return desk.mail_out()
+
+
+def failed_delivery(message_id: str, recipient: str, action: str = "failed") -> bytes:
+    """What a mail server says that gives up on a mail, or will try again (RFC 3464)."""
+    return (
+        "From: MAILER-DAEMON@mx.example\nTo: x\nSubject: Undelivered\nMIME-Version: 1.0\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="r"\n\n--r\n\nSorry.\n--r\n'
+        "Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n"
+        f"Final-Recipient: rfc822; {recipient}\nAction: {action}\nStatus: 5.1.1\n\n--r\n"
+        f"Content-Type: text/rfc822-headers\n\nMessage-ID: {message_id}\n\n--r--\n"
+    ).encode()

@@ -8,7 +8,7 @@ import pytest
 
 from desk.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
 from tests.conftest import Desk
-from tests.talk import headers, member_mail, read, say, to
+from tests.talk import failed_delivery, headers, member_mail, read, say, to
 
 SAM = "Sam <sam@reporter.example>"
 
@@ -171,20 +171,12 @@ def test_machines_that_answer_a_reply_wake_nobody_but_a_failed_delivery_is_told(
     away = plain_mail("I am away.", subject="Auto: Your message", extra="Auto-Submitted: auto-replied\n")
     assert desk.receive(away, reply.sender, sender="").outcome == "automatic"
     assert desk.mail_out() == []
-    failed = (
-        "From: MAILER-DAEMON@mx.example\nTo: x\nSubject: Undelivered\nMIME-Version: 1.0\n"
-        'Content-Type: multipart/report; report-type=delivery-status; boundary="r"\n\n--r\n\nSorry.\n--r\n'
-        "Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n"
-        "Final-Recipient: rfc822; sam@reporter.example\nAction: failed\nStatus: 5.1.1\n\n--r\n"
-        f"Content-Type: text/rfc822-headers\n\nMessage-ID: {reply.headers['Message-ID']}\n\n--r--\n"
-    )
-    assert (
-        desk.receive(failed.replace("Action: failed", "Action: delayed").encode(), reply.sender, sender="").outcome
-        == "automatic"
-    )
+    ours = str(reply.headers["Message-ID"])
+    delayed = failed_delivery(ours, "sam@reporter.example", "delayed")
+    assert desk.receive(delayed, reply.sender, sender="").outcome == "automatic"
     assert desk.mail_out() == []
     # Without the token in the address, what it returns leads to the case.
-    receipt = desk.receive(failed.encode(), sender="")
+    receipt = desk.receive(failed_delivery(ours, "sam@reporter.example"), sender="")
     assert (receipt.outcome, receipt.codename) == ("automatic", name)
     assert "could not be delivered" in to(team[0], desk.mail_out())[0]
 

@@ -7,7 +7,7 @@ import pytest
 from desk.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
 from store import threads
 from tests.conftest import Desk
-from tests.talk import headers, member_mail, read, say, signed_mail, to
+from tests.talk import failed_delivery, headers, member_mail, read, say, signed_mail, to
 
 NOTHING = "Your mail was not acted upon, and nothing of it was kept:"
 
@@ -343,69 +343,22 @@ def test_a_reply_to_who_wrote_sealed_does_not_go_in_plain_by_itself(
     assert "Hello." in read(sam, next(item for item in sent if item.recipient == "sam@reporter.example"))
 
 
-# --- how mail programs shape replies ---
-
-QUOTE = "> Somebody wrote\n> /state closed warning\n> /recuse bo\n"
-OUTLOOK = (
-    "________________________________\nFrom: Conduct Team <conduct@desk.example>\nSent: Friday\nTo: Ada\n"
-    "Subject: [conduct] x\n\n/state closed warning\n"
-)
-
-
-@pytest.mark.parametrize(
-    ("shape", "note", "state"),
-    [
-        (f"/state decided\n\nMy words.\n\nOn Fri, Nov 20, 2026, Conduct Team wrote:\n{QUOTE}", "My words.", "decided"),
-        (f"My words.\n\nAm 20.11.26 um 10:00 schrieb Conduct Team:\n{QUOTE}", "My words.", "new"),
-        (f"On Fri, Nov 20, 2026, Conduct Team wrote:\n{QUOTE}\n/state decided\n\nMy words.\n", "My words.", "decided"),
-        (f"{QUOTE}\nMy words.\n", "My words.", "new"),
-        (f"My words.\n\n{OUTLOOK}", "My words.", "new"),
-        (f"/state decided\nMy words.\n\n-----Original Message-----\n{OUTLOOK[33:]}", "My words.", "decided"),
-        ("My words.\n\n-- \nAda\n/state closed warning\n", "My words.", "new"),
-        ("My words.\n/state closed warning\n", "My words.\n/state closed warning", "new"),
-        (f"First.\n\n{QUOTE}\nSecond.\n", "First.\n\nSecond.", "new"),
-    ],
-    ids=["top", "top, German", "bottom", "bottom, bare", "Outlook", "Outlook, old", "signature", "below text", "between"],
-)  # fmt: skip
-def test_shapes_of_replies_in_plain_text(
-    desk: Desk, team: list[Person], name: str, shape: str, note: str, state: str
+def test_an_absence_note_of_a_member_is_neither_answered_nor_a_reason_to_recuse(
+    desk: Desk, team: list[Person], name: str
 ) -> None:
-    say(desk, team[0], shape, name)
+    ours = str(headers(desk.play.sink.to(team[1].email)[0])["Message-ID"])
+    extra = f"In-Reply-To: {ours}\nAuto-Submitted: auto-replied\n"
+    away = plain_mail("I am away.", f"Re: [conduct] {name}", f"Bo <{team[1].email}>", extra=extra)
+    assert desk.receive(away, sender="").outcome == "automatic"
+    assert desk.mail_out() == []
     record = desk.case(name)
-    assert (record["messages"][-1]["text"], record["state"]) == (note, state)
     assert record["recused"] == []
+    assert len(record["messages"]) == 1
 
 
-HTML = (
-    "<html><body>{}<p>My words.</p><div>On Fri, Nov 20, 2026, Conduct Team wrote:</div><blockquote><p>/state closed "
-    "warning</p><blockquote>/recuse bo</blockquote></blockquote></body></html>"
-)
-
-
-@pytest.mark.parametrize(
-    ("html", "state"),
-    [
-        (HTML.format("<p>/state decided</p>"), "decided"),
-        (HTML.format(""), "new"),
-        ("<blockquote>/state closed warning<br>/recuse bo</blockquote><p>My words.</p>", "new"),
-    ],
-)
-def test_shapes_of_replies_in_html(desk: Desk, team: list[Person], name: str, html: str, state: str) -> None:
-    subject = f"Subject: Re: [Conduct Team] {name}: new report\n"
-    entity = f"Content-Type: text/html; charset=utf-8\n{subject}\n{html}\n".encode()
-    say(desk, team[0], "", name, entity=entity)
-    record = desk.case(name)
-    assert (record["messages"][-1]["text"], record["state"]) == ("My words.", state)
-    assert record["recused"] == []
-
-
-def test_a_flowed_command_is_one_line(desk: Desk, team: list[Person], name: str) -> None:
-    entity = (
-        "Content-Type: text/plain; charset=utf-8; format=flowed; delsp=no\n"
-        f"Subject: Re: [Conduct Team] {name}: new report\n\n"
-        "/field what: a long story that was wrapped \nin the middle of it\n\nMy words \nflow.\n\n> quoted \n> text\n-- \nAda\n"
-    ).encode()
-    say(desk, team[0], "", name, entity=entity)
-    record = desk.case(name)
-    assert record["fields"]["what"] == "a long story that was wrapped in the middle of it"
-    assert record["messages"][-1]["text"] == "My words flow."
+def test_that_a_reader_cannot_be_reached_is_told_to_the_others(desk: Desk, team: list[Person], name: str) -> None:
+    ours = str(headers(desk.play.sink.to(team[1].email)[0])["Message-ID"])
+    assert desk.receive(failed_delivery(ours, team[1].email), sender="").outcome == "automatic"
+    sent = desk.mail_out()
+    assert [item.recipient for item in sent] == [person.email for person in team if person.id != "bo"]
+    assert "could not be delivered to Bo Lindqvist" in to(team[0], sent)[0]
