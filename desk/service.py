@@ -21,8 +21,9 @@ from intake.smtp import Listeners
 from mailer import render
 from mailer.delivery import Mailer
 from mailer.samples import sample_values
+from mailer.schedule import Schedule
 from mailer.seal import Sealer
-from store import attempts, outbox
+from store import answers, attempts, outbox
 from store.config import Config
 from store.context import Context, open_context, refresh_roster
 from store.errors import OmbudError
@@ -128,8 +129,9 @@ def poll_once(context: Context) -> list[dict[str, object]]:
             found.append({"mailbox": poller.title, "taken": passed.taken, "left": passed.left, "trouble": ""})
         except OmbudError as error:
             found.append({"mailbox": poller.title, "taken": 0, "left": 0, "trouble": str(error)})
-    _tick(context, Bell())
-    mailer = Mailer(context, Sealer(context.keyring))
+    sealer = Sealer(context.keyring)
+    _tick(context, Schedule(context, sealer), Bell())
+    mailer = Mailer(context, sealer)
     while mailer.run_once():
         pass
     mailer.close()
@@ -154,7 +156,8 @@ async def _serve(context: Context, *, listen: bool) -> None:
     with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1), thread_name_prefix="intake") as executor:
         receiver = Receiver(context, bell.ring)
         listeners = Listeners(context.config, receiver, executor)
-        _tick(context, bell)
+        schedule = Schedule(context, sealer)
+        _tick(context, schedule, bell)
         if listen:
             await listeners.open()
         for worker in workers:
@@ -165,7 +168,7 @@ async def _serve(context: Context, *, listen: bool) -> None:
         ]
         for watcher in watchers:
             watcher.start()
-        ticker = asyncio.create_task(_tick_on(context, bell, executor))
+        ticker = asyncio.create_task(_tick_on(context, schedule, bell, executor))
         log.info("ready", desks=[desk.id for desk in context.config.desk])
         await stopped.wait()
         log.info("stopping")
@@ -178,24 +181,28 @@ async def _serve(context: Context, *, listen: bool) -> None:
         await asyncio.sleep(0)
 
 
-async def _tick_on(context: Context, bell: Bell, executor: ThreadPoolExecutor) -> None:
+async def _tick_on(context: Context, schedule: Schedule, bell: Bell, executor: ThreadPoolExecutor) -> None:
     loop = asyncio.get_running_loop()
     forgotten = context.clock()
     while True:
         await asyncio.sleep(_TICK_SECONDS)
-        await loop.run_in_executor(executor, _tick, context, bell)
+        await loop.run_in_executor(executor, _tick, context, schedule, bell)
         if context.clock() - forgotten > _FORGET_EVERY:
             forgotten = context.clock()
             await loop.run_in_executor(executor, _forget, context)
 
 
-def _tick(context: Context, bell: Bell) -> None:
-    """Take note of rosters that changed and terms that began or ended."""
+def _tick(context: Context, schedule: Schedule, bell: Bell) -> None:
+    """Take note of rosters that changed and terms that began or ended; do what is due."""
     for desk in context.config.desk:
         try:
             refresh_roster(context, desk)
         except OmbudError as error:
             log.warning("the roster could not be looked at", desk=desk.id, reason=str(error))
+    try:
+        schedule.run()
+    except Exception as error:
+        log.error("what is due was not done", error=type(error).__name__)  # noqa: TRY400 - a traceback may hold content
     bell.ring()
 
 
@@ -203,5 +210,7 @@ def _forget(context: Context) -> None:
     try:
         with context.database.write(durable=False) as session:
             attempts.forget_old(session, context.clock())
+            longest = max(desk.signature_hours for desk in context.config.desk)
+            answers.forget_old(session, context.clock(), timedelta(hours=2 * longest))
     except OmbudError as error:
         log.warning("old notes were not cleared", reason=str(error))

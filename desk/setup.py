@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from store.config import load, plain_address
+from store.config import load
 from store.context import create_vault
 from store.database import Database
 from store.errors import ConfigError
 from store.keyring import Keyring, open_keyring
+from store.kinds import plain_address
 from store.local import CONFIG_NAME
 
 _MADE = (CONFIG_NAME, "roster.toml", "keys", "gnupg", "vault.asc", "ombud.sqlite3")
@@ -213,6 +214,14 @@ fingerprint = {fingerprint}
 # templates = "templates"               # a folder with texts of your own
 # extensions = true                     # false where conduct+anything@ is not delivered
 # signature_hours = 72                  # how old the signature under a member's mail may be
+# digest = "weekly@09:00"               # or daily@HH:MM, or off; by the desk's timezone
+# digest_when_empty = true              # so that nobody sees from outside whether there was anything
+# acknowledge_hours = 24                # after which a report must be answered; 0: no reminders
+# respond_days = 7
+# follow_up_days = 14
+# working_days = ""                     # a country as DE or US-CA: weekends and holidays do not count
+# retention_days = 730                  # after which closed cases are destroyed; 0: never
+# retention = {{ withdrawn = 90 }}        # days for single outcomes
 # outcomes = ["no-action", "warning"]   # what a case can be closed with
 
 # A mailbox at a provider that mail is taken from; see docs/mailbox.md.

@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlmodel import Session
 
-from mailer import notices
+from mailer import digest, notices
 from mailer.mime import entity
 from mailer.notices import Story, name_of, shown_time
+from mailer.padding import padded_length, stepped_length
 from mailer.render import Rendered, Templates, templates_of
 from store import cases, overview, threads
 from store.answers import Answer
@@ -35,7 +36,7 @@ class Contents:
         values = {**notices.case_values(desk, story, reference), **self._values(desk, claim, story, known)}
         rendered = self._of(desk).render(claim.kind, [language], values)
         with_files = claim.kind in ("report", "message", "note") and desk.notice == "full"
-        return entity(rendered.subject, rendered.text, self._files(story) if with_files else (), padded=True)
+        return entity(rendered.subject, rendered.text, self._files(story) if with_files else (), pad=padded_length)
 
     def _values(self, desk: Desk, claim: Claim, story: Story, known: Collection[str]) -> dict[str, Any]:
         if claim.kind in ("report", "message"):
@@ -46,6 +47,8 @@ class Contents:
             return notices.note_values(desk, story, known)
         if claim.kind == "bounced":
             return notices.bounced_values(story, claim.subject_id or "")
+        if claim.kind == "reminder":
+            return digest.reminder_values(desk, story, claim.subject_id or "")
         return {"other": self._codename(claim.subject_id or "") if known else ""}
 
     def _codename(self, case_id: str) -> str:
@@ -74,7 +77,7 @@ class Contents:
         with self._context.database.write(durable=False) as session:  # looking for who is named may recuse
             values = self._answer_values(session, desk, member, answer, story, roster)
         rendered = self._of(desk).render("answer", [member.language], values)
-        return entity(rendered.subject, rendered.text, (), padded=True)
+        return entity(rendered.subject, rendered.text, (), pad=padded_length)
 
     def _answer_values(
         self, session: Session, desk: Desk, member: Member, answer: Answer, story: Story | None, roster: Roster
@@ -105,6 +108,23 @@ class Contents:
             "outcomes": list(desk.outcomes),
             "fields": [{"name": name, "what": what} for name, what in FIELDS.items()],
         }
+
+    def for_one(self, desk: Desk, claim: Claim, member: Member, roster: Roster) -> bytes:
+        """The protected entity of what goes to one member because it is time. A digest is of one of a few lengths."""
+        values: dict[str, Any] = {"desk": notices.desk_values(desk), "member": member.name}
+        with self._context.database.write(durable=False) as session:  # looking for who is named may recuse
+            if claim.kind in ("digest", "welcome"):
+                values |= digest.digest_values(session, self._context, desk, roster, member)
+            if claim.kind in ("digest", "roster-warning"):
+                values |= digest.warning_values(self._context, desk, roster)
+        rendered = self._of(desk).render(claim.kind, [member.language], values)
+        files = [self._desk_key(desk)] if claim.kind == "welcome" else []
+        pad = stepped_length if claim.kind == "digest" else padded_length
+        return entity(rendered.subject, rendered.text, files, pad=pad)
+
+    def _desk_key(self, desk: Desk) -> Attachment:
+        key = self._context.keyring.export(desk.fingerprint, armored=True)
+        return Attachment(f"{desk.id}.asc", "text/plain", key)
 
     def plain(self, desk: Desk, kind: str, member: Member | None, reason: str = "") -> Rendered:
         """A note without content: to a member about their key, or to the operator."""

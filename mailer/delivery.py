@@ -18,6 +18,7 @@ from mailer import compose, notices, recipients
 from mailer.contents import Contents
 from mailer.mime import entity
 from mailer.packets import Part, armor
+from mailer.padding import padded_length
 from mailer.relay import NotTaken, Relay, RelayDown
 from mailer.render import Rendered
 from mailer.seal import Sealer
@@ -36,6 +37,14 @@ from store.records import Attachment
 _BATCH = 4
 _RETRY_SECONDS = 60.0
 _TELL_AGAIN = timedelta(days=7)
+
+# What stands outside says of what goes to one member no more than what kind of mail it is.
+_SUBJECTS = {
+    "digest": "[{}] digest",
+    "roster-warning": "[{}] roster",
+    "welcome": "[{}] welcome",
+    "goodbye": "[{}] goodbye",
+}
 
 log = structlog.get_logger("ombud.mailer")
 
@@ -132,8 +141,8 @@ class Mailer:
         audience = notices.AUDIENCE[work.claim.kind]
         if audience == "readers":
             self._to_readers(work)
-        elif audience == "asker":
-            self._to_asker(work, work.deliveries[0])
+        elif audience in ("asker", "one", "former"):
+            self._to_single(work, work.deliveries[0])
         elif audience == "reporter":
             self._to_reporter(work, work.deliveries[0])
         else:
@@ -152,13 +161,16 @@ class Mailer:
             made = self._contents.for_readers(work.desk, work.claim, work.story, language, known)
             self._send_sealed(work, made, group, by_id, known)
 
-    def _to_asker(self, work: _Work, row: DeliveryRow) -> None:
-        """An answer to a member."""
+    def _to_single(self, work: _Work, row: DeliveryRow) -> None:
+        """An answer to a member, or what a member gets because it is time."""
         member = work.roster.get(row.recipient)
-        if member is not None:
+        if member is None:
+            return
+        if notices.AUDIENCE[work.claim.kind] == "asker":
             made = self._contents.answer(work.desk, member, work.answer, work.story, work.roster)
-            known = self._known(work, member.id)
-            self._send_sealed(work, made, [member], {member.id: row}, known)
+        else:
+            made = self._contents.for_one(work.desk, work.claim, member, work.roster)
+        self._send_sealed(work, made, [member], {member.id: row}, self._known(work, member.id))
 
     def _known(self, work: _Work, member: str) -> frozenset[str]:
         if not work.others:
@@ -184,7 +196,11 @@ class Mailer:
             self._send(work, row, work.desk.address, member.email, mail, reader=member.id, known=known)
 
     def _sealed_mail(self, work: _Work, row: DeliveryRow, member: Member, part: Part) -> bytes:
-        subject, thread, domain = f"[{work.desk.id}]", "", work.desk.address.rpartition("@")[2]
+        subject, thread, domain = (
+            _SUBJECTS.get(work.claim.kind, "[{}]").format(work.desk.id),
+            "",
+            work.desk.address.rpartition("@")[2],
+        )
         if work.story is not None:
             subject = f"{subject} {work.story.case.codename}"
             thread = f"<{self._context.vault.digest('thread', work.story.case.id.encode())[:32]}@{domain}>"
@@ -226,7 +242,7 @@ class Mailer:
         self, desk: Desk, way: compose.Way, rendered: Rendered, files: Sequence[Attachment], key: bytes
     ) -> bytes | None:
         """Sealed to the key that came with the report; None when that key can't be used (any more)."""
-        inner = entity(rendered.subject, rendered.text, files, padded=True)
+        inner = entity(rendered.subject, rendered.text, files, pad=padded_length)
         try:
             armored = armor(self._context.keyring.seal_to_key(inner, key, desk.fingerprint))
         except KeyProblem:
@@ -242,7 +258,7 @@ class Mailer:
             if member is None:
                 return
             address, reason = member.email, self._sealer.key_trouble(member)
-            if not reason:  # it works again
+            if not reason and work.claim.kind != "key-replaced":  # it works again
                 self._sent.append(row.id)
                 return
         rendered = self._contents.plain(desk, work.claim.kind, member, reason)

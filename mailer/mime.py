@@ -6,7 +6,7 @@ import email.policy
 import mimetypes
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from email.charset import QP, Charset
 from email.encoders import encode_base64
 from email.header import Header
@@ -18,9 +18,10 @@ from email.utils import formataddr
 from functools import lru_cache
 from typing import Any
 
-from mailer.padding import filler, padded_length
+from mailer.padding import filler
 from store.records import Attachment
 
+Pad = Callable[[int], int]
 Headers = Sequence[tuple[str, str]]
 
 _CRLF = email.policy.compat32.clone(linesep="\r\n")
@@ -29,8 +30,8 @@ _UTF8 = Charset("utf-8")
 _UTF8.body_encoding = QP
 
 
-def entity(subject: str, text: str, files: Iterable[Attachment] = (), *, padded: bool) -> bytes:
-    """The protected entity: subject, text and files; when padded, of a length that tells little (RFC 9788)."""
+def entity(subject: str, text: str, files: Iterable[Attachment] = (), *, pad: Pad | None) -> bytes:
+    """The protected entity: subject, text and files; of the length that `pad` makes of its own (RFC 9788)."""
     whole = MIMEMultipart("mixed", boundary=_boundary(), policy=_CRLF)
     whole.set_param("protected-headers", "v1")
     whole["Subject"] = _encoded("Subject", subject)
@@ -41,7 +42,7 @@ def entity(subject: str, text: str, files: Iterable[Attachment] = (), *, padded:
     made = whole.as_bytes(policy=_CRLF)
     if not made.endswith(b"\r\n"):
         made += b"\r\n"
-    return made + filler(padded_length(len(made)) - len(made)) if padded else made
+    return made + filler(pad(len(made)) - len(made)) if pad else made
 
 
 def sealed_mail(headers: Headers, armored: bytes) -> bytes:
@@ -73,7 +74,7 @@ def _framed(headers: Headers, kind: str, first: bytes, head: bytes, body: bytes)
 def signable(subject: str, text: str, files: Sequence[Attachment] = ()) -> bytes:
     """An entity as it is signed: CRLF line ends, no trailing line end, nothing that a relay may change."""
     if files:
-        return entity(subject, text, files, padded=False).rstrip(b"\r\n")
+        return entity(subject, text, files, pad=None).rstrip(b"\r\n")
     part = _text_part(text)
     part["Subject"] = _encoded("Subject", subject)
     part.set_param("protected-headers", "v1")

@@ -12,7 +12,8 @@ from store.overview import visible_to
 from store.people import Member, Roster
 from store.records import Case, Done, Facts, Message, Source
 
-To = Literal["readers", "reporter", "asker", "member", "operator"]
+# `one` is a single member on duty, `former` one whose term ended; both are named by the notice.
+To = Literal["readers", "reporter", "asker", "one", "former", "member", "operator"]
 
 AUDIENCE: Mapping[str, To] = {
     "report": "readers",
@@ -22,11 +23,18 @@ AUDIENCE: Mapping[str, To] = {
     "pattern": "readers",
     "pattern-other": "readers",
     "bounced": "readers",
+    "reminder": "readers",
     "answer": "asker",
+    "digest": "one",
+    "welcome": "one",
+    "goodbye": "former",
+    "roster-warning": "one",
     "reply": "reporter",
     "acknowledge": "reporter",
     "acknowledge-held": "reporter",
     "key-trouble": "member",
+    "key-check": "member",
+    "key-replaced": "member",
     "case-waits": "operator",
     "roster-refused": "operator",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 FLOOR = 4096
 _LINE = 76
+_FIRST_STEP = 16384
 
 
 def padded_length(length: int) -> int:
@@ -14,6 +15,14 @@ def padded_length(length: int) -> int:
     bits = exponent.bit_length()
     mask = (1 << (exponent - bits)) - 1
     return (length + mask) & ~mask
+
+
+def stepped_length(length: int) -> int:
+    """The length to pad a digest to: 16 KiB, 64 KiB, and so on by four. What came up since the last one must not show."""
+    step = _FIRST_STEP
+    while step < length:
+        step *= 4
+    return step
 
 
 def filler(length: int) -> bytes:

@@ -52,9 +52,13 @@ def audience_of(session: Session, context: Context, claim: Claim, roster: Roster
         return Audience(("reporter",) if _may_be_written_to(roster, story) else ())
     if audience == "asker":
         return _asker(session, context, claim, roster, story)
+    member = claim.subject_id or ""
+    if audience in ("one", "former"):
+        on_duty = any(item.id == member for item in roster.on_duty(context.clock()))
+        return Audience((member,) if on_duty == (audience == "one") and roster.get(member) else ())
     if audience == "member":
-        member = claim.subject_id or ""
-        waits = _something_waits_for(session, context, claim.desk, member, roster)
+        # What is only about a key may always be said; that something waits, only to who may know of it.
+        waits = claim.kind != "key-trouble" or _something_waits_for(session, context, claim.desk, member, roster)
         return Audience((member,) if waits else ())
     return Audience(("operator",) if _operator_may_be_told(context, roster, story) else ())
 

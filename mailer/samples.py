@@ -51,7 +51,25 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "text": "A sample.",
         "done": done,
     }
+    line = {
+        "codename": "amber-heron", "state": "new", "age": "3 d", "assignee": "-", "due": "respond by 2026-02-01", "on_hold": "on hold",
+    }  # fmt: skip
+    warnings = [
+        {"trouble": trouble, "who": "Ada Example", "day": "2026-02-01", "left": 7}
+        for trouble in ("quorum", "term", "key", "desk-key")
+    ]
+    timed = {
+        "desk": base["desk"], "member": "Ada Example", "sections": [{"title": "New", "cases": [line]}], "total": 1,
+        "ending": [{"codename": "blue-fox", "day": "2026-02-01"}], "warnings": warnings, "quorum": 2,
+    }  # fmt: skip
     return {
+        "digest": timed,
+        "welcome": timed,
+        "goodbye": timed,
+        "roster-warning": timed,
+        "reminder": {**base, "stage": "respond", "level": "escalate", "due": "2026-02-01 12:00 UTC", "assignee": ""},
+        "key-check": {"desk": base["desk"], "member": member, "reason": "the key has expired"},
+        "key-replaced": {"desk": base["desk"], "member": member, "reason": ""},
         "report": {**base, "full": True, "excluded": ["Somebody"], "report": report, "changes": done, "files": files},
         "message": {**base, "full": True, "excluded": ["Somebody"], "report": report, "changes": done, "files": files},
         "held": {**base, "reason": "it is damaged"},

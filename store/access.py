@@ -15,17 +15,22 @@ class Recusable(Protocol):
     def recused(self) -> frozenset[str]:
         """Ids of the members who must not know of the case."""
 
+    @property
+    def escalated(self) -> bool:
+        """Whether nobody took care in time, and the alternates and escalation contacts are asked as well."""
+
 
 def readers(case: Recusable, roster: Roster, at: datetime) -> tuple[Member, ...]:
     """The members who may know of a case at a moment, in roster order within each step.
 
     Responders and leads on duty who are not recused; while they are fewer than the quorum, alternates step in
-    in roster order, then escalation contacts. May be empty: then nobody may know but that a case waits.
+    in roster order, then escalation contacts. All of these do when a case is escalated. May be empty: then nobody
+    may know but that a case waits.
     """
     free = [member for member in roster.on_duty(at) if member.id not in case.recused]
     chosen = [member for member in free if member.role in ("responder", "lead")]
     for role in ("alternate", "escalation"):
-        missing = max(0, roster.quorum - len(chosen))
+        missing = len(free) if case.escalated else max(0, roster.quorum - len(chosen))
         chosen += [member for member in free if member.role == role][:missing]
     return tuple(chosen)
 

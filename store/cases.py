@@ -161,8 +161,13 @@ def case_of(session: Session, row: CaseRow) -> Case:
     standing = recusals.recusals_of(session, row.id)
     return Case(
         row.id, row.codename, row.desk, _state(row.state), from_text(row.received_at), standing, row.handle,
-        row.assignee or "", row.deadline or "", row.outcome or "", bool(row.on_hold),
+        row.assignee or "", row.deadline or "", row.outcome or "", bool(row.on_hold), bool(row.escalated),
+        _moment(row.acknowledged_at), _moment(row.decided_at), _moment(row.closed_at),
     )  # fmt: skip
+
+
+def _moment(value: str | None) -> datetime | None:
+    return from_text(value) if value else None
 
 
 def facts(vault: Vault, row: CaseRow) -> Facts:

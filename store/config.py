@@ -12,10 +12,9 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ByteSize,
     ConfigDict,
@@ -27,41 +26,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from store.errors import ConfigError
+from store.kinds import Address, Country, Fingerprint, Port, Schedule, Word, Zone
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_DOMAIN = r"(?:[\w-]+(?:\.[\w-]+)*|\[[0-9A-Fa-f:.]+\])"
-_ADDRESS = re.compile(rf"[^\s@<>,;:\"()\\+\x00-\x1f]+@{_DOMAIN}")
-
-
-def plain_address(value: str) -> str:
-    """The value, if it is an address without extension and display name; raises ValueError."""
-    if not _ADDRESS.fullmatch(value):
-        raise ValueError("must be a plain mail address such as conduct@example.org, without '+' or a display name")
-    return value
-
-
-def _fingerprint(value: str) -> str:
-    bare = value.replace(" ", "").upper().removeprefix("0X")
-    if not re.fullmatch(r"[0-9A-F]{40}|[0-9A-F]{64}", bare):
-        raise ValueError("must be a full OpenPGP fingerprint: 40 (or 64) hexadecimal digits, as 'gpg -K' prints it")
-    return bare
-
-
-def _word(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", value):
-        raise ValueError("must be one word of lower-case letters, digits and hyphens")
-    return value
-
-
-def _timezone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError("must be a time zone name such as Europe/Berlin or UTC")
-    return value
-
-
-Address = Annotated[str, AfterValidator(plain_address)]
-Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class _Section(BaseModel):
@@ -206,14 +173,29 @@ class Desk(_Section):
     notice: Literal["full", "summary"] = "full"
     acknowledge: bool = True
     replies_per_day: Annotated[int, Field(ge=0)] = 4
-    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    timezone: Zone = "UTC"
     templates: Path | None = None
     extensions: bool = True
     signature_hours: Annotated[float, Field(gt=0, le=720)] = 72
-    outcomes: tuple[Annotated[str, AfterValidator(_word)], ...] = (
+    outcomes: tuple[Word, ...] = (
         "no-action", "advice", "mediation", "warning", "restriction", "removal", "referred", "withdrawn", "out-of-scope",
     )  # fmt: skip
+    digest: Schedule = "weekly@09:00"
+    digest_when_empty: bool = True
+    acknowledge_hours: Annotated[int, Field(ge=0)] = 24
+    respond_days: Annotated[int, Field(ge=0)] = 7
+    follow_up_days: Annotated[int, Field(ge=0)] = 14
+    working_days: Country = ""
+    retention_days: Annotated[int, Field(ge=0)] = 730
+    retention: dict[str, Annotated[int, Field(ge=0)]] = {}
     imap: tuple[Imap, ...] = ()
+
+    @model_validator(mode="after")
+    def _retention_of_outcomes(self) -> Desk:
+        unknown = [outcome for outcome in self.retention if outcome not in self.outcomes]
+        if unknown:
+            raise ValueError(f"retention names '{unknown[0]}', which is none of outcomes: {', '.join(self.outcomes)}")
+        return self
 
     @field_validator("id")
     @classmethod

@@ -18,8 +18,10 @@ from store.errors import ConfigError, KeyProblem
 from store.keyring import Keyring, open_keyring
 from store.models import RosterRow
 from store.people import Roster
-from store.roster import Loaded, RosterBook
+from store.roster import Loaded, RosterBook, parse
 from store.vault import Vault, new_key
+
+_NOBODY = "-"
 
 log = structlog.get_logger("ombud.roster")
 
@@ -157,6 +159,7 @@ def _note_roster(session: Session, context: Context, desk: Desk, loaded: Loaded,
     at = context.clock()
     row = session.get(RosterRow, desk.id) or RosterRow(desk=desk.id, at=to_text(at), content_sealed=b"")
     if row.state_digest != state:
+        _note_people(session, context, desk, loaded, row)
         if loaded.source:
             row.content_sealed = context.vault.seal(loaded.source.encode(), "rosters", "content", desk.id)
         row.state_digest, row.at = state, to_text(at)
@@ -170,3 +173,21 @@ def _note_roster(session: Session, context: Context, desk: Desk, loaded: Loaded,
             audit.append(session, context.vault, "roster-refused", "desk", at)
             log.warning("the roster is refused; the last good one stays in force", desk=desk.id, why=loaded.complaint)
     session.add(row)
+
+
+def _note_people(session: Session, context: Context, desk: Desk, loaded: Loaded, row: RosterRow) -> None:
+    """Welcome who comes on duty, thank who goes, and tell whose key was replaced. On a new desk nobody is welcomed."""
+    at = context.clock()
+    now = {member.id for member in loaded.roster.on_duty(at)}
+    if row.duty:
+        before = set(row.duty.split(",")) - {_NOBODY}
+        for kind, ids in (("welcome", now - before), ("goodbye", before - now)):
+            for who in sorted(ids):
+                outbox.enqueue(session, kind, desk.id, at, subject_id=who)
+    if row.content_sealed:
+        source = context.vault.open(row.content_sealed, "rosters", "content", desk.id).decode()
+        known = {member.id: member.fingerprint for member in parse(source, Path(), desk).members}
+        for member in loaded.roster.members:
+            if known.get(member.id, member.fingerprint) != member.fingerprint:
+                outbox.enqueue(session, "key-replaced", desk.id, at, subject_id=member.id)
+    row.duty = ",".join(sorted(now)) or _NOBODY

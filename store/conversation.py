@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from sqlmodel import Session
 
 from store import audit, cases, deeds, outbox, patterns, recusals
+from store.clock import to_text
 from store.deeds import Deed, Scene
 from store.errors import NotAllowed
 from store.models import CaseRow
@@ -37,7 +38,7 @@ def join(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
     fresh = recusals.recuse(session, vault, row, box, arrival.recusals, "desk", arrival.at)
     done = [Done("recuse", recusal.member) for recusal in fresh]
     if row.state == "closed" and arrival.author == "reporter" and arrival.notices:
-        row.state, row.outcome = "acknowledged", None
+        row.state, row.outcome, row.closed_at, row.announced_at = "acknowledged", None, None, None
         done.append(Done("state", "acknowledged"))
     elif row.state in ("held", "automatic") and arrival.notices and not arrival.body.failure:
         row.state = "new"
@@ -138,9 +139,10 @@ def note(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
 def _first_answer(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> None:
     if not cases.fields(vault, row).get("acknowledged"):
         cases.set_fields(session, vault, row, {"acknowledged": arrival.at.date().isoformat()})
+    row.acknowledged_at = row.acknowledged_at or to_text(arrival.at)
     if row.state == "new":
         row.state = "acknowledged"
-        session.add(row)
+    session.add(row)
 
 
 @dataclass(frozen=True)

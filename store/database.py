@@ -22,7 +22,7 @@ from sqlmodel import Session, create_engine
 
 from store.errors import StoreUnavailable
 
-MIGRATION_HEAD = "0002"
+MIGRATION_HEAD = "0003"
 _BUSY_SECONDS = 15
 
 
@@ -112,6 +112,15 @@ class Database:
             settings.attributes["connection"] = connection
             command.upgrade(settings, "head")
             connection.commit()
+
+    def forget(self) -> None:
+        """Have SQLite overwrite what was deleted also in its write-ahead log. Raises StoreUnavailable when it is busy."""
+        if not self.is_sqlite:
+            return
+        with self._turn, self._session() as session:
+            busy = session.connection().exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+        if busy:
+            raise StoreUnavailable("The write-ahead log is in use; what was destroyed leaves it with the next restart.")
 
     def close(self) -> None:
         """Give back the connections."""

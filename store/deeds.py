@@ -140,9 +140,20 @@ def _state(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
         row.outcome = None
     if state in ("acknowledged", "decided", "closed"):
         _date_once(session, scene, row, "decided" if state == "closed" else state)
+    _note_dates(row, state, to_text(scene.at))
     row.state = state
     _note(session, scene, row, "state-changed", {"state": state, "outcome": row.outcome or ""})
     return Done("state", state, text)
+
+
+def _note_dates(row: CaseRow, state: str, at: str) -> None:
+    """When a case came how far: what deadlines, retention and the yearly figures go by."""
+    row.acknowledged_at = row.acknowledged_at or at
+    row.decided_at = at if state == "decided" else row.decided_at
+    row.closed_at = at if state == "closed" else None
+    row.announced_at = None
+    if state == "closed":
+        row.escalated = 0
 
 
 def _date_once(session: Session, scene: Scene, row: CaseRow, name: str) -> None:

@@ -42,6 +42,11 @@ class CaseRow(SQLModel, table=True):
     outcome: str | None = None
     on_hold: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     fields_sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
+    acknowledged_at: str | None = None
+    decided_at: str | None = None
+    closed_at: str | None = None
+    escalated: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    announced_at: str | None = None
 
 
 class MessageRow(SQLModel, table=True):
@@ -176,6 +181,7 @@ class RosterRow(SQLModel, table=True):
     content_sealed: bytes = Field(sa_type=LargeBinary)
     state_digest: str = ""
     complaint_digest: str = ""
+    duty: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class AttemptRow(SQLModel, table=True):
@@ -237,3 +243,12 @@ class SeenSignatureRow(SQLModel, table=True):
     digest: str = Field(primary_key=True)
     mail: str
     at: str
+
+
+class ChoreRow(SQLModel, table=True):
+    """Something that is done by time: when it was due the last time that it was done."""
+
+    __tablename__ = "chores"
+    name: str = Field(primary_key=True)
+    case_id: str | None = Field(default=None, index=True)
+    due: str

@@ -44,7 +44,7 @@ class Decryption:
 
 @dataclass(frozen=True)
 class PublicKey:
-    """An OpenPGP certificate as GnuPG lists it."""
+    """An OpenPGP certificate as GnuPG lists it. `expires` is the primary key's; `usable_until` when nothing can be sealed to it any more."""
 
     fingerprint: str
     addresses: tuple[str, ...]
@@ -54,6 +54,7 @@ class PublicKey:
     revoked: bool
     expires: datetime | None
     secret: bool
+    usable_until: datetime | None = None
 
 
 def read_signature(lines: Sequence[StatusLine]) -> Signature:
@@ -153,7 +154,15 @@ def _key(block: list[list[str]]) -> PublicKey:
         revoked=head[1] == "r",
         expires=_moment(head[6]),
         secret=head[0] == "sec",
+        usable_until=_usable_until(head, keys),
     )
+
+
+def _usable_until(head: list[str], keys: list[list[str]]) -> datetime | None:
+    """When a certificate that can be encrypted to now no longer can; None when it has no end or cannot be used now."""
+    ends = [_moment(line[6]) for line in keys if len(line) > 11 and "e" in line[11] and not _unusable(line)]
+    latest = None if not ends or None in ends else max(end for end in ends if end is not None)
+    return min((end for end in (latest, _moment(head[6])) if end is not None), default=None)
 
 
 def _unusable(line: list[str]) -> bool:

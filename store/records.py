@@ -142,6 +142,10 @@ class Case:
     deadline: str = ""
     outcome: str = ""
     on_hold: bool = False
+    escalated: bool = False
+    acknowledged_at: datetime | None = None
+    decided_at: datetime | None = None
+    closed_at: datetime | None = None
 
     @property
     def recused(self) -> frozenset[str]:

@@ -18,9 +18,10 @@ from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from store.config import Config, Desk, Fingerprint, plain_address
+from store.config import Config, Desk
 from store.errors import KeyProblem, RosterError
 from store.keyring import Keyring
+from store.kinds import Fingerprint, plain_address
 from store.people import Member, Role, Roster
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")

@@ -20,6 +20,7 @@ from desk.rehearsal import PEOPLE, Delivered, Person, Rehearsal, free_port, make
 from intake.arrival import Envelope
 from intake.receive import Receipt, Receiver
 from mailer.delivery import Mailer
+from mailer.schedule import Schedule
 from mailer.seal import Sealer
 from store.context import Context, open_context, refresh_roster
 from store.overview import JSON
@@ -91,6 +92,7 @@ class Desk:
         self.clock = MovableClock()
         self._context: Context | None = None
         self._mailer: Mailer | None = None
+        self._schedule: Schedule | None = None
 
     @property
     def context(self) -> Context:
@@ -105,16 +107,18 @@ class Desk:
             self._mailer.close()
         if self._context is not None:
             self._context.close()
-        self._context = self._mailer = None
+        self._context = self._mailer = self._schedule = None
 
     def receive(self, mail: bytes, *to: str, sender: str | None = "sam@reporter.example") -> Receipt:
         """Take a mail in; the first receipt."""
         return Receiver(self.context).receive(Envelope(mail, sender, to or (self.play.address,)))[0]
 
     def tick(self) -> None:
-        """Look at the rosters, as the service does every few seconds."""
+        """Look at the rosters and at the clock, as the service does every few seconds."""
         for desk in self.context.config.desk:
             refresh_roster(self.context, desk)
+        self._schedule = self._schedule or Schedule(self.context, Sealer(self.context.keyring))
+        self._schedule.run()
 
     def mail_out(self, rounds: int = 20) -> list[Delivered]:
         """Send whatever is due; what the mail server got meanwhile."""

@@ -87,7 +87,7 @@ def test_what_is_put_in_comes_out(subject: str, text: str, name: str, data: byte
     from intake.message import clean, one_line
 
     subject, text, name = one_line(subject) or "s", clean(text), one_line(name) or "n"
-    made = mime.entity(subject, text, [Attachment(name, "application/octet-stream", data)], padded=True)
+    made = mime.entity(subject, text, [Attachment(name, "application/octet-stream", data)], pad=padded_length)
     assert len(made) == padded_length(len(made))
     read = email.message_from_bytes(made)
     assert " ".join(str(email.header.make_header(email.header.decode_header(read["Subject"]))).split()) == " ".join(
@@ -106,7 +106,7 @@ def test_no_value_can_add_a_header(value: str) -> None:
 
 def test_an_attachment_cannot_pose_as_a_part_of_the_notice() -> None:
     for kind in ("multipart/mixed", "message/rfc822", "text/html", "application/pgp-encrypted", "x\r\nBcc: y", ""):
-        made = mime.entity("s", "t", [Attachment("a.bin", kind, b"--x")], padded=False)
+        made = mime.entity("s", "t", [Attachment("a.bin", kind, b"--x")], pad=None)
         assert email.message_from_bytes(made).get_payload(1).get_content_type() == "application/octet-stream"  # type: ignore[union-attr]
 
 

@@ -18,6 +18,7 @@ NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 @dataclass(frozen=True)
 class Case:
     recused: frozenset[str]
+    escalated: bool = False
 
 
 def member(

@@ -140,6 +140,7 @@ def check_everyone_else_is_told(desk: Desk, team: list[Person], sent: list[Deliv
     @dataclass(frozen=True)
     class Known:
         recused: frozenset[str]
+        escalated: bool = False
 
     config = desk.context.config.desk[0]
     expected = {

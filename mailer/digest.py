@@ -1,0 +1,101 @@
+"""What a digest, a reminder and a warning say: the cases that one member may know, sorted by what is to be done."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from mailer.notices import Story, name_of
+from mailer.schedule import expiries
+from store import cases, overview, retention, rotation
+from store.config import Desk
+from store.context import Context
+from store.deadlines import Due, dues
+from store.models import MessageRow
+from store.people import Member, Roster
+from store.records import Case
+
+_SECTIONS = (
+    ("overdue", "Overdue"),
+    ("new", "New, and not yet answered"),
+    ("held", "Could not be opened"),
+    ("us", "Waiting for us"),
+    ("reporter", "Waiting for the reporter"),
+)
+
+
+def digest_values(session: Session, context: Context, desk: Desk, roster: Roster, member: Member) -> dict[str, Any]:
+    """The values of a digest for one member: only cases that they may know of."""
+    at = context.clock()
+    lines: dict[str, list[dict[str, str]]] = {}
+    ending = []
+    for case in overview.visible_cases(session, context.vault, roster, desk.id, member.id, at):
+        if case.state == "closed":
+            row = cases.row_by_id(session, case.id)
+            end = retention.ends_at(session, row, desk)
+            if end is not None and end - at <= retention.ANNOUNCED:
+                ending.append({"codename": case.codename, "day": _day(desk, end)})
+        elif case.state != "automatic":
+            due = next(iter(dues(case, desk)), None)
+            section = _section(session, case, due, at)
+            lines.setdefault(section, []).append(_line(desk, roster, case, due, at))
+    sections = [{"title": title, "cases": lines[key]} for key, title in _SECTIONS if key in lines]
+    return {"sections": sections, "ending": ending, "total": sum(map(len, lines.values()))}
+
+
+def _section(session: Session, case: Case, due: Due | None, at: datetime) -> str:
+    if due is not None and due.at < at:
+        return "overdue"
+    if case.state in ("new", "held"):
+        return case.state
+    spoken = select(MessageRow.direction).where(
+        MessageRow.case_id == case.id, col(MessageRow.direction).in_(("in", "out")), MessageRow.author != "other"
+    )
+    last = session.exec(spoken.order_by(col(MessageRow.position).desc())).first()
+    return "reporter" if last == "out" else "us"
+
+
+def _line(desk: Desk, roster: Roster, case: Case, due: Due | None, at: datetime) -> dict[str, str]:
+    return {
+        "codename": case.codename,
+        "state": case.state,
+        "age": f"{(at - case.received_at).days} d",
+        "assignee": name_of(roster, case.assignee) if case.assignee else "-",
+        "due": f"{due.stage} by {_day(desk, due.at)}" if due else "",
+        "on_hold": "on hold" if case.on_hold else "",
+    }
+
+
+def reminder_values(desk: Desk, story: Story, subject: str) -> dict[str, Any]:
+    """The values of a reminder; what is due is worked out anew, and may be done by now."""
+    stage, _, level = subject.partition(" ")
+    due = next((item for item in dues(story.case, desk) if item.stage == stage), None)
+    return {
+        "stage": stage,
+        "level": level,
+        "due": _shown(desk, due.at) if due else "",
+        "assignee": name_of(story.roster, story.case.assignee) if story.case.assignee else "",
+    }
+
+
+def warning_values(context: Context, desk: Desk, roster: Roster) -> dict[str, Any]:
+    """What will go wrong with the roster and its keys."""
+    today = context.clock().astimezone(desk.zone).date()
+    found = rotation.warnings(roster, today, expiries(context.keyring, desk, roster))
+    return {
+        "warnings": [
+            {"trouble": item.trouble, "who": name_of(roster, item.who), "day": item.day.isoformat(), "left": (item.day - today).days}
+            for item in found
+        ],
+        "quorum": roster.quorum,
+    }  # fmt: skip
+
+
+def _day(desk: Desk, at: datetime) -> str:
+    return at.astimezone(desk.zone).date().isoformat()
+
+
+def _shown(desk: Desk, at: datetime) -> str:
+    return at.astimezone(desk.zone).strftime("%Y-%m-%d %H:%M %Z")

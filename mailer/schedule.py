@@ -1,0 +1,148 @@
+"""What leaves the desk because it is time: digests, reminders, warnings. The texts and people are worked out when it is sent.
+
+Each of it goes once, whichever worker comes first, and once after a pause (`store.chores`).
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+import structlog
+from sqlmodel import Session, col, select
+
+from mailer.seal import Sealer
+from store import audit, cases, chores, outbox, retention, rotation
+from store.clock import to_text
+from store.config import Desk
+from store.context import Context
+from store.deadlines import dues
+from store.errors import OmbudError
+from store.keyring import Keyring
+from store.models import CaseRow, KeyTroubleRow
+from store.outbox import OPEN_STATES
+from store.people import Roster
+
+_DAILY = "daily@03:00"
+_REMINDERS_EVERY = timedelta(minutes=5)
+
+log = structlog.get_logger("ombud.schedule")
+
+
+class Schedule:
+    """Does for every desk what is due. Cheap when nothing is; safe to run in several processes."""
+
+    def __init__(self, context: Context, sealer: Sealer) -> None:
+        self._context = context
+        self._sealer = sealer
+        self._reminded: datetime | None = None
+
+    def run(self) -> None:
+        """Do what is due now. One desk's trouble does not keep another's digest."""
+        now = self._context.clock()
+        remind = self._reminded is None or not timedelta() <= now - self._reminded < _REMINDERS_EVERY
+        for desk in self._context.config.desk:
+            try:
+                self._digest(desk, now)
+                if remind:
+                    self._remind(desk, now)
+                self._daily(desk, now)
+            except OmbudError as error:
+                log.warning("what is due waits", desk=desk.id, reason=str(error))
+        if remind:
+            self._reminded = now
+
+    def _is_new(self, name: str, due: datetime) -> bool:
+        """Whether a chore may have to be done: asked without writing, on every tick."""
+        with self._context.database.read() as session:
+            done = chores.done_at(session, name)
+        return done is None or done < to_text(due)
+
+    def _digest(self, desk: Desk, now: datetime) -> None:
+        if desk.digest == "off":
+            return
+        due, name = chores.last_due(desk.digest, desk.zone, now), f"digest {desk.id}"
+        if not self._is_new(name, due):
+            return
+        roster = self._context.roster(desk)
+        with self._context.database.write() as session:
+            if chores.take(session, name, due):
+                for member in roster.on_duty(now):
+                    outbox.enqueue(session, "digest", desk.id, now, subject_id=member.id)
+
+    def _remind(self, desk: Desk, now: datetime) -> None:
+        with self._context.database.read() as session:
+            waiting = select(CaseRow.id).where(CaseRow.desk == desk.id, col(CaseRow.state).in_(OPEN_STATES))
+            late = [case_id for case_id in session.exec(waiting).all() if self._reminders(session, desk, case_id, now)]
+        for case_id in late:
+            with self._context.database.write() as session:
+                for name, subject in self._reminders(session, desk, case_id, now):
+                    if chores.once(session, name, now, case_id):
+                        self._send_reminder(session, desk, case_id, subject, now)
+
+    def _reminders(self, session: Session, desk: Desk, case_id: str, now: datetime) -> list[tuple[str, str]]:
+        """The reminders on a case whose time has come and that were not sent: what each is noted as, and what it says."""
+        case = cases.case_of(session, cases.row_by_id(session, case_id))
+        found = []
+        for due in dues(case, desk):
+            if level := due.level(now):
+                name = f"remind {case_id} {due.stage} {to_text(due.at)} {level[0]} {level[1]}"
+                if chores.done_at(session, name) is None:
+                    found.append((name, f"{due.stage} {level[0]}"))
+        return found
+
+    def _send_reminder(self, session: Session, desk: Desk, case_id: str, subject: str, now: datetime) -> None:
+        row = cases.row_by_id(session, case_id)
+        if subject.endswith((" escalate", " again")) and not row.escalated:
+            row.escalated = 1
+            session.add(row)
+            audit.append(session, self._context.vault, "escalated", "desk", now, case_id=case_id)
+            session.flush()
+            outbox.reopen(session, case_id=case_id, at=now)
+        outbox.enqueue(session, "reminder", desk.id, now, case_id=case_id, subject_id=subject)
+
+    def _daily(self, desk: Desk, now: datetime) -> None:
+        due, name = chores.last_due(_DAILY, desk.zone, now), f"daily {desk.id}"
+        if not self._is_new(name, due):
+            return
+        roster = self._context.roster(desk)
+        expiring = expiries(self._context.keyring, desk, roster)
+        trouble = {member.id: why for member in roster.on_duty(now) if (why := self._sealer.key_trouble(member))}
+        with self._context.database.write() as session:
+            if not chores.take(session, name, due):
+                return
+            gone = retention.care(session, self._context.vault, desk, now)
+            for member, why in trouble.items():
+                self._note_key(session, desk, member, why, now)
+            self._warn(session, desk, roster, expiring, now)
+        if gone:
+            self._context.database.forget()
+            log.info("cases destroyed", desk=desk.id, number=len(gone))
+
+    def _note_key(self, session: Session, desk: Desk, member: str, why: str, now: datetime) -> None:
+        """The owner of a key that a trial showed not to work is told, once a week, as when something waits."""
+        told = session.get(KeyTroubleRow, (desk.id, member, why))
+        if told is None or told.told_at < to_text(now - timedelta(days=7)):
+            session.merge(KeyTroubleRow(desk=desk.id, member=member, reason=why, told_at=to_text(now)))
+            outbox.enqueue_once(session, "key-check", desk.id, now, subject_id=member)
+
+    def _warn(self, session: Session, desk: Desk, roster: Roster, expiring: dict[str, date], now: datetime) -> None:
+        today = now.astimezone(desk.zone).date()
+        fresh = False
+        for warning in rotation.warnings(roster, today, expiring):
+            horizon = warning.horizon(today)
+            name = f"warn {desk.id} {warning.trouble} {warning.who} {warning.day} {horizon}"
+            fresh |= horizon is not None and chores.once(session, name, now)
+        if fresh:
+            on_duty = roster.on_duty(now)
+            for member in [item for item in on_duty if item.role == "lead"] or on_duty:
+                outbox.enqueue_once(session, "roster-warning", desk.id, now, subject_id=member.id)
+
+
+def expiries(keyring: Keyring, desk: Desk, roster: Roster) -> dict[str, date]:
+    """The last day of each member's key, by id, and of the desk's as `desk`; those without an end are left out."""
+    names = {member.fingerprint: member.id for member in roster.members} | {desk.fingerprint: rotation.DESK}
+    return {
+        names[key.fingerprint]: key.usable_until.astimezone(desk.zone).date()
+        for key in keyring.public_keys(list(names))
+        if key.usable_until is not None and key.fingerprint in names
+    }

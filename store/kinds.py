@@ -1,0 +1,64 @@
+"""The kinds of values in a configuration: what each may be, and the sentence for what it may not. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from zoneinfo import available_timezones
+
+import holidays
+from pydantic import AfterValidator, Field
+
+_DOMAIN = r"(?:[\w-]+(?:\.[\w-]+)*|\[[0-9A-Fa-f:.]+\])"
+_ADDRESS = re.compile(rf"[^\s@<>,;:\"()\\+\x00-\x1f]+@{_DOMAIN}")
+
+
+def plain_address(value: str) -> str:
+    """The value, if it is an address without extension and display name; raises ValueError."""
+    if not _ADDRESS.fullmatch(value):
+        raise ValueError("must be a plain mail address such as conduct@example.org, without '+' or a display name")
+    return value
+
+
+def _fingerprint(value: str) -> str:
+    bare = value.replace(" ", "").upper().removeprefix("0X")
+    if not re.fullmatch(r"[0-9A-F]{40}|[0-9A-F]{64}", bare):
+        raise ValueError("must be a full OpenPGP fingerprint: 40 (or 64) hexadecimal digits, as 'gpg -K' prints it")
+    return bare
+
+
+def _word(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", value):
+        raise ValueError("must be one word of lower-case letters, digits and hyphens")
+    return value
+
+
+def _schedule(value: str) -> str:
+    if value != "off" and not re.fullmatch(r"(daily|weekly)@([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError("must be daily@HH:MM, weekly@HH:MM (Mondays) or off, in the desk's time zone")
+    return value
+
+
+def _country(value: str) -> str:
+    if value:
+        name, _, part = value.partition("-")
+        try:
+            holidays.country_holidays(name, subdiv=part or None)
+        except NotImplementedError:
+            raise ValueError("must be a country as DE, or a part of one as US-CA, whose holidays are known") from None
+    return value
+
+
+def _timezone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("must be a time zone name such as Europe/Berlin or UTC")
+    return value
+
+
+Address = Annotated[str, AfterValidator(plain_address)]
+Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Zone = Annotated[str, AfterValidator(_timezone)]
+Schedule = Annotated[str, AfterValidator(_schedule)]
+Country = Annotated[str, AfterValidator(_country)]
+Word = Annotated[str, AfterValidator(_word)]
