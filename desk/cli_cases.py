@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, time
 from typing import Annotated
 
@@ -9,9 +10,9 @@ import typer
 
 from desk import logs, show
 from desk.options import AsOption, ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
-from store import outbox, overview
+from store import cases, outbox, overview, retention
 from store.config import load
-from store.errors import ConfigError
+from store.errors import ConfigError, NotAllowed
 from store.keyring import open_keyring
 from store.local import find
 from store.people import Roster
@@ -65,6 +66,28 @@ def case_reopen(codename: str, config: ConfigOption = None, as_json: JsonOption 
         show.print_json({"codename": codename, "opened": done})
     else:
         print(f"{codename} is open; its readers are told." if done else f"{codename} still cannot be opened.")
+
+
+@cases_app.command("destroy")
+def case_destroy(
+    codename: str,
+    config: ConfigOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Destroy a closed case for good: its key is forgotten, and a tombstone with dates and outcome stays."""
+    with opened(config) as context:
+        with context.database.read() as session:
+            row = cases.find_row(session, codename)
+            if row is None or row.wrapped_key is None:
+                raise cases.no_such_case(codename)
+            retention.require_destroyable(row)
+        if not yes and not (sys.stdin.isatty() and typer.confirm(f"Destroy {codename} for good?")):
+            raise NotAllowed("Nothing was destroyed. Say --yes to do it without being asked.")
+        with context.database.write() as session:
+            retention.destroy(session, context.vault, cases.row_by_id(session, row.id), "operator", context.clock())
+        context.database.forget()
+    show.print_json({"codename": codename, "destroyed": True}) if as_json else print(f"{codename} is destroyed.")
 
 
 @outbox_app.command("list")

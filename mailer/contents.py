@@ -109,14 +109,18 @@ class Contents:
             "fields": [{"name": name, "what": what} for name, what in FIELDS.items()],
         }
 
-    def for_one(self, desk: Desk, claim: Claim, member: Member, roster: Roster) -> bytes:
-        """The protected entity of what goes to one member because it is time. A digest is of one of a few lengths."""
+    def for_one(self, desk: Desk, claim: Claim, member: Member, roster: Roster) -> bytes | None:
+        """The protected entity of what goes to one member because it is time; None for an empty digest that is to be
+        left out. A digest is of one of a few lengths."""
         values: dict[str, Any] = {"desk": notices.desk_values(desk), "member": member.name}
         with self._context.database.write(durable=False) as session:  # looking for who is named may recuse
             if claim.kind in ("digest", "welcome"):
                 values |= digest.digest_values(session, self._context, desk, roster, member)
             if claim.kind in ("digest", "roster-warning"):
                 values |= digest.warning_values(self._context, desk, roster)
+        empty = claim.kind == "digest" and not (values["total"] or values["ending"] or values["warnings"])
+        if empty and not desk.digest_when_empty:
+            return None
         rendered = self._of(desk).render(claim.kind, [member.language], values)
         files = [self._desk_key(desk)] if claim.kind == "welcome" else []
         pad = stepped_length if claim.kind == "digest" else padded_length

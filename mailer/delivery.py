@@ -166,10 +166,14 @@ class Mailer:
         member = work.roster.get(row.recipient)
         if member is None:
             return
+        made: bytes | None
         if notices.AUDIENCE[work.claim.kind] == "asker":
             made = self._contents.answer(work.desk, member, work.answer, work.story, work.roster)
         else:
             made = self._contents.for_one(work.desk, work.claim, member, work.roster)
+        if made is None:
+            self._sent.append(row.id)
+            return
         self._send_sealed(work, made, [member], {member.id: row}, self._known(work, member.id))
 
     def _known(self, work: _Work, member: str) -> frozenset[str]:

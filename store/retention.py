@@ -70,10 +70,7 @@ def care(session: Session, vault: Vault, desk: Desk, at: datetime) -> list[str]:
 
 def destroy(session: Session, vault: Vault, row: CaseRow, actor: str, at: datetime) -> None:
     """Destroy a case. Raises NotAllowed for one that is on hold or not closed."""
-    if row.on_hold:
-        raise NotAllowed(f"{row.codename} is on hold. Release it first.")
-    if row.state != "closed":
-        raise NotAllowed(f"{row.codename} is not closed. Close it first, with its outcome.")
+    require_destroyable(row)
     audit.append(session, vault, "destroyed", actor, at, case_id=row.id)
     connection = session.connection()
     connection.execute(delete(LinkRow).where(or_(col(LinkRow.one) == row.id, col(LinkRow.other) == row.id)))
@@ -87,3 +84,11 @@ def destroy(session: Session, vault: Vault, row: CaseRow, actor: str, at: dateti
     row.screened, row.assignee, row.deadline, row.handle = "{}", None, None, f"gone-{row.id}"
     session.add(row)
     session.flush()
+
+
+def require_destroyable(row: CaseRow) -> None:
+    """Raise NotAllowed for a case that is on hold or not closed."""
+    if row.on_hold:
+        raise NotAllowed(f"{row.codename} is on hold. Release it first.")
+    if row.state != "closed":
+        raise NotAllowed(f"{row.codename} is not closed. Close it first, with its outcome.")
