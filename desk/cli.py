@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from desk import cli_cases, cli_deeds, logs, show
+from desk import cli_cases, cli_deeds, cli_keys, logs, show
 from desk.options import ConfigOption, JsonOption, opened
 from store.config import load
 from store.errors import ConfigError, OmbudError, TryLater
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 cli_deeds.add_to(cli_cases.cases_app)
 app.add_typer(cli_cases.cases_app, name="case")
+app.add_typer(cli_keys.keys_app, name="key")
 app.add_typer(cli_cases.outbox_app, name="outbox")
 app.add_typer(cli_cases.roster_app, name="roster")
 audit_app = typer.Typer(help="The record of what happened.", no_args_is_help=True)

@@ -206,6 +206,7 @@ fingerprint = {fingerprint}
 {archive}
 # roster = "roster.toml"
 # keys = "keys"
+# require_signed_roster = false         # true: roster.toml.asc, a detached signature by a lead on duty, must fit
 # quorum = 2                            # fewer readers, and alternates step in
 # notice = "full"                       # or summary
 # acknowledge = true

@@ -4,7 +4,7 @@
 /assign NAME|me              /recuse NAME|me REASON         /reinstate NAME
 /state STATE [OUTCOME ...]   /deadline DATE|none            /field NAME: VALUE
 /link CODENAME               /hold [WHY]  /release [WHY]    /case CODENAME (which case is meant)
-/show  /cases  /help
+/show  /cases  /help         /key (the attached key is mine from now on)
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from store.conversation import How
 from store.deeds import VERBS, Deed
 from store.errors import NotAllowed
 
-Ask = Literal["show", "cases", "help"]
-_ASKS: dict[str, Ask] = {"show": "show", "cases": "cases", "help": "help"}
+Ask = Literal["show", "cases", "help", "key"]
+_ASKS: dict[str, Ask] = {"show": "show", "cases": "cases", "help": "help", "key": "key"}
 _WORDS = ("reply", "case", *_ASKS, *(verb for verb in VERBS))
 _COMMAND = re.compile(r"/([A-Za-z]+)(?:[ \t]+(.*)|[ \t]*)$")
 _LINE_LIMIT = 5000

@@ -4,6 +4,7 @@ Exclude: NAME        keep the case from these people       conduct+except-NAME@
 Reply: no            send me no acknowledgement            conduct+quiet@
 Reply: yes           you may write to me after all
 (what I write belongs to a case that there is)             conduct+c-TOKEN@
+(send me the desk's public key)                            conduct+key@
 """
 
 from __future__ import annotations
@@ -34,10 +35,12 @@ class Asked:
     quiet: bool = False
     reply: bool = False
     token: Token | None = None
+    key: bool = False
 
     def __or__(self, other: Asked) -> Asked:
         exclude = tuple(dict.fromkeys((*self.exclude, *other.exclude)))
-        return Asked(exclude, self.quiet or other.quiet, self.reply or other.reply, self.token or other.token)
+        quiet, reply, key = self.quiet or other.quiet, self.reply or other.reply, self.key or other.key
+        return Asked(exclude, quiet, reply, self.token or other.token, key)
 
 
 def from_text(text: str) -> Asked:
@@ -93,6 +96,8 @@ def _extensions(extensions: list[str]) -> Asked | None:
         word, _, name = extension.partition("-")
         if extension.casefold() == "quiet":
             asked |= Asked(quiet=True)
+        elif extension.casefold() == "key":
+            asked |= Asked(key=True)
         elif (token := read_token(extension)) is not None:
             asked |= Asked(token=token)
         elif word.casefold() == "except" and name:

@@ -20,6 +20,7 @@ from intake.follow_up import Place
 from intake.message import read_mail, without_trace
 from intake.open import OpenedMail
 from intake.plan import Outcome, Plan, may_reply
+from intake.quotes import own_text
 from intake.triage import excluded
 from store import attempts, cases, conversation, withholding
 from store.config import Desk
@@ -28,6 +29,7 @@ from store.errors import NotAllowed, OpenPGPStopped, StoreUnavailable, TryLater
 from store.records import Arrival, Body
 
 _KEEP_TRIES = 5
+_REQUEST_LENGTH = 300
 _TOO_LARGE = "it is larger than this desk takes"
 
 log = structlog.get_logger("ombud.intake")
@@ -225,10 +227,20 @@ class NewCase:
     def carry_out(self, session: Session) -> tuple[Outcome, str]:
         """Write the case down."""
         arrival, desk = self.arrival, self.job.desk
+        if self.job.asked.key and _says_little(arrival):
+            # Whoever only asks for the key does not wake the team.
+            arrival = replace(arrival, state="automatic", notices=())
         reply_to = arrival.facts.reply_to if self.answered else ""
         if desk.acknowledge and reply_to and may_reply(session, self.context, desk, reply_to):
             kind = "acknowledge-held" if arrival.state == "held" else "acknowledge"
+            kind = "send-key" if self.job.asked.key else kind
             arrival = replace(arrival, notices=(*arrival.notices, kind))
         case = cases.record(session, self.context.vault, arrival)
         outcome: Outcome = "automatic" if case.state == "automatic" else "held" if case.state == "held" else "case"
         return outcome, case.codename
+
+
+def _says_little(arrival: Arrival) -> bool:
+    """Whether a mail to the key's address is no more than a request for it."""
+    body = arrival.body
+    return body.encryption == "none" and not arrival.attachments and len(own_text(body.text)) <= _REQUEST_LENGTH

@@ -22,12 +22,12 @@ from intake.pieces import is_public_key
 from intake.plan import Outcome, may_reply
 from intake.quotes import own_text
 from intake.triage import is_one_of, what_kind
-from store import answers, cases, conversation, deeds, threads, withholding
+from store import answers, cases, conversation, deeds, keyfiles, threads, withholding
 from store.access import may_know
 from store.answers import Answer
 from store.context import Context
 from store.deeds import Refused, Scene
-from store.errors import NotAllowed
+from store.errors import ConfigError, KeyProblem, NotAllowed, RosterError
 from store.models import CaseRow
 from store.people import Member
 from store.records import Arrival, Attachment, Body, Facts
@@ -187,7 +187,12 @@ class TeamMail:
     def _require_no_case(self, text: str) -> None:
         """Raise NotAllowed unless the mail only asks for what belongs to no case."""
         commands = parse(text)
-        if commands.reply is not None or commands.deeds or not commands.asks <= {"cases", "help"} or not commands.asks:
+        if (
+            commands.reply is not None
+            or commands.deeds
+            or not commands.asks <= {"cases", "help", "key"}
+            or not commands.asks
+        ):
             raise NotAllowed(WHICH)
         if not any(item.id == self.member.id for item in self.opened.job.roster.on_duty(self.context.clock())):
             raise NotAllowed(NO_CASE)
@@ -203,7 +208,7 @@ class TeamMail:
             in_plain=self.opened.content.body.encryption == "none",
         )
         if row is None:
-            self._answer(session, answer, None)
+            self._answer(session, self._with_key(answer, commands), None)
             return "thread", ""
         scene = self.scene
         text = own_text(commands.rest)
@@ -215,8 +220,24 @@ class TeamMail:
             self._answer(session, Answer(withdrawn=True, in_plain=answer.in_plain), None)
         elif commands.any or answer.in_plain:
             wrote = ("reply" if arrival.direction == "out" else "note") if text or arrival.attachments else ""
-            self._answer(session, replace(answer, done=done, wrote=wrote), row)
+            self._answer(session, self._with_key(replace(answer, done=done, wrote=wrote), commands), row)
         return "thread", row.codename
+
+    def _with_key(self, answer: Answer, commands: Commands) -> Answer:
+        """With the member's other key put into place, when they ask for it: last, for no transaction undoes a file."""
+        return replace(answer, key=self._take_key()) if "key" in commands.asks else answer
+
+    def _take_key(self) -> str:
+        """Put the attached key into place, which the one on the roster signed; its fingerprint. Raises NotAllowed."""
+        context, desk = self.context, self.opened.job.desk
+        material = [item.data for item in self._files() if is_public_key(item.data)]
+        if len(material) != 1:
+            raise NotAllowed("Attach one public key, and sign the mail with the key that the roster has for you.")
+        try:
+            loaded = context.rosters.current(desk)
+            return keyfiles.change_key(context.config, desk, loaded, self.member, material[0], context.keyring)
+        except (KeyProblem, RosterError, ConfigError) as error:
+            raise NotAllowed(str(error)) from None
 
     @property
     def scene(self) -> Scene:

@@ -67,6 +67,8 @@ class Contents:
         values: dict[str, Any] = {"desk": notices.desk_values(desk), "tag": ""}
         if not desk.extensions:
             values["tag"] = f" [{threads.token(self._context.vault, story.case.handle, 'reporter')}]"
+        if claim.kind == "send-key":
+            return self._of(desk).render(claim.kind, [], values), [self._desk_key(desk)]
         if claim.kind != "reply" or story.message is None:
             return self._of(desk).render(claim.kind, [], values), ()
         rendered = self._of(desk).render("reply", [], {**values, "text": story.message.body.text})
@@ -102,6 +104,7 @@ class Contents:
             "wrote": answer.wrote,
             "told": told,
             "in_plain": answer.in_plain,
+            "key": answer.key,
             "help": answer.help,
             "record": record,
             "cases": listed,

@@ -30,6 +30,7 @@ AUDIENCE: Mapping[str, To] = {
     "goodbye": "former",
     "roster-warning": "one",
     "reply": "reporter",
+    "send-key": "reporter",
     "acknowledge": "reporter",
     "acknowledge-held": "reporter",
     "key-trouble": "member",

@@ -39,7 +39,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
     listed = [{"codename": "amber-heron", "state": "new", "received": "2026-01-31", "assignee": "", "deadline": ""}]
     answer = {
-        "refusal": "", "done": done, "withdrawn": True, "wrote": "note", "told": ["Ada Example"], "in_plain": True,
+        "refusal": "", "done": done, "withdrawn": True, "wrote": "note", "told": ["Ada Example"], "in_plain": True, "key": "0" * 40,
         "help": True, "case": "amber-heron", "record": record, "cases": listed, "outcomes": list(desk.outcomes),
         "fields": [{"name": "when", "what": "when it happened"}],
     }  # fmt: skip
@@ -80,6 +80,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "answer": {"desk": base["desk"], **answer},
         "acknowledge": {"desk": base["desk"], "tag": ""},
         "acknowledge-held": {"desk": base["desk"], "tag": ""},
+        "send-key": {"desk": base["desk"], "tag": ""},
         "reply": {"desk": base["desk"], "tag": " [c-sample]", "text": "A sample."},
         "key-trouble": {"desk": base["desk"], "member": member, "reason": "the key has expired"},
         "case-waits": {"desk": base["desk"]},

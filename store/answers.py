@@ -35,6 +35,7 @@ class Answer:
     cases: bool = False
     help: bool = False
     in_plain: bool = False
+    key: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""

@@ -169,6 +169,7 @@ class Desk(_Section):
     keys: Path = Path("keys")
     fingerprint: Fingerprint
     archive_fingerprints: tuple[Fingerprint, ...] = ()
+    require_signed_roster: bool = False
     quorum: Annotated[int, Field(ge=1, le=50)] = 2
     notice: Literal["full", "summary"] = "full"
     acknowledge: bool = True

@@ -71,7 +71,7 @@ def open_configured(config: Config, clock: Clock = system_clock) -> Context:
                 else None
             )
 
-    return Context(config, database, vault, keyring, RosterBook(config, keyring, last_good), clock)
+    return Context(config, database, vault, keyring, RosterBook(config, keyring, last_good, clock), clock)
 
 
 def create_vault(config: Config, keyring: Keyring) -> None:

@@ -17,7 +17,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -291,6 +291,14 @@ class Keyring:
             if word == "KEY_CREATED":
                 return args[1]
         raise KeyProblem("GnuPG could not make a key. Check that the folder is writable and the disk is not full.")
+
+    def extend(self, fingerprint: str, until: date | None) -> None:
+        """Give a secret key and its sub-keys a new last day, or none. Raises KeyProblem."""
+        end = until.isoformat() if until else "0"
+        for subkeys in ([], ["*"]):
+            _, _, code = self._run(["--quick-set-expire", fingerprint, end, *subkeys], b"")
+            if code != 0:
+                raise KeyProblem(f"GnuPG did not extend {fingerprint}: is the day to come, and the secret key there?")
 
     def close(self) -> None:
         """End the agent that gpg started for this folder."""

@@ -18,6 +18,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from store.clock import Clock, system_clock
 from store.config import Config, Desk
 from store.errors import KeyProblem, RosterError
 from store.keyring import Keyring
@@ -92,7 +93,7 @@ def parse(source: str, file: Path, desk: Desk) -> Roster:
         raise RosterError(
             f"{file}:{_line_of(source, 'member')}: write [[member]] in double brackets, once for each person."
         )
-    lines = _Lines(source, file)
+    lines = Lines(source, file)
     members = [_member(block, index, lines) for index, block in enumerate(blocks)]
     _refuse_twins(members, lines)
     own = {address.casefold() for address in desk.addresses}
@@ -102,7 +103,7 @@ def parse(source: str, file: Path, desk: Desk) -> Roster:
     return Roster(tuple(members), desk.quorum, desk.zone)
 
 
-def _member(block: Any, index: int, lines: _Lines) -> Member:
+def _member(block: Any, index: int, lines: Lines) -> Member:
     try:
         entry = _Entry.model_validate(block)
     except ValidationError as error:
@@ -127,7 +128,7 @@ def _help(field: str) -> str:
     return f" ({_FIELD_HELP[field]})" if field in _FIELD_HELP else ""
 
 
-def _refuse_twins(members: list[Member], lines: _Lines) -> None:
+def _refuse_twins(members: list[Member], lines: Lines) -> None:
     checks: list[tuple[str, Callable[[Member], str]]] = [
         ("id", lambda member: member.id),
         ("email", lambda member: member.email.casefold()),
@@ -143,7 +144,7 @@ def _refuse_twins(members: list[Member], lines: _Lines) -> None:
                 )
 
 
-class _Lines:
+class Lines:
     """Where the blocks and fields of a roster stand; the TOML reader does not say."""
 
     def __init__(self, source: str, file: Path) -> None:
@@ -179,7 +180,7 @@ def check_keys(roster: Roster, source: str, file: Path, folder: Path, keyring: K
 
     All are checked before any is imported. Raises RosterError naming the line.
     """
-    lines = _Lines(source, file)
+    lines = Lines(source, file)
     good = [_key_material(member, index, folder, keyring, lines) for index, member in enumerate(roster.members)]
     for material in good:
         keyring.add_public(material)
@@ -191,7 +192,7 @@ def key_file(member: Member, folder: Path) -> Path:
     return folder / (member.key or f"{member.id}.asc")
 
 
-def _key_material(member: Member, index: int, folder: Path, keyring: Keyring, lines: _Lines) -> bytes:
+def _key_material(member: Member, index: int, folder: Path, keyring: Keyring, lines: Lines) -> bytes:
     path = key_file(member, folder)
     field = "key" if member.key else "fingerprint"
     try:
@@ -244,8 +245,15 @@ class _Known:
 class RosterBook:
     """The rosters of all desks, read again when their files change."""
 
-    def __init__(self, config: Config, keyring: Keyring, last_good: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        keyring: Keyring,
+        last_good: Callable[[str], str | None],
+        clock: Clock = system_clock,
+    ) -> None:
         """`last_good` gives the text of a desk's last accepted roster, or None."""
+        self._clock = clock
         self._config = config
         self._keyring = keyring
         self._last_good = last_good
@@ -273,6 +281,8 @@ class RosterBook:
     def _load(self, desk: Desk, before: Loaded | None) -> Loaded:
         try:
             loaded = self._read(desk)
+            if desk.require_signed_roster:
+                self._require_signed(desk, loaded, before or self._restore(desk))
             if loaded.roster.members:
                 return loaded
             # A file that is just being written, or was emptied by mistake, must not send everybody home.
@@ -300,6 +310,21 @@ class RosterBook:
         keys = check_keys(roster, source, file, self._config.path(desk.keys), self._keyring)
         return Loaded(roster, source, keys)
 
+    def _require_signed(self, desk: Desk, loaded: Loaded, last: Loaded) -> None:
+        """Raise RosterError unless a lead on duty by the last good roster signed the file; of the first, its own leads."""
+        file = self._config.path(desk.roster)
+        signature = file.with_name(file.name + ".asc")
+        if loaded.source == last.source:
+            return
+        try:
+            found = self._keyring.verify(loaded.source.encode(), signature.read_bytes())
+        except OSError:
+            raise RosterError(f"{file}: is not signed. Sign it: gpg --armor --detach-sign {file.name}.") from None
+        trusted = last.roster if last.roster.members else loaded.roster
+        leads = {member.fingerprint for member in trusted.on_duty(self._clock()) if member.role == "lead"}
+        if found.status != "valid" or found.fingerprint not in leads:
+            raise RosterError(f"{signature}: is not a valid signature of the file by a lead who is on duty.")
+
     def _restore(self, desk: Desk) -> Loaded:
         source = self._last_good(desk.id)
         if source is None:
@@ -311,7 +336,9 @@ class RosterBook:
         """What changes when the roster or any key file does; a refused roster may wait for a key of a new member."""
         folder = self._config.path(desk.keys)
         files = sorted(folder.iterdir()) if folder.is_dir() else []
-        return tuple((path, _stat(path)) for path in (self._config.path(desk.roster), *files))
+        roster = self._config.path(desk.roster)
+        signature = roster.with_name(roster.name + ".asc")
+        return tuple((path, _stat(path)) for path in (roster, signature, *files))
 
 
 def _stat(path: Path) -> tuple[int, int, int] | None:

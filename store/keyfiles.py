@@ -1,0 +1,60 @@
+"""Key files of members put into place, as a whole or not at all; and a member's other key put into the roster."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from store.config import Config, Desk
+from store.errors import ConfigError, KeyProblem, NotAllowed, RosterError
+from store.keyring import Keyring
+from store.people import Member
+from store.roster import Lines, Loaded, key_file, parse
+
+
+def put_key(config: Config, desk: Desk, member: Member, data: bytes, keyring: Keyring) -> None:
+    """Put a member's key file into place. Raises KeyProblem unless it is their one usable public key."""
+    found = keyring.read_key_data(data)
+    if len(found) != 1 or found[0].secret or found[0].fingerprint != member.fingerprint:
+        raise KeyProblem(f"This must be the one public key {member.fingerprint}, and nothing else.")
+    if found[0].revoked or not found[0].can_encrypt:
+        raise KeyProblem("This key is revoked, has expired or cannot encrypt.")
+    replace_file(key_file(member, config.path(desk.keys)), data)
+
+
+def change_key(config: Config, desk: Desk, loaded: Loaded, member: Member, data: bytes, keyring: Keyring) -> str:
+    """Put another key of a member into the roster and into place; its fingerprint.
+
+    The file keeps everything else as it is. Raises NotAllowed, KeyProblem or RosterError, and then nothing is changed.
+    """
+    if desk.require_signed_roster:
+        raise NotAllowed("The roster of this desk is signed: a lead must change it, and sign it again.")
+    found = keyring.read_key_data(data)
+    if len(found) != 1 or found[0].secret or found[0].revoked or not found[0].can_encrypt:
+        raise KeyProblem("Attach one public key that can be encrypted to, and nothing else.")
+    fresh = replace(member, fingerprint=found[0].fingerprint)
+    if fresh.fingerprint != member.fingerprint:
+        file = config.path(desk.roster)
+        index = [item.id for item in loaded.roster.members].index(member.id)
+        lines = loaded.source.splitlines(keepends=True)
+        at = Lines(loaded.source, file).of(index, "fingerprint") - 1
+        changed = re.sub(r"=.*$", f'= "{fresh.fingerprint}"', lines[at].rstrip("\r\n")) + "\n"
+        source = "".join([*lines[:at], changed, *lines[at + 1 :]])
+        if parse(source, file, desk).get(member.id) != fresh:
+            raise RosterError(f"{file}:{at + 1}: fingerprint: cannot be changed by itself; change it by hand.")
+        replace_file(file, source.encode())
+    replace_file(key_file(fresh, config.path(desk.keys)), data)
+    return fresh.fingerprint
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all. Raises ConfigError."""
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        fresh.write_bytes(content)
+        if path.exists():
+            fresh.chmod(path.stat().st_mode & 0o777)
+        fresh.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}). Check its permissions.") from None
