@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from desk import cli_cases, cli_deeds, cli_keys, logs, show
-from desk.options import ConfigOption, JsonOption, opened
+from desk.options import ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
 from store.config import load
 from store.errors import ConfigError, OmbudError, TryLater
 from store.local import find
@@ -199,6 +200,43 @@ def rewrap(config: ConfigOption = None) -> None:
 
     loaded = load(find(config))
     print(f"The vault now opens with {rewrap_vault(loaded, open_keyring(loaded))} keys.")
+
+
+@app.command()
+def report(
+    first: Annotated[str, typer.Option("--from", metavar="DATE", help="The first day, such as 2026-01-01.")],
+    last: Annotated[str, typer.Option("--to", metavar="DATE", help="The last day.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder to write to.")] = Path(),
+    config: ConfigOption = None,
+    desk: DeskOption = None,
+) -> None:
+    """Write the transparency report: figures in which nobody can be recognised, as HTML with charts and as Markdown."""
+    from desk.transparency import write
+
+    try:
+        days = date.fromisoformat(first), date.fromisoformat(last)
+    except ValueError:
+        raise ConfigError("--from and --to take a date such as 2026-01-31.") from None
+    with opened(config) as context, context.database.read() as session:
+        made = write(session, chosen_desk(context.config.desk, desk), *days, out)
+    print("\n".join(str(path) for path in made))
+
+
+@app.command("digest")
+def digest_preview(
+    what: Annotated[str, typer.Argument(metavar="preview", help="There is only a preview.")],
+    as_member: Annotated[str, typer.Option("--as", metavar="MEMBER", help="Whose digest.")],
+    config: ConfigOption = None,
+    desk: DeskOption = None,
+) -> None:
+    """Print the digest that a member would get now."""
+    from mailer.contents import Contents
+
+    if what != "preview":
+        raise ConfigError("Write: ombud digest preview --as MEMBER.")
+    with opened(config) as context:
+        require_member(context, as_member)
+        print(Contents(context).digest_text(chosen_desk(context.config.desk, desk), as_member), end="")
 
 
 @audit_app.command("verify")

@@ -17,6 +17,7 @@ from store.answers import Answer
 from store.clock import from_text
 from store.config import Desk
 from store.context import Context
+from store.errors import NotAllowed
 from store.fields import FIELDS
 from store.outbox import Claim
 from store.people import Member, Roster
@@ -115,12 +116,7 @@ class Contents:
     def for_one(self, desk: Desk, claim: Claim, member: Member, roster: Roster) -> bytes | None:
         """The protected entity of what goes to one member because it is time; None for an empty digest that is to be
         left out. A digest is of one of a few lengths."""
-        values: dict[str, Any] = {"desk": notices.desk_values(desk), "member": member.name}
-        with self._context.database.write(durable=False) as session:  # looking for who is named may recuse
-            if claim.kind in ("digest", "welcome"):
-                values |= digest.digest_values(session, self._context, desk, roster, member)
-            if claim.kind in ("digest", "roster-warning"):
-                values |= digest.warning_values(self._context, desk, roster)
+        values = self._timed_values(desk, claim.kind, member, roster)
         empty = claim.kind == "digest" and not (values["total"] or values["ending"] or values["warnings"])
         if empty and not desk.digest_when_empty:
             return None
@@ -128,6 +124,24 @@ class Contents:
         files = [self._desk_key(desk)] if claim.kind == "welcome" else []
         pad = stepped_length if claim.kind == "digest" else padded_length
         return entity(rendered.subject, rendered.text, files, pad=pad)
+
+    def digest_text(self, desk: Desk, member_id: str) -> str:
+        """The digest that a member would get now. Raises NotAllowed for somebody who is not on this desk's roster."""
+        roster = self._context.roster(desk)
+        member = roster.get(member_id)
+        if member is None:
+            raise NotAllowed(f"'{member_id}' is not on the roster of {desk.id}. Look at 'ombud roster show'.")
+        values = self._timed_values(desk, "digest", member, roster)
+        return self._of(desk).render("digest", [member.language], values).text
+
+    def _timed_values(self, desk: Desk, kind: str, member: Member, roster: Roster) -> dict[str, Any]:
+        values: dict[str, Any] = {"desk": notices.desk_values(desk), "member": member.name}
+        with self._context.database.write(durable=False) as session:  # looking for who is named may recuse
+            if kind in ("digest", "welcome"):
+                values |= digest.digest_values(session, self._context, desk, roster, member)
+            if kind in ("digest", "roster-warning"):
+                values |= digest.warning_values(self._context, desk, roster)
+        return values
 
     def _desk_key(self, desk: Desk) -> Attachment:
         key = self._context.keyring.export(desk.fingerprint, armored=True)

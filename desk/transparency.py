@@ -1,0 +1,74 @@
+"""The transparency report: the yearly figures as a page and as Markdown, with charts."""
+
+from __future__ import annotations
+
+from datetime import date
+from html import escape
+from pathlib import Path
+
+import pygal
+from pygal.style import LightSolarizedStyle
+from sqlmodel import Session
+
+from desk.figures import Figures, figures
+from store.config import Desk
+from store.errors import ConfigError
+
+_LEGEND = (
+    "Numbers are given in bands, and tables with too few cases are left out, so that nobody can be recognised in them."
+)
+_STYLE = "body { font: 12pt sans-serif; max-width: 50em; margin: 2em auto; } td { padding: 0 1em 0 0; }"
+
+
+def markdown(desk: Desk, first: date, last: date, tables: list[Figures]) -> str:
+    """The report in Markdown."""
+    parts = [f"# {desk.title}: {first} to {last}", _LEGEND]
+    for table in tables:
+        lines = "\n".join(f"| {name} | {value} |" for name, value in table.rows)
+        parts.append(f"## {table.title}\n\n" + (f"| | |\n|---|---:|\n{lines}" if table.rows else "Too few to show."))
+    return "\n\n".join(parts) + "\n"
+
+
+def page(desk: Desk, first: date, last: date, tables: list[Figures]) -> str:
+    """The report as one HTML page without anything from elsewhere."""
+    parts = []
+    for table in tables:
+        rows = "".join(f"<tr><td>{escape(name)}<td>{escape(value)}" for name, value in table.rows)
+        shown = f"{chart(table)}<table>{rows}</table>" if table.rows else "<p>Too few to show.</p>"
+        parts.append(f"<h2>{escape(table.title)}</h2>{shown}")
+    title = f"{escape(desk.title)}: {first} to {last}"
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+    return f"{head}<h1>{title}</h1><p>{_LEGEND}</p>{''.join(parts)}</html>\n"
+
+
+def chart(table: Figures) -> str:
+    """A bar chart in SVG, each bar as long as its band begins."""
+    made = pygal.HorizontalBar(
+        js=(), show_legend=False, height=60 + 32 * len(table.rows), width=700, style=LightSolarizedStyle, order_min=0,
+        disable_xml_declaration=True, no_prefix=True,
+    )  # fmt: skip
+    made.x_labels = [name for name, _ in reversed(table.rows)]
+    made.add("", [_beginning(value) for _, value in reversed(table.rows)])
+    return str(made.render(is_unicode=True))
+
+
+def _beginning(band: str) -> int:
+    low = band.partition("-")[0]
+    return int(low) if low.isdigit() else 0
+
+
+def write(session: Session, desk: Desk, first: date, last: date, folder: Path) -> list[Path]:
+    """Write the report of a desk into a folder; the files. Raises ConfigError."""
+    if last < first:
+        raise ConfigError(f"--to {last} is before --from {first}.")
+    tables = figures(session, desk, first, last)
+    made = []
+    for suffix, text in (("md", markdown(desk, first, last, tables)), ("html", page(desk, first, last, tables))):
+        path = folder / f"{desk.id}-{first}-{last}.{suffix}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be written ({error.strerror}). Choose another folder.") from None
+        made.append(path)
+    return made
