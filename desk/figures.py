@@ -44,6 +44,7 @@ def figures(session: Session, desk: Desk, first: date, last: date) -> list[Figur
     outcomes = (*desk.outcomes, "none yet")
     counted = {
         "Reports by month": _by_month(rows, desk.zone, first, last),
+        "How they came": _counted((row.came or "unknown" for row in rows), ("in plain", "encrypted")),
         "How they stand": _counted((_standing(row) for row in rows), ("open", "closed")),
         "Outcomes": _counted((row.outcome or "none yet" for row in rows), outcomes),
         "Time until the reporter was answered": _times(rows, "acknowledged_at", _TO_ACKNOWLEDGE),

@@ -22,11 +22,13 @@ _ONCE = text("INSERT INTO chores (name, case_id, due) VALUES (:name, :case_id, :
 
 
 def last_due(schedule: str, zone: ZoneInfo, now: datetime) -> datetime:
-    """When `daily@HH:MM` or `weekly@HH:MM` (Mondays) was due last, by the clock of a zone, in UTC.
+    """When `daily@HH:MM` or `weekly@HH:MM` (Mondays) was due last, in UTC: by the clock of the zone behind it, or the given one.
 
     An hour that daylight saving leaves out is made up for right after it; one that comes twice counts once.
     """
-    how, _, clock = schedule.partition("@")
+    when, _, named = schedule.partition(" ")
+    how, _, clock = when.partition("@")
+    zone = ZoneInfo(named) if named else zone
     hour, _, minute = clock.partition(":")
     expression = (_WEEKLY if how == "weekly" else _DAILY).format(hour=int(hour), minute=int(minute))
     local = now.astimezone(zone) + timedelta(seconds=1)

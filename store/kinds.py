@@ -33,12 +33,6 @@ def _word(value: str) -> str:
     return value
 
 
-def _schedule(value: str) -> str:
-    if value != "off" and not re.fullmatch(r"(daily|weekly)@([01]\d|2[0-3]):[0-5]\d", value):
-        raise ValueError("must be daily@HH:MM, weekly@HH:MM (Mondays) or off, in the desk's time zone")
-    return value
-
-
 def _country(value: str) -> str:
     if value:
         name, _, part = value.partition("-")
@@ -52,6 +46,15 @@ def _country(value: str) -> str:
 def _timezone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError("must be a time zone name such as Europe/Berlin or UTC")
+    return value
+
+
+def _schedule(value: str) -> str:
+    when, _, zone = value.partition(" ")
+    if when != "off" and not re.fullmatch(r"(daily|weekly)@([01]\d|2[0-3]):[0-5]\d", when):
+        raise ValueError("must be daily@HH:MM or weekly@HH:MM (Mondays), with or without a time zone behind it, or off")
+    if zone:
+        _timezone(zone)
     return value
 
 

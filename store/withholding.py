@@ -18,7 +18,7 @@ from store.errors import NotAllowed
 from store.models import CaseRow, VoteRow
 from store.names import who_is_meant, who_is_named, who_may_be_meant
 from store.people import Member, Roster
-from store.records import Message, Recusal, Source
+from store.records import Arrival, Body, Done, Facts, Message, Recusal, Source
 from store.vault import Vault
 
 VOTES_TO_REINSTATE = 2
@@ -126,10 +126,19 @@ def screen(session: Session, vault: Vault, roster: Roster, row: CaseRow, at: dat
     unknown = [name for name in asked if not who_is_meant(name, roster.members)]
     found += [Recusal(member.id, "named") for name in unknown for member in who_may_be_meant(name, unseen)]
     found += [Recusal(member.id, "named") for member in who_is_named(texts, unseen, roster.members)]
-    recusals.recuse(session, vault, row, box, found, "desk", at)
+    if added := recusals.recuse(session, vault, row, box, found, "desk", at):
+        _tell(session, vault, row, added, at)
     row.screened = json.dumps({**done, **fresh})
     session.add(row)
     session.flush()
+
+
+def _tell(session: Session, vault: Vault, row: CaseRow, added: Sequence[Recusal], at: datetime) -> None:
+    """Tell the readers from whom, of those who came later, the case is withheld: they may know that it is a namesake."""
+    body = Body(done=tuple(Done("recuse", recusal.member) for recusal in added))
+    note = Arrival(row.desk, "new", at, b"", "", "", body, Facts(), author="desk", direction="note")
+    message_id = cases.add_message(session, vault, row, note)
+    outbox.enqueue(session, "note", row.desk, at, case_id=row.id, subject_id=message_id)
 
 
 def _said(message: Message) -> list[str]:

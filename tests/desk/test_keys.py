@@ -210,3 +210,22 @@ def test_a_roster_that_must_be_signed(desk: Desk, team: list[Person], stranger: 
     desk.play.set_team(team, {"ada": "lead"})
     sign(team[0])
     assert len(in_force()) == 4
+
+
+def test_a_revoked_user_id_does_not_stop_a_key(desk: Desk, ada: Person) -> None:
+    ada.keyring._run(["--quick-add-uid", ada.fingerprint, "Old <old@team.example>"], b"")
+    ada.keyring._run(["--quick-revoke-uid", ada.fingerprint, "Old <old@team.example>"], b"")
+    (desk.play.folder / "keys/ada.asc").write_bytes(ada.public_key)
+    assert desk.play.command("roster", "check").returncode == 0
+    desk.receive(plain_mail("x"))
+    assert [item.recipient for item in desk.mail_out()].count(ada.email) == 1
+
+
+def test_a_file_with_two_certificates_is_refused_whichever_of_them_expired(desk: Desk, ada: Person) -> None:
+    other = ada.keyring.create("Ada Quist", ada.email)
+    ada.keyring.extend(other, (datetime.now(UTC) + timedelta(days=1)).date())
+    both = ada.public_key + ada.keyring.export(other, armored=True)
+    (desk.play.folder / "keys/ada.asc").write_bytes(both)
+    done = desk.play.command("roster", "check")
+    assert done.returncode == 1
+    assert f"holds more than one key; keep only {ada.fingerprint}" in done.stderr.decode()

@@ -125,6 +125,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
         ("daily@09:00", datetime(2026, 6, 1, 8, 59, tzinfo=BERLIN), datetime(2026, 5, 31, 9, tzinfo=BERLIN)),
         ("daily@09:00", datetime(2026, 6, 1, 9, 0, tzinfo=BERLIN), datetime(2026, 6, 1, 9, tzinfo=BERLIN)),
         ("weekly@09:00", datetime(2026, 6, 3, 9, tzinfo=BERLIN), datetime(2026, 6, 1, 9, tzinfo=BERLIN)),
+        ("daily@09:00 UTC", datetime(2026, 6, 1, 12, tzinfo=BERLIN), datetime(2026, 6, 1, 9, tzinfo=UTC)),
         # Clocks go from 2:00 to 3:00 on March 29, and from 3:00 to 2:00 on October 25, 2026.
         ("daily@02:30", datetime(2026, 3, 29, 12, tzinfo=BERLIN), datetime(2026, 3, 29, 3, 0, tzinfo=BERLIN)),
         ("daily@02:30", datetime(2026, 10, 25, 12, tzinfo=BERLIN), datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN)),
@@ -277,6 +278,20 @@ def test_who_comes_is_welcomed_with_the_open_cases_and_who_goes_is_thanked(desk:
     key = next(item for item in sent if item.recipient == team[3].email and "welcome" in str(item.headers["Subject"]))
     assert b"conduct.asc" in (team[3].opens(key.mail) or b"")
     assert at(desk, before + timedelta(hours=3)) == []
+
+
+def test_who_is_named_in_an_open_case_and_joins_later_is_withheld_and_the_others_are_told(
+    desk: Desk, team: list[Person]
+) -> None:
+    desk.play.set_team(team[:4])
+    desk.tick()
+    name = opened(desk, "It was Eun-ji Park.")
+    desk.play.set_team(team)
+    desk.clock.forward(minutes=1)
+    desk.tick()
+    sent = desk.mail_out(60)
+    assert any("withheld from Eun-ji Park from now on" in text for text in to(team[0], sent)), "it may be a namesake"
+    assert not any(name in text for text in to(team[4], sent))
 
 
 def test_a_replaced_key_is_told_to_its_owner_in_plain(desk: Desk, team: list[Person], stranger: Person) -> None:

@@ -14,6 +14,7 @@ from desk.rehearsal import Person, plain_mail
 from intake.arrival import Envelope
 from intake.receive import Receiver
 from mailer.delivery import Mailer
+from mailer.schedule import Schedule
 from mailer.seal import Sealer
 from store import audit
 from store.errors import StoreUnavailable
@@ -101,3 +102,33 @@ def test_the_migrations_fit(make_desk: DeskMaker, database: str) -> None:
     desk: Desk = make_desk(database_url=database)
     with desk.context.database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+
+
+def test_what_is_due_is_done_once_by_many_and_what_is_destroyed_is_gone(
+    make_desk: DeskMaker, database: str, team: list[Person]
+) -> None:
+    desk = make_desk(database_url=database)
+    receipt = desk.receive(plain_mail("x"))
+    desk.mail_out()
+    workers = [Schedule(desk.context, Sealer(desk.context.keyring)) for _ in range(4)]
+    for worker in workers:
+        worker.run()
+    desk.clock.forward(days=8)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda worker: worker.run(), workers))
+    sent = Counter((item.recipient, str(item.headers["Subject"])) for item in desk.mail_out(60))
+    assert sent == Counter(
+        {
+            (person.email, subject): 1
+            for person in team
+            for subject in ("[conduct] digest", f"[conduct] {receipt.codename}")
+        }
+    )
+    desk.play.command("case", "state", receipt.codename, "closed", "warning")
+    assert desk.play.command("case", "destroy", receipt.codename, "--yes").returncode == 0
+    with psycopg.connect(database) as connection:
+        for table in ("messages", "attachments", "recusals", "notices", "deliveries", "answers"):
+            assert connection.execute(f"SELECT count(*) FROM {table} WHERE case_id IS NOT NULL").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM cases WHERE wrapped_key IS NOT NULL").fetchone() == (0,)
+    with desk.context.database.read() as session:
+        assert audit.verify(session, desk.context.vault) > 0

@@ -14,6 +14,7 @@ def upgrade() -> None:
     with op.batch_alter_table("cases", schema=None) as batch_op:
         for name in ("acknowledged_at", "decided_at", "closed_at", "announced_at"):
             batch_op.add_column(sa.Column(name, sa.String(), nullable=True))
+        batch_op.add_column(sa.Column("came", sa.String(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("escalated", sa.Integer(), nullable=False, server_default="0"))
     with op.batch_alter_table("rosters", schema=None) as batch_op:
         batch_op.add_column(sa.Column("duty", sa.String(), nullable=False, server_default=""))
