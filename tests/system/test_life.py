@@ -81,12 +81,8 @@ class Life(RuleBasedStateMachine):
             if person.id not in self.readers():
                 assert self.name not in text
                 assert self.name not in item.mail.decode()
-                assert (
-                    "There is no such case." in text
-                    or "You are withdrawn" in text
-                    or "There are none." in text
-                    or "It is not signed" in text
-                )
+                allowed = ("There is no such case.", "You are withdrawn", "There are none.", "It is not signed", "welcome", "term has ended")  # fmt: skip
+                assert any(said in text for said in allowed)
 
     def watch_outside(self, item: Delivered) -> None:
         """What leaves the team names nobody."""
