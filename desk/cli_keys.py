@@ -10,7 +10,7 @@ import typer
 
 from desk import show
 from desk.options import ConfigOption, DeskOption, JsonOption, chosen_desk, opened
-from store import keyfiles
+from store import keyfiles, outbox
 from store.config import Desk, load
 from store.context import Context, rewrap_vault
 from store.errors import ConfigError, KeyProblem, NotAllowed
@@ -97,8 +97,11 @@ def key_rotate(config: ConfigOption = None, desk: DeskOption = None) -> None:
     with opened(config) as context:
         chosen = chosen_desk(context.config.desk, desk)
         fresh = _rotate(context, chosen, find(config))
-    print(f"The new key of {chosen.id}: {fresh}\nThe old one stays, to open what is sealed to it. Restart the service,")
-    print("publish the new key ('ombud key wkd'), and make a backup of the folder.")
+    print(f"The new key of {chosen.id}: {fresh}\nThe old one stays, to open what is sealed to it.")
+    print(
+        "Now restart the service; it mails the new key to the members on duty. Publish it ('ombud key wkd'), and make a"
+    )
+    print("backup of the folder.")
 
 
 def _rotate(context: Context, desk: Desk, file: Path) -> str:
@@ -110,10 +113,14 @@ def _rotate(context: Context, desk: Desk, file: Path) -> str:
     fresh = context.keyring.create(desk.title, desk.address)
     keyfiles.replace_file(file, text.replace(desk.fingerprint, fresh).encode())
     try:
-        rewrap_vault(load(file), context.keyring)
+        loaded = load(file)
+        rewrap_vault(loaded, context.keyring)
     except (ConfigError, KeyProblem):
         keyfiles.replace_file(file, text.encode())
         raise
+    with context.database.write() as session:
+        for member in context.roster(desk).on_duty(context.clock()):
+            outbox.enqueue(session, "desk-key", desk.id, context.clock(), subject_id=member.id)
     return fresh
 
 

@@ -121,7 +121,7 @@ class Contents:
         if empty and not desk.digest_when_empty:
             return None
         rendered = self._of(desk).render(claim.kind, [member.language], values)
-        files = [self._desk_key(desk)] if claim.kind == "welcome" else []
+        files = [self._desk_key(desk)] if claim.kind in ("welcome", "desk-key") else []
         pad = stepped_length if claim.kind == "digest" else padded_length
         return entity(rendered.subject, rendered.text, files, pad=pad)
 

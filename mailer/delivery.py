@@ -44,6 +44,7 @@ _SUBJECTS = {
     "roster-warning": "[{}] roster",
     "welcome": "[{}] welcome",
     "goodbye": "[{}] goodbye",
+    "desk-key": "[{}] key",
 }
 
 log = structlog.get_logger("ombud.mailer")

@@ -28,6 +28,7 @@ AUDIENCE: Mapping[str, To] = {
     "digest": "one",
     "welcome": "one",
     "goodbye": "former",
+    "desk-key": "one",
     "roster-warning": "one",
     "reply": "reporter",
     "send-key": "reporter",

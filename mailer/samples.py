@@ -66,6 +66,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "digest": timed,
         "welcome": timed,
         "goodbye": timed,
+        "desk-key": timed,
         "roster-warning": timed,
         "reminder": {**base, "stage": "respond", "level": "escalate", "due": "2026-02-01 12:00 UTC", "assignee": ""},
         "key-check": {"desk": base["desk"], "member": member, "reason": "the key has expired"},

@@ -35,6 +35,7 @@ class Schedule:
         self._context = context
         self._sealer = sealer
         self._reminded: datetime | None = None
+        self._to_forget = False
 
     def run(self) -> None:
         """Do what is due now. One desk's trouble does not keep another's digest."""
@@ -50,6 +51,16 @@ class Schedule:
                 log.warning("what is due waits", desk=desk.id, reason=str(error))
         if remind:
             self._reminded = now
+        if self._to_forget:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Empty the log of the database of what was destroyed; tried again on the next tick while it is in use."""
+        try:
+            self._context.database.forget()
+            self._to_forget = False
+        except OmbudError as error:
+            log.warning("what was destroyed is still in the database's log", reason=str(error))
 
     def _is_new(self, name: str, due: datetime) -> bool:
         """Whether a chore may have to be done: asked without writing, on every tick."""
@@ -115,7 +126,7 @@ class Schedule:
                 self._note_key(session, desk, member, why, now)
             self._warn(session, desk, roster, expiring, now)
         if gone:
-            self._context.database.forget()
+            self._to_forget = True
             log.info("cases destroyed", desk=desk.id, number=len(gone))
 
     def _note_key(self, session: Session, desk: Desk, member: str, why: str, now: datetime) -> None:

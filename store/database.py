@@ -120,7 +120,7 @@ class Database:
         with self._turn, self._session() as session:
             busy = session.connection().exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
         if busy:
-            raise StoreUnavailable("The write-ahead log is in use; what was destroyed leaves it with the next restart.")
+            raise StoreUnavailable("The write-ahead log is in use; what was destroyed is still in it. Try again.")
 
     def close(self) -> None:
         """Give back the connections."""

@@ -94,8 +94,13 @@ def test_the_desks_key_is_replaced_and_what_is_sealed_to_the_old_one_still_opens
     assert desk.case(kept)["messages"][0]["text"] == "Before."
     late = desk.receive(pgp_mime(text_entity("To the old key."), old, sam.keyring)).codename
     assert desk.case(late)["messages"][0]["text"] == "To the old key."
-    (mail,) = [item for item in desk.mail_out() if item.recipient == team[0].email]
-    assert "To the old key." in read(team[0], mail)
+    mails = [item for item in desk.mail_out(60) if item.recipient == team[0].email]
+    assert any("To the old key." in read(team[0], item) for item in mails)
+    desk.clock.forward(minutes=1)
+    mails += [item for item in desk.mail_out(60) if item.recipient == team[0].email]
+    (told,) = [item for item in mails if "[conduct] key" in str(item.headers["Subject"])]
+    spaced = read(team[0], told).replace(" ", "")
+    assert desk.context.config.desk[0].fingerprint in spaced
 
 
 def test_a_web_key_directory_and_a_page_to_print(desk: Desk, tmp_path: Path, sam: Person) -> None:
