@@ -86,6 +86,7 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
             reporter_fingerprint=fingerprint,
             came_sealed=content.body.encryption != "none",
             asks_reply=job.asked.reply,
+            asks_quiet=job.asked.quiet,
         ),
         attachments=content.attachments,
         recusals=found.recusals,

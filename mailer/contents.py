@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlmodel import Session
@@ -22,6 +23,14 @@ from store.fields import FIELDS
 from store.outbox import Claim
 from store.people import Member, Roster
 from store.records import Attachment
+
+
+@dataclass(frozen=True)
+class Made:
+    """The protected entity of what goes to one member, and the cases (ids) that it lists besides its own."""
+
+    entity: bytes = field(repr=False)
+    listed: frozenset[str] = frozenset()
 
 
 class Contents:
@@ -75,12 +84,12 @@ class Contents:
         rendered = self._of(desk).render("reply", [], {**values, "text": story.message.body.text})
         return rendered, self._files(story)
 
-    def answer(self, desk: Desk, member: Member, answer: Answer, story: Story | None, roster: Roster) -> bytes:
-        """The protected entity of an answer to a member, with what they asked to be shown."""
+    def answer(self, desk: Desk, member: Member, answer: Answer, story: Story | None, roster: Roster) -> Made:
+        """An answer to a member, with what they asked to be shown."""
         with self._context.database.write(durable=False) as session:  # looking for who is named may recuse
             values = self._answer_values(session, desk, member, answer, story, roster)
         rendered = self._of(desk).render("answer", [member.language], values)
-        return entity(rendered.subject, rendered.text, (), pad=padded_length)
+        return Made(entity(rendered.subject, rendered.text, (), pad=padded_length), values[digest.LISTED])
 
     def _answer_values(
         self, session: Session, desk: Desk, member: Member, answer: Answer, story: Story | None, roster: Roster
@@ -92,10 +101,11 @@ class Contents:
         if story and answer.show:
             found = overview.case_record(session, vault, roster, story.case.codename, member.id, at)
             record = record_values(desk, roster, found)
-        listed = None
+        listed, ids = None, frozenset[str]()
         if answer.cases:
             visible = overview.visible_cases(session, vault, roster, desk.id, member.id, at)
             listed = [case_values(desk, roster, overview.case_line(case)) for case in visible]
+            ids = frozenset(case.id for case in visible)
         return {
             "desk": notices.desk_values(desk),
             "case": story.case.codename if story else "",
@@ -109,12 +119,13 @@ class Contents:
             "help": answer.help,
             "record": record,
             "cases": listed,
+            digest.LISTED: ids,
             "outcomes": list(desk.outcomes),
             "fields": [{"name": name, "what": what} for name, what in FIELDS.items()],
         }
 
-    def for_one(self, desk: Desk, claim: Claim, member: Member, roster: Roster) -> bytes | None:
-        """The protected entity of what goes to one member because it is time; None for an empty digest that is to be
+    def for_one(self, desk: Desk, claim: Claim, member: Member, roster: Roster) -> Made | None:
+        """What goes to one member because it is time; None for an empty digest that is to be
         left out. A digest is of one of a few lengths."""
         values = self._timed_values(desk, claim.kind, member, roster)
         empty = claim.kind == "digest" and not (values["total"] or values["ending"] or values["warnings"])
@@ -123,7 +134,8 @@ class Contents:
         rendered = self._of(desk).render(claim.kind, [member.language], values)
         files = [self._desk_key(desk)] if claim.kind in ("welcome", "desk-key") else []
         pad = stepped_length if claim.kind == "digest" else padded_length
-        return entity(rendered.subject, rendered.text, files, pad=pad)
+        made = entity(rendered.subject, rendered.text, files, pad=pad)
+        return Made(made, values.get(digest.LISTED, frozenset()))
 
     def digest_text(self, desk: Desk, member_id: str) -> str:
         """The digest that a member would get now. Raises NotAllowed for somebody who is not on this desk's roster."""

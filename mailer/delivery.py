@@ -15,14 +15,14 @@ import structlog
 from sqlmodel import Session
 
 from mailer import compose, notices, recipients
-from mailer.contents import Contents
+from mailer.contents import Contents, Made
 from mailer.mime import entity
 from mailer.packets import Part, armor
 from mailer.padding import padded_length
 from mailer.relay import NotTaken, Relay, RelayDown
 from mailer.render import Rendered
 from mailer.seal import Sealer
-from store import audit, outbox, recusals, threads
+from store import audit, outbox, patterns, recusals, threads
 from store.access import may_know
 from store.answers import Answer
 from store.clock import to_text
@@ -52,7 +52,7 @@ log = structlog.get_logger("ombud.mailer")
 
 @dataclass(frozen=True)
 class _Work:
-    """A claimed notice with what is needed to handle it. `others` are other cases that it mentions (ids)."""
+    """A claimed notice with what is needed to handle it. `others` are other cases that it mentions, `listed` those of a list (ids)."""
 
     claim: Claim
     desk: Desk
@@ -61,6 +61,7 @@ class _Work:
     answer: Answer
     others: frozenset[str]
     deliveries: list[DeliveryRow]
+    listed: frozenset[str] = frozenset()
 
 
 class ClaimLost(Exception):
@@ -167,7 +168,7 @@ class Mailer:
         member = work.roster.get(row.recipient)
         if member is None:
             return
-        made: bytes | None
+        made: Made | None
         if notices.AUDIENCE[work.claim.kind] == "asker":
             made = self._contents.answer(work.desk, member, work.answer, work.story, work.roster)
         else:
@@ -175,7 +176,8 @@ class Mailer:
         if made is None:
             self._sent.append(row.id)
             return
-        self._send_sealed(work, made, [member], {member.id: row}, self._known(work, member.id))
+        work = replace(work, listed=made.listed)
+        self._send_sealed(work, made.entity, [member], {member.id: row}, self._known(work, member.id))
 
     def _known(self, work: _Work, member: str) -> frozenset[str]:
         if not work.others:
@@ -310,20 +312,25 @@ class Mailer:
             mine = outbox.still_owned(session, work.claim, at)
             standing = recusals.recusals_of(session, work.story.case.id) if work.story else ()
             roster = self._context.roster(work.desk)
-            still = not work.others or (
-                recipients.known_others(session, self._context, roster, reader, work.others) == known
-                and (
-                    work.claim.kind == "note"
-                    or work.claim.kind == "answer"
-                    or recipients.told_of_pattern(session, self._context, work.claim, roster, reader)
-                )
-            )
+            still = not reader or self._still_knows(session, work, roster, reader, known)
         self._sent.clear()
         if not mine:
             raise ClaimLost
         if not reader or work.story is None:
-            return True
+            return still
         return still and may_know(replace(work.story.case, recusals=standing), roster, reader, at)
+
+    def _still_knows(self, session: Session, work: _Work, roster: Roster, reader: str, known: frozenset[str]) -> bool:
+        """Whether a reader may still know of the other cases that they are told of, and of no more of them than before."""
+        context = self._context
+        if work.listed and recipients.known_others(session, context, roster, reader, work.listed) != work.listed:
+            return False
+        if not work.others:
+            return True
+        if recipients.known_others(session, context, roster, reader, work.others) != known:
+            return False
+        of_pattern = work.claim.kind in (patterns.FIRST, patterns.SECOND)
+        return not of_pattern or recipients.told_of_pattern(session, context, work.claim, roster, reader)
 
     def _note_sent(self) -> None:
         if self._sent:

@@ -17,6 +17,7 @@ from store.models import MessageRow
 from store.people import Member, Roster
 from store.records import Case
 
+LISTED = "listed"
 _SECTIONS = (
     ("overdue", "Overdue"),
     ("new", "New, and not yet answered"),
@@ -27,22 +28,26 @@ _SECTIONS = (
 
 
 def digest_values(session: Session, context: Context, desk: Desk, roster: Roster, member: Member) -> dict[str, Any]:
-    """The values of a digest for one member: only cases that they may know of."""
+    """The values of a digest for one member: only cases that they may know of; the ids of these as `LISTED`."""
     at = context.clock()
     lines: dict[str, list[dict[str, str]]] = {}
     ending = []
+    listed = set()
     for case in overview.visible_cases(session, context.vault, roster, desk.id, member.id, at):
         if case.state == "closed":
             row = cases.row_by_id(session, case.id)
             end = retention.ends_at(session, row, desk)
             if end is not None and end - at <= retention.ANNOUNCED:
                 ending.append({"codename": case.codename, "day": _day(desk, end)})
+                listed.add(case.id)
         elif case.state != "automatic":
             due = next(iter(dues(case, desk)), None)
             section = _section(session, case, due, at)
             lines.setdefault(section, []).append(_line(desk, roster, case, due, at))
+            listed.add(case.id)
     sections = [{"title": title, "cases": lines[key]} for key, title in _SECTIONS if key in lines]
-    return {"sections": sections, "ending": ending, "total": sum(map(len, lines.values()))}
+    total = sum(map(len, lines.values()))
+    return {"sections": sections, "ending": ending, "total": total, LISTED: frozenset(listed)}
 
 
 def _section(session: Session, case: Case, due: Due | None, at: datetime) -> str:

@@ -97,10 +97,10 @@ def learned(before: Facts, arrival: Arrival) -> Facts:
         also_excluded=tuple(dict.fromkeys((*before.also_excluded, *now.also_excluded))),
         excluded=tuple(dict.fromkeys((*before.excluded, *now.excluded))),
     )
-    if arrival.author != "reporter":
+    if arrival.author != "reporter" or arrival.state == "automatic":
         return known
     known = replace(known, came_sealed=before.came_sealed or now.came_sealed)
-    if now.no_reply_because and not now.answer_to:
+    if now.asks_quiet:
         known = replace(known, reply_to="", answer_to="", no_reply_because=now.no_reply_because)
     elif now.asks_reply and now.answer_to:
         known = replace(known, reply_to=now.reply_to, answer_to=now.answer_to, no_reply_because="")

@@ -100,6 +100,7 @@ class Facts:
     new_fingerprint: str = ""
     came_sealed: bool = False
     asks_reply: bool = False
+    asks_quiet: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""

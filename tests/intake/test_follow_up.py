@@ -171,6 +171,9 @@ def test_machines_that_answer_a_reply_wake_nobody_but_a_failed_delivery_is_told(
     away = plain_mail("I am away.", subject="Auto: Your message", extra="Auto-Submitted: auto-replied\n")
     assert desk.receive(away, reply.sender, sender="").outcome == "automatic"
     assert desk.mail_out() == []
+    assert acknowledgement(say(desk, team[0], "/reply\nWe wait.", name)), (
+        "an absence note does not end the conversation"
+    )
     ours = str(reply.headers["Message-ID"])
     delayed = failed_delivery(ours, "sam@reporter.example", "delayed")
     assert desk.receive(delayed, reply.sender, sender="").outcome == "automatic"

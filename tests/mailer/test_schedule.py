@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from desk.rehearsal import Delivered, Person, plain_mail, roster_text
 from mailer.padding import stepped_length
-from store import chores, rotation
+from mailer.seal import Sealed, Sealer
+from store import chores, rotation, withholding
 from store.deadlines import Due, day_off, dues
 from store.people import Member, Roster
 from store.records import Case
@@ -55,6 +56,29 @@ def test_a_digest_goes_at_its_time_once_and_holds_only_what_one_may_know(desk: D
         assert open_case in text
         assert (secret in text) is (person.id != "bo")
     assert at(desk, MONDAY + timedelta(days=6, hours=22)) == []
+
+
+def test_who_is_recused_while_their_digest_is_sealed_gets_another_one(
+    desk: Desk, team: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.play.change_config('# digest = "weekly@09:00" ', 'digest = "weekly@09:00" ')
+    at(desk, MONDAY)
+    name = opened(desk)
+    seal = Sealer.for_members
+
+    def recuse_first(sealer: Sealer, entity: bytes, members: list[Member], signer: str) -> Sealed:
+        if [item.id for item in members] == ["bo"] and not desk.case(name)["recused"]:
+            with desk.context.database.write() as session:
+                roster = desk.context.roster(desk.context.config.desk[0])
+                withholding.recuse_by_hand(session, desk.context.vault, roster, name, "bo", "operator", desk.clock())
+        return seal(sealer, entity, members, signer)
+
+    monkeypatch.setattr(Sealer, "for_members", recuse_first)
+    sent = at(desk, MONDAY + timedelta(days=7))
+    digests = [text for text in to(team[1], sent) if "digest" in text]
+    assert len(digests) == 1
+    assert name not in digests[0]
+    assert all(name in text for person in (team[0], team[2]) for text in to(person, sent) if "digest" in text)
 
 
 def test_a_digest_says_what_is_to_be_done(desk: Desk, team: list[Person]) -> None:
