@@ -28,14 +28,14 @@ class Provider:
         self.mails: list[tuple[str, bytes]] = []
         self.token = "good-token"
 
-    async def handle_DATA(self, _server: object, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: object, session: Any, envelope: Any) -> str:
         self.mails.append((str(session.auth_data), bytes(envelope.content)))
         return "250 OK"
 
-    async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802
+    async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:
         return await self._bearer(server, args, f"user=desk@provider.example\1auth=Bearer {self.token}\1\1")
 
-    async def auth_OAUTHBEARER(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802
+    async def auth_OAUTHBEARER(self, server: SMTP, args: list[str]) -> AuthResult:
         said = base64.b64decode(args[1]).decode()
         return await self._bearer(
             server,
