@@ -1,6 +1,6 @@
 # The two commands that matter are `make demo` and `make test`; both set themselves up.
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench prove clean
 
 demo:
 	@.ci/setup demo
@@ -21,6 +21,11 @@ bench:
 	@.ci/setup test
 	.venv/bin/python -m tests.bench
 	.venv/bin/python -m tests.bench_imap
+
+# The service killed 200 times under load: what was taken is a case, once.
+prove:
+	@.ci/setup test
+	CRASHES=200 .venv/bin/python -m pytest -s tests/system/test_crash.py
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

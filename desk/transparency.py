@@ -21,12 +21,17 @@ _STYLE = "body { font: 12pt sans-serif; max-width: 50em; margin: 2em auto; } td 
 
 
 def markdown(desk: Desk, first: date, last: date, tables: list[Figures]) -> str:
-    """The report in Markdown."""
+    """The report in Markdown, with the names of the files that its charts lie in."""
     parts = [f"# {desk.title}: {first} to {last}", _LEGEND]
     for table in tables:
         lines = "\n".join(f"| {name} | {value} |" for name, value in table.rows)
-        parts.append(f"## {table.title}\n\n" + (f"| | |\n|---|---:|\n{lines}" if table.rows else "Too few to show."))
+        shown = f"![{table.title}]({_chart_name(desk, first, last, table)})\n\n| | |\n|---|---:|\n{lines}"
+        parts.append(f"## {table.title}\n\n{shown if table.rows else 'Too few to show.'}")
     return "\n\n".join(parts) + "\n"
+
+
+def _chart_name(desk: Desk, first: date, last: date, table: Figures) -> str:
+    return f"{desk.id}-{first}-{last}-{'-'.join(table.title.lower().split())}.svg"
 
 
 def page(desk: Desk, first: date, last: date, tables: list[Figures]) -> str:
@@ -62,9 +67,12 @@ def write(session: Session, desk: Desk, first: date, last: date, folder: Path) -
     if last < first:
         raise ConfigError(f"--to {last} is before --from {first}.")
     tables = figures(session, desk, first, last)
+    name = f"{desk.id}-{first}-{last}"
+    files = {f"{name}.md": markdown(desk, first, last, tables), f"{name}.html": page(desk, first, last, tables)}
+    files |= {_chart_name(desk, first, last, table): chart(table) for table in tables if table.rows}
     made = []
-    for suffix, text in (("md", markdown(desk, first, last, tables)), ("html", page(desk, first, last, tables))):
-        path = folder / f"{desk.id}-{first}-{last}.{suffix}"
+    for file, text in files.items():
+        path = folder / file
         try:
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")

@@ -69,6 +69,9 @@ def test_the_report_is_written_as_a_page_and_as_markdown(desk: Desk, tmp_path: P
     assert "| closed | <5 |" in text
     assert "| open | 15-19 |" in text
     assert "<svg" in page
+    charts = re.findall(r"!\[.*\]\((.+)\)", text)
+    assert charts
+    assert all("<svg" in (tmp_path / chart).read_text() for chart in charts)
     assert not re.search(r"(src|href)=[\"']?http", page), "nothing comes from elsewhere"
     wrong = desk.play.command("report", "--from", "2026-02-01", "--to", "2026-01-01", "--out", str(tmp_path))
     assert (wrong.returncode, b"is before" in wrong.stderr) == (1, True)

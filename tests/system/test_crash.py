@@ -144,7 +144,7 @@ def wait_until_all_is_sent(desk: Desk, seconds: float = 120) -> None:
 def check(desk: Desk, team: list[Person], taken: set[str]) -> None:
     """What was taken is a case, once; each reader has each notice; nobody else has anything; the chain holds."""
     found: Counter[str] = Counter()
-    codenames: dict[str, str] = {}
+    names: dict[str, str] = {}
     with desk.context.database.read() as session:
         assert audit.verify(session, desk.context.vault) >= len(taken)
         from sqlmodel import select
@@ -156,7 +156,7 @@ def check(desk: Desk, team: list[Person], taken: set[str]) -> None:
             assert message is not None
             name = message.body.text.split("\n")[-1]
             found[name] += 1
-            codenames[name] = row.codename
+            names[row.codename] = name
     assert taken - set(found) == set(), "lost"
     assert [name for name, count in found.items() if count != 1] == [], "doubled"
     got: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -164,10 +164,9 @@ def check(desk: Desk, team: list[Person], taken: set[str]) -> None:
     for item in desk.play.sink.mails:
         if item.recipient in by_address:
             person = by_address[item.recipient]
-            said = read(person, item)
-            names = [name for name, codename in codenames.items() if codename in said.split("\n")[0]]
-            assert len(names) == 1
-            got[(person.id, names[0])].add(str(item.headers["Message-ID"]))
+            codename = str(item.headers["Subject"]).rpartition(" ")[2]
+            assert names[codename] in read(person, item)
+            got[(person.id, names[codename])].add(str(item.headers["Message-ID"]))
     for name in found:
         excluded = int(name.split("n")[1].rstrip("e")) % 3 == 0
         for person in team:
