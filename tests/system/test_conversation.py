@@ -118,6 +118,24 @@ def test_a_case_from_report_to_close_by_mail(talk: Talk) -> None:
     assert events["intact"]
 
 
+def test_two_cases_are_linked_and_help_is_at_hand(talk: Talk) -> None:
+    zoe, li = talk.people[:2]
+    second = talk.after(lambda: talk.play.send(plain_mail("And again.", sender="kim@other.example")), 5)
+    other = str(headers(second[0])["Subject"]).rpartition(" ")[2]
+    sent = talk.say(zoe, f"/case {talk.name}\n/link {other}\n\nThe same evening.", 4, codename="")
+    assert f"linked with {other}" in to(li, sent)[0]
+    assert f"Linked:   {talk.name}" in to(li, talk.say(li, "/show", 1, codename=other))[0]
+    (answer,) = talk.say(li, "/help\n/cases", 1, codename="")
+    text = read(li, answer)
+    assert "--- What you can do ---" in text
+    assert talk.name in text
+    assert other in text
+    sent = talk.say(zoe, "/state acknowledged", 4)
+    assert "the case is now acknowledged" in to(li, sent)[0]
+    sent = talk.say(zoe, "/state decided", 4)
+    assert "the case is now decided" in to(li, sent)[0]
+
+
 def test_withdrawing_withholding_and_coming_back_by_mail(talk: Talk) -> None:
     zoe, li, maria, ada = talk.people
     sent = talk.say(zoe, "/recuse me\n\nI know the person.", 4)
