@@ -39,7 +39,10 @@ def case_note(codename: str, by: ByMember, config: ConfigOption = None, as_json:
     """Write to all who are on a case. The text is read from standard input."""
     with opened(config) as context, context.database.write() as session:
         scene, row = _scene(context, session, codename, by)
-        conversation.act(session, scene, row, [], _arrival(scene, row, _text()))
+        text = _text()
+        if not text:
+            raise NotAllowed("There is no text on standard input: nothing was noted.")
+        conversation.act(session, scene, row, [], _arrival(scene, row, text))
     _say(codename, [], as_json)
 
 

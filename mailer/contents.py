@@ -22,7 +22,7 @@ from store.errors import NotAllowed
 from store.fields import FIELDS
 from store.outbox import Claim
 from store.people import Member, Roster
-from store.records import Attachment
+from store.records import Attachment, Done
 
 
 @dataclass(frozen=True)
@@ -197,12 +197,7 @@ def record_values(desk: Desk, roster: Roster, record: overview.JSON) -> dict[str
                 "text": message["text"],
                 "failure": message["failure"],
                 "files": [item["name"] for item in message["attachments"]],
-                "done": [
-                    {**item, "subject": name_of(roster, item["subject"])}
-                    if item["verb"] in notices.OF_MEMBERS
-                    else item
-                    for item in message["done"]
-                ],
+                "done": notices.done_values((Done(**item) for item in message["done"]), roster),
             }
             for message in record["messages"]
         ],

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 import structlog
 from sqlmodel import Session
@@ -25,18 +24,16 @@ from mailer.seal import Sealer
 from store import audit, outbox, patterns, recusals, threads
 from store.access import may_know
 from store.answers import Answer
-from store.clock import to_text
 from store.config import Desk
 from store.context import Context
 from store.errors import KeyProblem, OmbudError, TryLater
-from store.models import DeliveryRow, KeyTroubleRow
+from store.models import DeliveryRow
 from store.outbox import Claim
 from store.people import Member, Roster
 from store.records import Attachment
 
 _BATCH = 4
 _RETRY_SECONDS = 60.0
-_TELL_AGAIN = timedelta(days=7)
 
 # What stands outside says of what goes to one member no more than what kind of mail it is.
 _SUBJECTS = {
@@ -346,10 +343,7 @@ class Mailer:
         at = self._context.clock()
         with self._context.database.write() as session:
             outbox.mark_held(session, row.id, reason, at, self._context.config.outbox)
-            told = session.get(KeyTroubleRow, (work.desk.id, member.id, reason))
-            if told is None or told.told_at < to_text(at - _TELL_AGAIN):
-                session.merge(KeyTroubleRow(desk=work.desk.id, member=member.id, reason=reason, told_at=to_text(at)))
-                outbox.enqueue_once(session, "key-trouble", work.desk.id, at, subject_id=member.id)
+            outbox.tell_of_key(session, "key-trouble", work.desk.id, member.id, reason, at)
 
     def _failed(self, work: _Work, row: DeliveryRow, reason: str, *, final: bool) -> None:
         """Try again later, or give up and tell the other readers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -186,14 +186,6 @@ def member_values(desk: Desk, member: Member, reason: str) -> dict[str, Any]:
 def shown_time(desk: Desk, at: datetime) -> str:
     """A moment in the desk's time zone."""
     return at.astimezone(desk.zone).strftime("%Y-%m-%d %H:%M %Z")
-
-
-def languages(members: Sequence[Member]) -> dict[str, list[Member]]:
-    """Members by the language they read."""
-    groups: dict[str, list[Member]] = {}
-    for member in members:
-        groups.setdefault(member.language, []).append(member)
-    return groups
 
 
 def name_of(roster: Roster, author: str) -> str:

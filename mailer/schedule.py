@@ -18,7 +18,7 @@ from store.context import Context
 from store.deadlines import dues
 from store.errors import OmbudError
 from store.keyring import Keyring
-from store.models import CaseRow, KeyTroubleRow
+from store.models import CaseRow
 from store.outbox import OPEN_STATES
 from store.people import Roster
 
@@ -123,18 +123,11 @@ class Schedule:
                 return
             gone = retention.care(session, self._context.vault, desk, now)
             for member, why in trouble.items():
-                self._note_key(session, desk, member, why, now)
+                outbox.tell_of_key(session, "key-check", desk.id, member, why, now)
             self._warn(session, desk, roster, expiring, now)
         if gone:
             self._to_forget = True
             log.info("cases destroyed", desk=desk.id, number=len(gone))
-
-    def _note_key(self, session: Session, desk: Desk, member: str, why: str, now: datetime) -> None:
-        """The owner of a key that a trial showed not to work is told, once a week, as when something waits."""
-        told = session.get(KeyTroubleRow, (desk.id, member, why))
-        if told is None or told.told_at < to_text(now - timedelta(days=7)):
-            session.merge(KeyTroubleRow(desk=desk.id, member=member, reason=why, told_at=to_text(now)))
-            outbox.enqueue_once(session, "key-check", desk.id, now, subject_id=member)
 
     def _warn(self, session: Session, desk: Desk, roster: Roster, expiring: dict[str, date], now: datetime) -> None:
         today = now.astimezone(desk.zone).date()

@@ -25,7 +25,7 @@ _KEPT = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Answer:
-    """What a member is told of a mail of theirs. `refusal` says why nothing was done; `mentions` other cases."""
+    """What a member is told of a mail of theirs. `refusal` says why nothing was done."""
 
     refusal: str = ""
     done: tuple[Done, ...] = ()

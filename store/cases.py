@@ -201,7 +201,8 @@ def set_fields(session: Session, vault: Vault, row: CaseRow, values: Mapping[str
 def messages(session: Session, vault: Vault, case_id: str) -> list[Message]:
     """The messages of a case, opened, without the content of attachments."""
     wanted = _without_raw().where(MessageRow.case_id == case_id)
-    return [_opened(session, vault, row) for row in session.exec(wanted)]
+    box = box_of(vault, row_by_id(session, case_id))
+    return [_opened(session, box, row) for row in session.exec(wanted)]
 
 
 def message(session: Session, vault: Vault, case_id: str, message_id: str | None = None) -> Message | None:
@@ -210,15 +211,14 @@ def message(session: Session, vault: Vault, case_id: str, message_id: str | None
     if message_id is not None:
         wanted = wanted.where(MessageRow.id == message_id)
     row = session.exec(wanted.limit(1)).first()
-    return _opened(session, vault, row) if row else None
+    return _opened(session, box_of(vault, row_by_id(session, case_id)), row) if row else None
 
 
 def _without_raw() -> SelectOfScalar[MessageRow]:
     return select(MessageRow).options(defer(MessageRow.raw_sealed)).order_by(col(MessageRow.position))  # type: ignore[arg-type]
 
 
-def _opened(session: Session, vault: Vault, row: MessageRow) -> Message:
-    box = box_of(vault, row_by_id(session, row.case_id))
+def _opened(session: Session, box: Box, row: MessageRow) -> Message:
     return Message(
         row.id,
         _direction(row.direction),

@@ -118,12 +118,13 @@ def act(session: Session, scene: Scene, row: CaseRow, wanted: Sequence[Deed], ar
     """
     done = deeds.perform(session, scene, row, wanted)
     if done or arrival.body.text or arrival.attachments:
-        note(session, scene.vault, row, replace(arrival, body=replace(arrival.body, done=done)))
+        note(session, scene, row, replace(arrival, body=replace(arrival.body, done=done)))
     return done
 
 
-def note(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
+def note(session: Session, scene: Scene, row: CaseRow, arrival: Arrival) -> str:
     """Add what a reader wrote or did, and tell the other readers; the id of the message."""
+    vault = scene.vault
     message_id = cases.add_message(session, vault, row, arrival)
     box = cases.box_of(vault, row)
     kind = "replied" if arrival.direction == "out" else "noted"
@@ -132,14 +133,14 @@ def note(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
     outbox.enqueue(session, "note", row.desk, arrival.at, case_id=row.id, subject_id=message_id)
     if arrival.direction == "out":
         outbox.enqueue(session, "reply", row.desk, arrival.at, case_id=row.id, subject_id=message_id)
-        _first_answer(session, vault, row, arrival)
+        _first_answer(session, scene, row)
     return message_id
 
 
-def _first_answer(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> None:
-    if not cases.fields(vault, row).get("acknowledged"):
-        cases.set_fields(session, vault, row, {"acknowledged": arrival.at.date().isoformat()})
-    row.acknowledged_at = row.acknowledged_at or to_text(arrival.at)
+def _first_answer(session: Session, scene: Scene, row: CaseRow) -> None:
+    """The reporter is answered: by the day at the desk, and if nobody had answered before."""
+    deeds.date_once(session, scene, row, "acknowledged")
+    row.acknowledged_at = row.acknowledged_at or to_text(scene.at)
     if row.state == "new":
         row.state = "acknowledged"
     session.add(row)

@@ -139,7 +139,7 @@ def _state(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
     else:
         row.outcome = None
     if state in ("acknowledged", "decided", "closed"):
-        _date_once(session, scene, row, "decided" if state == "closed" else state)
+        date_once(session, scene, row, "decided" if state == "closed" else state)
     _note_dates(row, state, to_text(scene.at))
     row.state = state
     _note(session, scene, row, "state-changed", {"state": state, "outcome": row.outcome or ""})
@@ -156,7 +156,8 @@ def _note_dates(row: CaseRow, state: str, at: str) -> None:
         row.escalated = 0
 
 
-def _date_once(session: Session, scene: Scene, row: CaseRow, name: str) -> None:
+def date_once(session: Session, scene: Scene, row: CaseRow, name: str) -> None:
+    """Fill a date of the record with the day at the desk, unless it is filled."""
     known = cases.fields(scene.vault, row)
     if not known.get(name):
         cases.set_fields(session, scene.vault, row, {name: today(scene).isoformat()})

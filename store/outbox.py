@@ -16,7 +16,7 @@ from sqlmodel import Session, col, or_, select, update
 from store.backoff import delay
 from store.clock import from_text, to_text
 from store.config import Outbox as OutboxConfig
-from store.models import CaseRow, DeliveryRow, NoticeRow
+from store.models import CaseRow, DeliveryRow, KeyTroubleRow, NoticeRow
 
 # Kinds that go to the readers of a case, and are told to whoever becomes a reader later.
 TO_READERS = frozenset({"report", "held", "message", "note", "pattern", "pattern-other"})
@@ -27,6 +27,7 @@ _COUNT_REPLY = text(
 )
 _SENT = text("UPDATE deliveries SET state = 'sent', sent_at = :at, reason = '' WHERE id = :id")
 _OWNED = text("SELECT 1 FROM notices WHERE id = :id AND owner = :owner AND owned_until >= :now")
+_TELL_AGAIN = timedelta(days=7)
 FINAL = frozenset({"sent", "bounced", "withdrawn"})
 
 
@@ -262,6 +263,14 @@ def cases_held_for(session: Session, desk: str, member: str) -> list[str | None]
         .where(NoticeRow.desk == desk, DeliveryRow.recipient == member, DeliveryRow.state == "held")
     )
     return list(set(session.exec(held)))
+
+
+def tell_of_key(session: Session, kind: str, desk: str, member: str, reason: str, at: datetime) -> None:
+    """Tell a member of a trouble with their key, by a notice of a kind: once a week, and not each time that it is found."""
+    told = session.get(KeyTroubleRow, (desk, member, reason))
+    if told is None or told.told_at < to_text(at - _TELL_AGAIN):
+        session.merge(KeyTroubleRow(desk=desk, member=member, reason=reason, told_at=to_text(at)))
+        enqueue_once(session, kind, desk, at, subject_id=member)
 
 
 def next_due(session: Session) -> datetime | None:

@@ -209,6 +209,10 @@ def test_every_command_works_for_scripts_with_the_same_rules(talk: Talk) -> None
         1,
         "ombud: Your reply names you. The reporter is written to by the team; take the name out.\n",
     )
+    assert run("note", name, "--by", "ada") == (
+        1,
+        "ombud: There is no text on standard input: nothing was noted.\n",
+    )
     assert run("link", name, "no-such") == (1, "ombud: There is no case 'no-such'.\n")
     assert run("recuse", name, "maria", "--by", "ada") == (0, f"{name}: withheld from maria.\n")
     assert run("state", name, "closed", "warning", "--why", "--by", "maria", text="x") == (
