@@ -1,30 +1,24 @@
-"""GnuPG at the edge: open, verify, sign and seal, each call bounded in time, size and number.
+"""GnuPG at the edge: open, verify, sign and seal, each call bounded in time, size (`store.gpg`) and number.
 
-python-gnupg starts the program; three things are done differently here, and each for a reason:
-- status lines come over a descriptor of their own and are split at line feeds alone. On standard error, text
-  that a sender chose (a file name, a user id) could pass for a status line;
-- every call has a time limit, after which the process is killed;
-- as many calls run at a time as there are cores: more make all of them slower.
-Keys that came with a mail are never imported: they are handed to gpg as an anonymous in-memory file.
+As many calls run at a time as there are cores: more make all of them slower. Keys that came with a mail are never
+imported: they are handed to gpg as an anonymous in-memory file.
 """
 
 from __future__ import annotations
 
 import io
-import logging
 import os
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
-from typing import IO, Any
-
-import gnupg
+from typing import IO
 
 from store.config import Config
 from store.errors import ConfigError, KeyProblem, OpenPGPStopped, OpenPGPUnavailable
+from store.gpg import Program
 from store.openpgp import (
     Decryption,
     PublicKey,
@@ -36,114 +30,7 @@ from store.openpgp import (
 )
 from store.secrets import read_secret
 
-# At level debug python-gnupg logs parts of what it handles.
-logging.getLogger("gnupg").disabled = True
-
-_OPTIONS = [
-    "--no-options",
-    "--no-auto-key-locate",
-    "--no-auto-key-retrieve",
-    "--no-auto-check-trustdb",
-    "--disable-dirmngr",
-    "--trust-model", "always",
-    "--exit-on-status-write-error",
-    "--no-random-seed-file",
-    "--no-comments",
-    "--no-emit-version",
-    "--pinentry-mode", "loopback",
-]  # fmt: skip
-
-
 _NO_AGENT = "GnuPG could not reach its agent. Run 'ombud check'; the mail is taken again later."
-
-
-class _BoundedGPG(gnupg.GPG):  # type: ignore[misc]
-    """python-gnupg with a status descriptor of its own, a time limit, and descriptors to pass on."""
-
-    buffer_size = 1 << 16
-
-    def __init__(self, program: str, home: Path, seconds: float, output_limit: int) -> None:
-        self._seconds = seconds
-        self._output_limit = output_limit
-        self._passed = threading.local()
-        super().__init__(gpgbinary=program, gnupghome=str(home), options=list(_OPTIONS))
-
-    def _open_subprocess(self, args: list[str], passphrase: bool = False) -> subprocess.Popen[bytes]:
-        files: tuple[int, ...] = getattr(self._passed, "files", ())
-        reader, writer = os.pipe()
-        command = self.make_args(args, passphrase)
-        command[command.index("--status-fd") + 1] = str(writer)
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(writer, *files),
-                env={**os.environ, "LC_ALL": "C"},
-            )
-        except OSError:
-            os.close(reader)
-            raise
-        finally:
-            os.close(writer)
-        process.stderr = os.fdopen(reader, "rb")
-        return process
-
-    def _read_response(self, stream: Any, result: Any) -> None:
-        lines: list[StatusLine] = []
-        for line in stream.stream:  # the octets under the decoder: str.splitlines knows far too many line ends
-            words = line.decode("utf-8", "replace").rstrip("\n").split(" ")
-            if words[0] == "[GNUPG:]" and len(words) > 1:
-                lines.append((words[1], tuple(words[2:])))
-        result.stderr = ""
-        result.status_lines = lines
-
-    def _collect_output(
-        self, process: subprocess.Popen[bytes], result: Any, writer: Any = None, stdin: Any = None
-    ) -> int:
-        result.process = process
-        timer = threading.Timer(self._seconds, process.kill)
-        timer.daemon = True
-        timer.start()
-        try:
-            return int(super()._collect_output(process, result, writer, stdin))
-        finally:
-            timer.cancel()
-
-    def _read_data(self, stream: Any, result: Any, on_data: Any = None, buffer_size: int = 0) -> None:  # noqa: ARG002
-        # gpg's own --max-output cuts the text off and still reports success.
-        pieces: list[bytes] = []
-        size = 0
-        while piece := stream.read(self.buffer_size):
-            size += len(piece)
-            if size > self._output_limit:
-                result.too_large = True
-                result.process.kill()
-                pieces = []
-                break
-            pieces.append(piece)
-        result.data = b"".join(pieces)
-
-    def call(
-        self, args: list[str], data: bytes, passphrase: str | None, files: tuple[int, ...]
-    ) -> tuple[bytes, list[StatusLine], int]:
-        """Run gpg with data on its standard input; what it wrote, its status lines, its exit code.
-
-        A pseudo status line TOO_LARGE says that it was stopped because it wrote more than the limit.
-        """
-        result = self.result_map["crypt"](self)
-        result.status_lines, result.too_large = [], False
-        self._passed.files = files
-        try:
-            self._handle_io(args, io.BytesIO(data), result, passphrase, binary=True)
-        except BrokenPipeError:
-            pass  # gpg had heard enough; its status lines say why
-        finally:
-            self._passed.files = ()
-        if result.too_large:
-            return b"", [*result.status_lines, ("TOO_LARGE", ())], 2
-        return bytes(result.data or b""), result.status_lines, int(result.returncode)
 
 
 class Keyring:
@@ -163,7 +50,7 @@ class Keyring:
         self._passphrase = passphrase
         self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)
         try:
-            self._gpg = _BoundedGPG(program, home, seconds, unpack_limit)
+            self._gpg = Program(program, home, seconds, unpack_limit)
         except OSError:
             raise ConfigError(
                 f"gnupg.program: '{program}' cannot be started. Install GnuPG (Debian: apt-get install gnupg)."
@@ -289,6 +176,9 @@ class Keyring:
         _, lines, _ = self._run(["--generate-key"], script.encode(), secret=False)
         for word, args in lines:
             if word == "KEY_CREATED":
+                # A key that is written again keeps with it that its own signatures were checked, as an imported one
+                # does. gpg would otherwise check them in each call: 2 to 4 ms.
+                self.extend(args[1], None)
                 return args[1]
         raise KeyProblem("GnuPG could not make a key. Check that the folder is writable and the disk is not full.")
 
@@ -310,19 +200,19 @@ class Keyring:
         self, args: list[str], data: bytes, *files: int, secret: bool = True
     ) -> tuple[bytes, list[StatusLine], int]:
         passphrase = self._passphrase if secret else None
-        started = datetime.now(UTC)
         with self._slots:
             try:
-                out, lines, code = self._gpg.call(args, data, passphrase, files)
+                done = self._gpg.call(args, data, passphrase, files)
             except OSError:
                 raise OpenPGPUnavailable(
                     "GnuPG cannot be started. Install it, or correct gnupg.program; the mail is taken again later."
                 ) from None
-        if code < 0:
-            late = (datetime.now(UTC) - started).total_seconds() >= self._seconds
-            why = f"took longer than {self._seconds:g} s" if late else "was killed"
+        if done.too_large:
+            return b"", [*done.lines, ("TOO_LARGE", ())], 2
+        if done.late or done.code < 0:
+            why = f"took longer than {self._seconds:g} s" if done.late else "was killed"
             raise OpenPGPStopped(f"GnuPG {why}. It is tried again.")
-        return out, lines, code
+        return done.output, done.lines, done.code
 
 
 _MICALG = {
