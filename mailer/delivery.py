@@ -7,6 +7,7 @@ two recipients resumes with the rest, under the same Message-IDs.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,13 +28,13 @@ from store.answers import Answer
 from store.config import Desk
 from store.context import Context
 from store.errors import KeyProblem, OmbudError, TryLater
-from store.models import DeliveryRow
-from store.outbox import Claim
+from store.outbox import Claim, Delivery
 from store.people import Member, Roster
 from store.records import Attachment
 
 _BATCH = 4
 _RETRY_SECONDS = 60.0
+_MARK_SECONDS = 0.05
 
 # What stands outside says of what goes to one member no more than what kind of mail it is.
 _SUBJECTS = {
@@ -57,7 +58,7 @@ class _Work:
     story: notices.Story | None
     answer: Answer
     others: frozenset[str]
-    deliveries: list[DeliveryRow]
+    deliveries: list[Delivery]
     listed: frozenset[str] = frozenset()
 
 
@@ -75,6 +76,7 @@ class Mailer:
         self._owner = secrets.token_hex(8)
         self._contents = Contents(context)
         self._sent: list[str] = []
+        self._unmarked_since = 0.0
 
     def run_once(self) -> int:
         """Handle notices that are due; how many were claimed. Raises StoreUnavailable."""
@@ -100,6 +102,7 @@ class Mailer:
                 outbox.settle(session, claim)
             self._sent.clear()
         except ClaimLost:
+            self._note_sent()
             log.warning("another worker took a notice over", kind=claim.kind, desk=claim.desk)
         except RelayDown as error:
             log.warning("the relay does not take mail", reason=str(error), desk=claim.desk)
@@ -160,7 +163,7 @@ class Mailer:
             made = self._contents.for_readers(work.desk, work.claim, work.story, language, known)
             self._send_sealed(work, made, group, by_id, known)
 
-    def _to_single(self, work: _Work, row: DeliveryRow) -> None:
+    def _to_single(self, work: _Work, row: Delivery) -> None:
         """An answer to a member, or what a member gets because it is time."""
         member = work.roster.get(row.recipient)
         if member is None:
@@ -171,7 +174,7 @@ class Mailer:
         else:
             made = self._contents.for_one(work.desk, work.claim, member, work.roster)
         if made is None:
-            self._sent.append(row.id)
+            self._note(row)
             return
         work = replace(work, listed=made.listed)
         self._send_sealed(work, made.entity, [member], {member.id: row}, self._known(work, member.id))
@@ -187,7 +190,7 @@ class Mailer:
         work: _Work,
         made: bytes,
         members: Sequence[Member],
-        rows: Mapping[str, DeliveryRow],
+        rows: Mapping[str, Delivery],
         known: frozenset[str],
     ) -> None:
         sealed = self._sealer.for_members(made, members, work.desk.fingerprint)
@@ -199,7 +202,7 @@ class Mailer:
             mail = self._sealed_mail(work, row, member, sealed.parts[member.id])
             self._send(work, row, work.desk.address, member.email, mail, reader=member.id, known=known)
 
-    def _sealed_mail(self, work: _Work, row: DeliveryRow, member: Member, part: Part) -> bytes:
+    def _sealed_mail(self, work: _Work, row: Delivery, member: Member, part: Part) -> bytes:
         subject, thread, domain = (
             _SUBJECTS.get(work.claim.kind, "[{}]").format(work.desk.id),
             "",
@@ -212,7 +215,7 @@ class Mailer:
             work.desk, subject, member, row.message_id, thread, self._context.clock(), part.armored(), self._sealer
         )
 
-    def _to_reporter(self, work: _Work, row: DeliveryRow) -> None:
+    def _to_reporter(self, work: _Work, row: Delivery) -> None:
         """An acknowledgement, or what a reader wrote to the reporter; encrypted when their key is known.
 
         An acknowledgement holds nothing, and goes in plain when the key can't be used; a reply never does.
@@ -253,7 +256,7 @@ class Mailer:
             return None
         return compose.sealed_note(desk, way, armored)
 
-    def _in_plain(self, work: _Work, row: DeliveryRow) -> None:
+    def _in_plain(self, work: _Work, row: Delivery) -> None:
         """A note without content to a member about their key, or to the operator."""
         desk, member = work.desk, None
         address, reason = self._context.config.operator.address, ""
@@ -263,7 +266,7 @@ class Mailer:
                 return
             address, reason = member.email, self._sealer.key_trouble(member)
             if not reason and work.claim.kind != "key-replaced":  # it works again
-                self._sent.append(row.id)
+                self._note(row)
                 return
         rendered = self._contents.plain(desk, work.claim.kind, member, reason)
         way = compose.Way(str(address), row.message_id, self._context.clock())
@@ -272,7 +275,7 @@ class Mailer:
     def _send(
         self,
         work: _Work,
-        row: DeliveryRow,
+        row: Delivery,
         sender: str,
         recipient: str,
         mail: bytes,
@@ -293,7 +296,7 @@ class Mailer:
                 self._failed(work, waiting, str(error), final=False)
             raise
         else:
-            self._sent.append(row.id)
+            self._note(row)
             log.info("sent", kind=work.claim.kind, desk=work.desk.id)
 
     def _may_send(self, work: _Work, reader: str, known: frozenset[str]) -> bool:
@@ -301,16 +304,18 @@ class Mailer:
 
         That is: are they a reader now, also of the other cases that it tells them of.
 
-        The same transaction notes what was sent before: a crash repeats one mail at most, under its Message-ID.
+        What was sent is noted before the next mail when that took a while, else with those that follow at once: a
+        crash repeats what left in a twentieth of a second, under the same Message-IDs.
         """
-        at = self._context.clock()
-        with self._context.database.write(durable=False) as session:
-            self._note_sent_in(session)
+        if self._sent and time.monotonic() - self._unmarked_since >= _MARK_SECONDS:
+            self._note_sent()
+        at, database = self._context.clock(), self._context.database
+        changes = bool(work.others or work.listed)  # looking for who is named in another case may recuse
+        with database.write(durable=False) if changes else database.read() as session:
             mine = outbox.still_owned(session, work.claim, at)
             standing = recusals.recusals_of(session, work.story.case.id) if work.story else ()
             roster = self._context.roster(work.desk)
             still = not reader or self._still_knows(session, work, roster, reader, known)
-        self._sent.clear()
         if not mine:
             raise ClaimLost
         if not reader or work.story is None:
@@ -329,6 +334,11 @@ class Mailer:
         of_pattern = work.claim.kind in (patterns.FIRST, patterns.SECOND)
         return not of_pattern or recipients.told_of_pattern(session, context, work.claim, roster, reader)
 
+    def _note(self, row: Delivery) -> None:
+        if not self._sent:
+            self._unmarked_since = time.monotonic()
+        self._sent.append(row.id)
+
     def _note_sent(self) -> None:
         if self._sent:
             with self._context.database.write(durable=False) as session:
@@ -338,14 +348,14 @@ class Mailer:
     def _note_sent_in(self, session: Session) -> None:
         outbox.mark_sent(session, self._sent, self._context.clock())
 
-    def _hold(self, work: _Work, row: DeliveryRow, member: Member, reason: str) -> None:
+    def _hold(self, work: _Work, row: Delivery, member: Member, reason: str) -> None:
         """A key is not right: nothing is sent to it, and its owner alone is told, in plain and without content."""
         at = self._context.clock()
         with self._context.database.write() as session:
             outbox.mark_held(session, row.id, reason, at, self._context.config.outbox)
             outbox.tell_of_key(session, "key-trouble", work.desk.id, member.id, reason, at)
 
-    def _failed(self, work: _Work, row: DeliveryRow, reason: str, *, final: bool) -> None:
+    def _failed(self, work: _Work, row: Delivery, reason: str, *, final: bool) -> None:
         """Try again later, or give up and tell the other readers."""
         context, claim, at = self._context, work.claim, self._context.clock()
         with context.database.write() as session:

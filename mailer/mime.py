@@ -25,6 +25,8 @@ Pad = Callable[[int], int]
 Headers = Sequence[tuple[str, str]]
 
 _CRLF = email.policy.compat32.clone(linesep="\r\n")
+# RFC 5322 section 2.1.1, less the colon and the space.
+_LINE = 76
 _SAME = frozenset({"From", "Autocrypt", "Auto-Submitted", "X-Auto-Response-Suppress", "MIME-Version"})
 _UTF8 = Charset("utf-8")
 _UTF8.body_encoding = QP
@@ -88,6 +90,8 @@ def header_block(headers: Headers) -> bytes:
 
 
 def _folded(name: str, value: str) -> bytes:
+    if len(name) + len(value) < _LINE and value.isascii() and value.isprintable():
+        return f"{name}: {value}\r\n".encode()
     return bytes(_CRLF.fold_binary(name, _encoded(name, value)))
 
 

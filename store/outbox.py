@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
-from sqlmodel import Session, col, or_, select, update
+from sqlmodel import Session, col, insert, or_, select, update
 
 from store.backoff import delay
 from store.clock import from_text, to_text
@@ -27,6 +27,17 @@ _COUNT_REPLY = text(
 )
 _SENT = text("UPDATE deliveries SET state = 'sent', sent_at = :at, reason = '' WHERE id = :id")
 _OWNED = text("SELECT 1 FROM notices WHERE id = :id AND owner = :owner AND owned_until >= :now")
+# What every mail goes through is written in SQL: objects of the ORM took as long as gpg.
+_DELIVERIES = text("SELECT id, recipient, message_id, state, due FROM deliveries WHERE notice_id = :notice")
+_MOVED = text("UPDATE deliveries SET state = :state, reason = :reason, due = :due WHERE id = :id")
+_GIVEN_BACK = text(
+    "UPDATE notices SET owner = NULL, owned_until = NULL WHERE id = :id AND owner = :owner RETURNING reopened, created"
+)
+_FIRST_LEFT = text(
+    "SELECT min(due) FROM deliveries WHERE notice_id = :id AND state NOT IN ('sent', 'bounced', 'withdrawn')"
+)
+_DONE = text("UPDATE notices SET done = 1 WHERE id = :id")
+_DUE = text("UPDATE notices SET due = :due WHERE id = :id")
 _TELL_AGAIN = timedelta(days=7)
 FINAL = frozenset({"sent", "bounced", "withdrawn"})
 
@@ -42,6 +53,15 @@ class Claim:
     subject_id: str | None
     owner: str
     reopened: int = 0
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One notice to one recipient, to be made now."""
+
+    id: str
+    recipient: str
+    message_id: str
 
 
 def enqueue(
@@ -131,36 +151,34 @@ def still_owned(session: Session, claim: Claim, at: datetime) -> bool:
     return found.first() is not None
 
 
-def expand(session: Session, claim: Claim, wanted: Mapping[str, str], at: datetime) -> list[DeliveryRow]:
+def expand(session: Session, claim: Claim, wanted: Mapping[str, str], at: datetime) -> list[Delivery]:
     """The deliveries to make now, for those who should have the notice now.
 
     `wanted` gives each recipient's Message-ID, in order of sending. Each new recipient gets a row. Deliveries to
     those who should no longer have it are withdrawn.
     """
-    rows = {row.recipient: row for row in session.exec(select(DeliveryRow).where(DeliveryRow.notice_id == claim.id))}
-    for recipient, row in rows.items():
-        if row.state not in FINAL and recipient not in wanted:
-            row.state, row.reason = "withdrawn", ""
-        elif row.state == "withdrawn" and recipient in wanted:
-            row.state, row.due = "waiting", to_text(at)
-        session.add(row)
-    for recipient, message_id in wanted.items():
-        if recipient not in rows:
-            rows[recipient] = DeliveryRow(
-                notice_id=claim.id,
-                case_id=claim.case_id,
-                recipient=recipient,
-                due=to_text(at),
-                message_id=message_id,
-            )
-            session.add(rows[recipient])
-    session.flush()
-    now = to_text(at)
-    return [
-        rows[recipient]
-        for recipient in wanted
-        if rows[recipient].state in ("waiting", "held") and rows[recipient].due <= now
+    connection, now = session.connection(), to_text(at)
+    due: dict[str, Delivery] = {}
+    known = set()
+    for row in connection.execute(_DELIVERIES, {"notice": claim.id}).all():
+        known.add(row.recipient)
+        state = row.state
+        if state not in FINAL and row.recipient not in wanted:
+            connection.execute(_MOVED, {"id": row.id, "state": "withdrawn", "reason": "", "due": row.due})
+        elif state == "withdrawn" and row.recipient in wanted:
+            connection.execute(_MOVED, {"id": row.id, "state": "waiting", "reason": "", "due": now})
+            due[row.recipient] = Delivery(row.id, row.recipient, row.message_id)
+        elif state in ("waiting", "held") and row.due <= now:
+            due[row.recipient] = Delivery(row.id, row.recipient, row.message_id)
+    fresh = [
+        DeliveryRow(notice_id=claim.id, case_id=claim.case_id, recipient=recipient, due=now, message_id=message_id)
+        for recipient, message_id in wanted.items()
+        if recipient not in known
     ]
+    if fresh:
+        connection.execute(insert(DeliveryRow), [row.model_dump() for row in fresh])
+        due.update({row.recipient: Delivery(row.id, row.recipient, row.message_id) for row in fresh})
+    return [due[recipient] for recipient in wanted if recipient in due]
 
 
 def mark_sent(session: Session, delivery_ids: Sequence[str], at: datetime) -> None:
@@ -205,22 +223,15 @@ def settle(session: Session, claim: Claim) -> None:
 
     A notice that was reopened since it was claimed is due at once: its readers changed while it was sent.
     """
-    row = session.exec(select(NoticeRow).where(NoticeRow.id == claim.id).with_for_update()).first()
-    if row is None or row.owner != claim.owner:
+    connection = session.connection()
+    row = connection.execute(_GIVEN_BACK, {"id": claim.id, "owner": claim.owner}).first()
+    if row is None or row.reopened != claim.reopened:
         return
-    row.owner = row.owned_until = None
-    session.add(row)
-    if row.reopened != claim.reopened:
-        return
-    waiting = session.exec(
-        select(DeliveryRow.due)
-        .where(DeliveryRow.notice_id == claim.id, col(DeliveryRow.state).not_in(FINAL))
-        .order_by(col(DeliveryRow.due))
-    ).first()
-    if waiting is None:
-        row.done = 1
+    left = connection.execute(_FIRST_LEFT, {"id": claim.id}).scalar_one()
+    if left is None:
+        connection.execute(_DONE, {"id": claim.id})
     else:
-        row.due = max(waiting, row.created)
+        connection.execute(_DUE, {"id": claim.id, "due": max(left, row.created)})
 
 
 def postpone(session: Session, claim: Claim, at: datetime, seconds: float) -> None:
