@@ -211,6 +211,7 @@ fingerprint = {fingerprint}
 # notice = "full"                       # or summary
 # acknowledge = true
 # replies_per_day = 4                   # acknowledgements to one address
+# flood_limit = 30                      # mails of one sender in a day that the team is told of one by one
 # timezone = "UTC"                      # in which terms begin and end
 # templates = "templates"               # a folder with texts of your own
 # extensions = true                     # false where conduct+anything@ is not delivered

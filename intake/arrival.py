@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from intake import directives
 from intake.directives import Asked
 from intake.form import read_form
-from intake.message import Mail, read_mail, to_text
+from intake.message import Mail, header, read_mail, to_text
 from intake.open import OpenedMail, open_mail
 from intake.triage import Sorted, bare, excluded, sort
 from store import withholding
@@ -94,6 +94,13 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
         screened=_screened(context, job),
         fields=read_form(content.body.text),
     )
+
+
+def source_of(opened: Opened) -> str:
+    """Whom a mail counts for when one sends very many: the list that it came by, its author, or its envelope's sender."""
+    mail = opened.mail
+    by_list = header(mail.root, "List-Id")
+    return by_list or next((bare(item.address) for item in mail.sender), opened.job.envelope.sender or "")
 
 
 def unreadable(context: Context, job: Job, why: str) -> Arrival:

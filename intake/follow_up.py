@@ -8,9 +8,9 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from intake.arrival import Opened
+from intake.arrival import Opened, source_of
 from intake.message import Mail, children, content_type, header, header_values, parse, part_octets
-from intake.plan import Outcome, Plan, may_reply
+from intake.plan import Outcome, Plan, may_reply, told_as_it_should
 from intake.triage import is_failure
 from store import cases, conversation, outbox, threads
 from store.context import Context
@@ -101,7 +101,8 @@ class FollowUp:
             if is_failure(self.opened.mail):
                 outbox.enqueue(session, "bounced", row.desk, arrival.at, case_id=row.id, subject_id="reporter")
             return "automatic", row.codename
-        conversation.join(session, vault, row, self._with_reply(session, arrival))
+        told = told_as_it_should(session, self.context, self.opened.job.desk, source_of(self.opened), arrival)
+        conversation.join(session, vault, row, self._with_reply(session, replace(told, state=arrival.state)))
         return "thread", row.codename
 
     def _with_reply(self, session: Session, arrival: Arrival) -> Arrival:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from sqlmodel import Session
@@ -9,6 +10,7 @@ from sqlmodel import Session
 from store import outbox
 from store.config import Desk
 from store.context import Context
+from store.records import Arrival
 
 Outcome = Literal["case", "thread", "duplicate", "automatic", "held", "refused"]
 
@@ -22,5 +24,23 @@ class Plan(Protocol):
 
 def may_reply(session: Session, context: Context, desk: Desk, address: str) -> bool:
     """Count a reply of the desk's own to an address; whether it may have one more today."""
-    digest = context.vault.digest("reply address", address.casefold().encode())
-    return outbox.allow_reply(session, digest, context.clock().date().isoformat(), desk.replies_per_day)
+    return _count_today(session, context, "reply address", address) <= desk.replies_per_day
+
+
+def told_as_it_should(session: Session, context: Context, desk: Desk, source: str, arrival: Arrival) -> Arrival:
+    """A mail from outside, with the notices that the readers are spared when one source sends too many in a day.
+
+    Up to the limit each is told. The first one beyond it says that a flood began; the rest of that day are kept
+    without a word, so that whoever floods a desk cannot make its team switch it off.
+    """
+    if not arrival.notices:
+        return arrival
+    count = _count_today(session, context, f"source at {desk.id}", source)
+    if count <= desk.flood_limit:
+        return arrival
+    return replace(arrival, state="automatic", notices=("flood",) if count == desk.flood_limit + 1 else ())
+
+
+def _count_today(session: Session, context: Context, what: str, who: str) -> int:
+    digest = context.vault.digest(what, who.casefold().encode("utf-8", "surrogatepass"))
+    return outbox.count_today(session, digest, context.clock().date().isoformat())

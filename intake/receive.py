@@ -14,12 +14,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from intake import directives, follow_up, team
-from intake.arrival import Envelope, Job, Opened, arrival_of, open_job, unreadable
+from intake.arrival import Envelope, Job, Opened, arrival_of, open_job, source_of, unreadable
 from intake.directives import Asked
 from intake.follow_up import Place
 from intake.message import read_mail, without_trace
 from intake.open import OpenedMail
-from intake.plan import Outcome, Plan, may_reply
+from intake.plan import Outcome, Plan, may_reply, told_as_it_should
 from intake.quotes import own_text
 from intake.triage import excluded
 from store import attempts, cases, conversation, withholding
@@ -173,7 +173,7 @@ class Receiver:
             return self._unreadable(job, "its structure cannot be read")
 
     def _unreadable(self, job: Job, why: str) -> Plan:
-        return self._new_case(job, unreadable(self._context, job, why))
+        return self._new_case(job, unreadable(self._context, job, why), job.envelope.sender or "")
 
     def _open(self, job: Job) -> Plan:
         """Open a mail, and find out what it is: a member's word, more on a case, or a new case."""
@@ -186,15 +186,15 @@ class Receiver:
 
     def _from_outside(self, opened: Opened, place: Place) -> Plan:
         context, arrival = self._context, arrival_of(self._context, opened)
-        new_case = self._new_case(opened.job, arrival, answered=not place.unknown_team)
+        new_case = self._new_case(opened.job, arrival, source_of(opened), answered=not place.unknown_team)
         if place.row is None:
             return new_case
         if place.side == "team" and arrival.state == "automatic":
             return follow_up.MachineToTeam(opened, place, arrival.at, new_case)
         return follow_up.FollowUp(context, opened, place.row.id, arrival, new_case)
 
-    def _new_case(self, job: Job, arrival: Arrival, *, answered: bool = True) -> NewCase:
-        return NewCase(self._context, job, arrival, answered)
+    def _new_case(self, job: Job, arrival: Arrival, source: str, *, answered: bool = True) -> NewCase:
+        return NewCase(self._context, job, arrival, source, answered)
 
     def _keep(self, job: Job, plan: Plan) -> Receipt:
         """Write it down. A clash with another process, over the same mail or a codename, is tried again."""
@@ -217,11 +217,12 @@ class Receiver:
 
 @dataclass(frozen=True)
 class NewCase:
-    """A mail that becomes a case of its own."""
+    """A mail that becomes a case of its own. `source` is whom it counts for when one sends very many."""
 
     context: Context
     job: Job
     arrival: Arrival
+    source: str
     answered: bool = True
 
     def carry_out(self, session: Session) -> tuple[Outcome, str]:
@@ -230,6 +231,7 @@ class NewCase:
         if self.job.asked.key and _says_little(arrival):
             # Whoever only asks for the key does not wake the team.
             arrival = replace(arrival, state="automatic", notices=())
+        arrival = told_as_it_should(session, self.context, desk, self.source, arrival)
         reply_to = arrival.facts.reply_to if self.answered else ""
         if desk.acknowledge and reply_to and may_reply(session, self.context, desk, reply_to):
             kind = "acknowledge-held" if arrival.state == "held" else "acknowledge"

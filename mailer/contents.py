@@ -55,6 +55,8 @@ class Contents:
             return notices.held_values(story)
         if claim.kind == "note":
             return notices.note_values(desk, story, known)
+        if claim.kind == "flood":
+            return {"limit": desk.flood_limit}
         if claim.kind == "bounced":
             return notices.bounced_values(story, claim.subject_id or "")
         if claim.kind == "reminder":

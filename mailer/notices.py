@@ -22,6 +22,7 @@ AUDIENCE: Mapping[str, To] = {
     "note": "readers",
     "pattern": "readers",
     "pattern-other": "readers",
+    "flood": "readers",
     "bounced": "readers",
     "reminder": "readers",
     "answer": "asker",

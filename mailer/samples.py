@@ -77,6 +77,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "note": {**base, **note, "files": files},
         "pattern": {**base, "other": "blue-fox"},
         "pattern-other": {**base, "other": ""},
+        "flood": {**base, "limit": desk.flood_limit},
         "bounced": {**base, "who": "Ada Example"},
         "answer": {"desk": base["desk"], **answer},
         "acknowledge": {"desk": base["desk"], "tag": ""},

@@ -174,6 +174,7 @@ class Desk(_Section):
     notice: Literal["full", "summary"] = "full"
     acknowledge: bool = True
     replies_per_day: Annotated[int, Field(ge=0)] = 4
+    flood_limit: Annotated[int, Field(ge=1)] = 30
     timezone: Zone = "UTC"
     templates: Path | None = None
     extensions: bool = True

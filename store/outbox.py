@@ -19,9 +19,9 @@ from store.config import Outbox as OutboxConfig
 from store.models import CaseRow, DeliveryRow, KeyTroubleRow, NoticeRow
 
 # Kinds that go to the readers of a case, and are told to whoever becomes a reader later.
-TO_READERS = frozenset({"report", "held", "message", "note", "pattern", "pattern-other"})
+TO_READERS = frozenset({"report", "held", "message", "note", "pattern", "pattern-other", "flood"})
 OPEN_STATES = frozenset({"new", "held", "acknowledged", "investigating", "decided"})
-_COUNT_REPLY = text(
+_COUNT_TODAY = text(
     "INSERT INTO reply_counts (address_hash, day, count) VALUES (:hash, :day, 1) "
     "ON CONFLICT (address_hash, day) DO UPDATE SET count = reply_counts.count + 1 RETURNING count"
 )
@@ -260,10 +260,9 @@ def retry_now(session: Session, at: datetime, *, desk: str | None = None, held_o
     return len(rows)
 
 
-def allow_reply(session: Session, address_hash: str, day: str, limit: int) -> bool:
-    """Count a reply to an address on a day; whether it is within the limit."""
-    count = session.connection().execute(_COUNT_REPLY, {"hash": address_hash, "day": day}).scalar_one()
-    return int(count) <= limit
+def count_today(session: Session, digest: str, day: str) -> int:
+    """Count something (a keyed hash) on a day; how often it was counted, this time included."""
+    return int(session.connection().execute(_COUNT_TODAY, {"hash": digest, "day": day}).scalar_one())
 
 
 def cases_held_for(session: Session, desk: str, member: str) -> list[str | None]:
