@@ -7,11 +7,13 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -24,6 +26,7 @@ from mailer.schedule import Schedule
 from mailer.seal import Sealer
 from store.context import Context, open_context, refresh_roster
 from store.overview import JSON
+from tests.dovecot import Dovecot, introspection
 
 settings.register_profile(
     "ombud",
@@ -217,3 +220,28 @@ def postgresql(short_tmp: Path) -> Iterator[str]:
     subprocess.run([*control, "-o", options, "-l", str(folder / "log"), "start"], **quiet)  # type: ignore[call-overload]
     yield f"postgresql://ombud@127.0.0.1:{port}/postgres"
     subprocess.run([*control, "-m", "immediate", "stop"], **quiet)  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def database(postgresql: str) -> str:
+    """An empty database of its own; its URL."""
+    name = f"d{time.monotonic_ns()}"
+    with psycopg.connect(postgresql, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return postgresql.replace("/postgres", f"/{name}")
+
+
+@pytest.fixture(scope="module")
+def dovecot(short_tmp: Path) -> Iterator[Dovecot]:
+    """A Dovecot for the tests of a file."""
+    server = Dovecot(short_tmp / f"dovecot{time.monotonic_ns()}")
+    with introspection(server):
+        server.start()
+        yield server
+        server.kill()
+
+
+@pytest.fixture
+def user() -> str:
+    """A new user of it."""
+    return f"u{time.monotonic_ns()}"

@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from tests.conftest import Desk, DeskMaker
-from tests.dovecot import PASSWORD, Dovecot, introspection
-
-
-@pytest.fixture(scope="module")
-def dovecot(short_tmp: Path) -> Iterator[Dovecot]:
-    server = Dovecot(short_tmp / f"dovecot{time.monotonic_ns()}")
-    with introspection(server):
-        server.start()
-        yield server
-        server.kill()
-
-
-@pytest.fixture
-def user() -> str:
-    return f"u{time.monotonic_ns()}"
-
+from tests.dovecot import PASSWORD, Dovecot
 
 Configure = Callable[..., Desk]
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
 import smtplib
-import threading
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -120,50 +117,3 @@ def test_a_roster_that_breaks_while_running(running: Desk, team: list[Person]) -
     time.sleep(0.5)
     late = {item.recipient for item in play.sink.mails[before:]} - {"operator@desk.example"}
     assert late == {team[0].email, team[1].email, "sam@reporter.example"}
-
-
-def test_killed_at_random_moments_nothing_is_lost_or_doubled(make_desk: DeskMaker, team: list[Person]) -> None:
-    desk = make_desk()
-    play = desk.play
-    play.change_config("# retry_days = 5", "claim_seconds = 1\nfirst_retry_seconds = 0.2")
-    accepted: list[str] = []
-    stop = threading.Event()
-
-    def sender(number: int) -> None:
-        count = 0
-        while not stop.is_set():
-            text = f"report {number}-{count}"
-            mail = plain_mail(text, sender=f"r{number}-{count}@reporter.example")
-            while not stop.is_set():
-                try:
-                    play.send(mail)
-                    accepted.append(text)
-                    break
-                except (OSError, smtplib.SMTPException):
-                    time.sleep(0.05)
-            count += 1
-
-    play.start()
-    senders = [threading.Thread(target=sender, args=(number,)) for number in range(3)]
-    for thread in senders:
-        thread.start()
-    for pause in (0.5, 0.9, 0.3, 0.7):
-        time.sleep(pause)
-        play.stop(signal.SIGKILL)
-        play.start()
-    time.sleep(0.5)
-    stop.set()
-    for thread in senders:
-        thread.join()
-    wait_until(lambda: json.loads(play.command("outbox", "list", "--json").stdout) == [], 60)
-    lines = json.loads(play.command("case", "list", "--json").stdout)
-    desk.tick()
-    texts = [desk.case(line["codename"])["messages"][0]["text"] for line in lines]
-    assert len(accepted) > 20
-    assert set(accepted) <= set(texts)
-    assert max(Counter(texts).values()) == 1
-    once = {item.headers["Message-ID"]: item for item in play.sink.mails if item.recipient.endswith("team.example")}
-    per_case = Counter((item.headers["Subject"], item.recipient) for item in once.values())
-    assert set(per_case.values()) == {1}
-    assert len(per_case) == 5 * len(lines)
-    assert play.command("audit", "verify").returncode == 0

@@ -21,15 +21,6 @@ from store.errors import StoreUnavailable
 from tests.conftest import Desk, DeskMaker
 
 
-@pytest.fixture
-def database(postgresql: str) -> str:
-    """An empty database of its own."""
-    name = f"d{time.monotonic_ns()}"
-    with psycopg.connect(postgresql, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return postgresql.replace("/postgres", f"/{name}")
-
-
 def test_mail_in_and_out(make_desk: DeskMaker, database: str, team: list[Person]) -> None:
     desk = make_desk(database_url=database)
     receipt = desk.receive(plain_mail("Exclude: Bo\n\nhello ünï \N{PILE OF POO}"))
