@@ -65,7 +65,7 @@ def _measure(play: Rehearsal, team: list[Person], sam: Person) -> None:
     table.add_row("from 250 to the last notice, p50", f"{statistics.median(latencies) * 1000:.0f} ms")
     table.add_row("from 250 to the last notice, p99", f"{sorted(latencies)[int(len(latencies) * 0.99)] * 1000:.0f} ms")
     table.add_row("CPU of the service and its gpg, per mail", f"{cpu * 1000:.0f} ms")
-    table.add_row("resident memory, idle after that", f"{_memory(play.pid):.0f} MB")
+    table.add_row("resident memory, idle after that", f"{memory(play.pid):.0f} MB")
     seconds, most = _large(play, sam)
     table.add_row("25 MB mail, from sending to the last notice", f"{seconds:.1f} s")
     table.add_row("resident memory, at most, with that mail", f"{most:.0f} MB")
@@ -152,7 +152,7 @@ def _large(play: Rehearsal, sam: Person) -> tuple[float, float]:
     started = time.monotonic()
     sender.start()
     while len(play.sink.mails) < before + 6 and time.monotonic() < started + 120:
-        most = max(most, _memory(play.pid))
+        most = max(most, memory(play.pid))
         time.sleep(0.02)
     sender.join()
     return time.monotonic() - started, most
@@ -174,7 +174,7 @@ def _processes(pid: int) -> list[int]:
     return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
 
-def _memory(pid: int) -> float:
+def memory(pid: int) -> float:
     """Megabytes in use; what the processes share is counted once."""
     lines = (line for item in _processes(pid) for line in Path(f"/proc/{item}/smaps_rollup").read_text().splitlines())
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1000
