@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -44,3 +47,28 @@ def test_the_configuration_of_a_new_desk_names_every_field() -> None:
         line.removeprefix("# ") if " = " in line or "[[" in line else line for line in text.splitlines()
     )
     tomllib.loads(uncommented)
+
+
+@pytest.mark.parametrize("unit", ["ombud.service", "ombud-poll.service"])
+def test_a_unit_is_shut_in(unit: str) -> None:
+    """systemd's own measure of what a service could do to the machine: 0 is nothing, 10 is everything."""
+    line = ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(DEPLOY / "systemd" / unit)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-400:] + done.stderr
+    text = (DEPLOY / "systemd" / unit).read_text()
+    for setting in ("User=ombud", "LimitCORE=0", "UMask=0077", "MemorySwapMax=0", "LoadCredential="):
+        assert setting in text
+
+
+def test_the_units_are_what_systemd_understands(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("ombud")
+    for file in (DEPLOY / "systemd").iterdir():
+        (tmp_path / file.name).write_text(file.read_text().replace("/opt/ombud/bin/ombud", str(program)))
+        assert f"systemd/{file.name}" in (DEPLOY / "README.md").read_text()
+    line = ["systemd-analyze", "verify", "--man=no", *map(str, sorted(tmp_path.iterdir()))]
+    done = subprocess.run(
+        line, capture_output=True, text=True, check=False, env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"}
+    )
+    said = [text for text in done.stderr.splitlines() if "ombud" in text]
+    assert said == []
+    assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from desk.rehearsal import Person, pgp_mime
+from tests.chaos import ciphertext_audit
 from tests.conftest import Desk
 from tests.talk import headers, member_mail, read
 
@@ -33,9 +34,10 @@ CANARIES = {
 
 
 def shapes(word: str) -> set[bytes]:
-    """A word as it could lie somewhere: as it is, in capitals, in UTF-16, hexadecimal and base64 at any offset."""
+    """A word as it could lie somewhere: as it is, in capitals, in UTF-16, hexadecimal, quoted-printable and base64 at any offset."""
     plain = word.encode()
     found = {plain, plain.upper(), word.encode("utf-16-le"), word.encode("utf-16-be"), plain.hex().encode()}
+    found.add("".join(f"={octet:02X}" for octet in plain).encode())
     for offset in range(3):
         encoded = base64.b64encode(b"x" * offset + plain)
         # Without the characters that what stands before and behind would change.
@@ -147,6 +149,8 @@ def test_nothing_that_was_said_is_found_where_it_must_not_be(
         play.command("outbox", "list")
         play.command("check")
         say(f"/state closed warning {CANARIES['reason']}", 4)
+        limits = Path(f"/proc/{play.pid}/limits").read_text().splitlines()
+        assert next(line.split()[4:6] for line in limits if line.startswith("Max core file size")) == ["0", "0"]
     assert b"gpg" in watch.seen, "the watch saw GnuPG at work"
     assert watch.found == []
     for folder in (play.folder, tmp_path):
@@ -156,6 +160,7 @@ def test_nothing_that_was_said_is_found_where_it_must_not_be(
                 assert traces(str(file).encode()) == []
     for item in play.sink.mails:
         assert traces(item.mail) == []
+    assert ciphertext_audit(play.sink.mails, team) > 20
     # And it was all there to be found: Ada has it.
     hers = "".join(read(ada, item) for item in play.sink.to(ada.email))
     for what in ("body", "subject", "sender", "filename", "field", "reply", "later", "reason"):
