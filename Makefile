@@ -21,11 +21,13 @@ bench:
 	@.ci/setup test
 	.venv/bin/python -m tests.bench
 	.venv/bin/python -m tests.bench_imap
+	.venv/bin/python -m tests.bench_growth
+	[ -z "$(PEERS)" ] || .venv/bin/python -m tests.bench_peers
 
-# The service killed 200 times under load: what was taken is a case, once.
+# An hour of kills, floods and malformed mail; the figures in one table.
 prove:
 	@.ci/setup test
-	CRASHES=200 .venv/bin/python -m pytest -s tests/system/test_crash.py
+	.venv/bin/python -m tests.prove
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

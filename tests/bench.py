@@ -55,7 +55,7 @@ def _measure(play: Rehearsal, team: list[Person], sam: Person) -> None:
     play.start()
     play.send(mails.pop())
     play.sink.wait_for(6)
-    rate, latencies, cpu = _through(play, mails)
+    rate, latencies, cpu = through(play, mails)
     table = Table(title=f"2 KB PGP/MIME, five readers, listener to sink, SQLite, {CORES} cores", title_justify="left")
     table.add_column("what")
     table.add_column("value", justify="right")
@@ -100,7 +100,7 @@ def _raw_gpg(play: Rehearsal, team: list[Person], mail: bytes) -> float:
         return MAILS / (time.monotonic() - started)
 
 
-def _through(play: Rehearsal, mails: list[bytes]) -> tuple[float, list[float], float]:
+def through(play: Rehearsal, mails: list[bytes]) -> tuple[float, list[float], float]:
     """Mails a second, seconds from 250 to the last notice, and CPU seconds for each mail."""
     before, accepted = len(play.sink.mails), {}
     cpu = _cpu(play.pid)

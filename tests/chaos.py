@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +214,11 @@ def check(desk: Desk, team: Sequence[Person], loads: Sequence[Load]) -> str:
     check_notices(desk, team, names)
     assert ciphertext_audit(desk.play.sink.mails, team) > 0
     return f"{len(found)} mails taken in, {len(desk.play.sink.mails)} sent; lost 0, doubled 0"
+
+
+def told(done: Mapping[str, int]) -> str:
+    """What was done to a desk, in words."""
+    return ", ".join(f"{what} {count}" for what, count in done.items())
 
 
 def check_notices(desk: Desk, team: Sequence[Person], names: dict[str, str]) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from desk import logs, show
-from desk.rehearsal import PEOPLE, Delivered, Person, Rehearsal, free_port, make_person
+from desk.rehearsal import PEOPLE, Delivered, Person, Rehearsal, make_person
 from intake.arrival import Envelope
 from intake.receive import Receipt, Receiver
 from mailer.delivery import Mailer
@@ -27,6 +24,7 @@ from mailer.seal import Sealer
 from store.context import Context, open_context, refresh_roster
 from store.overview import JSON
 from tests.dovecot import Dovecot, introspection
+from tests.postgresql import cluster
 
 settings.register_profile(
     "ombud",
@@ -186,40 +184,8 @@ def running(make_desk: DeskMaker) -> Desk:
 @pytest.fixture(scope="session")
 def postgresql(short_tmp: Path) -> Iterator[str]:
     """A PostgreSQL server of its own, on loopback, in a temporary folder; the URL of an empty database."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    assert programs, "PostgreSQL's server programs are missing: run .ci/setup test"
-    folder = short_tmp / "pg"
-    folder.mkdir()
-    user: list[str] = []
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        account = pwd.getpwnam("postgres")
-        os.chown(folder, account.pw_uid, account.pw_gid)
-        user = ["runuser", "-u", "postgres", "--"]
-    port = free_port()
-    cluster = str(folder / "data")
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
-    subprocess.run(
-        [
-            *user,
-            str(programs[-1] / "initdb"),
-            "-D",
-            cluster,
-            "-U",
-            "ombud",
-            "-A",
-            "trust",
-            "-N",
-            "-E",
-            "UTF8",
-            "--no-locale",
-        ],
-        **quiet,
-    )  # type: ignore[call-overload]
-    control = [*user, str(programs[-1] / "pg_ctl"), "-D", cluster, "-w", "-t", "60"]
-    options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories='' -c fsync=off"
-    subprocess.run([*control, "-o", options, "-l", str(folder / "log"), "start"], **quiet)  # type: ignore[call-overload]
-    yield f"postgresql://ombud@127.0.0.1:{port}/postgres"
-    subprocess.run([*control, "-m", "immediate", "stop"], **quiet)  # type: ignore[call-overload]
+    with cluster(short_tmp / "pg") as url:
+        yield url
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ from intake.receive import Receiver
 from mailer.packets import armor
 from tests.conftest import Desk, DeskMaker
 from tests.mails import only_message, sealed
+from tests.prove import figure
 from tests.talk import to
 
+FUZZ = int(os.environ.get("FUZZ", "1200"))
 SECRET = "It happened at the après-party. Ünïcode ✓"
 
 
@@ -168,7 +171,7 @@ def test_hours_of_work_in_one_mail_are_declined(desk: Desk, sam: Person, team: l
 
 
 @given(st.data())
-@settings(max_examples=int(os.environ.get("FUZZ", "1200")))
+@settings(max_examples=FUZZ)
 def test_whatever_comes_is_kept(keeper: dict[str, Desk], make_desk: DeskMaker, data: st.DataObject) -> None:
     desk = keeper.setdefault("desk", None) or make_desk()  # type: ignore[arg-type]
     keeper["desk"] = desk
@@ -189,8 +192,9 @@ def test_whatever_comes_is_kept(keeper: dict[str, Desk], make_desk: DeskMaker, d
 
 
 @pytest.fixture(scope="module")
-def keeper() -> dict[str, Desk]:
-    return {}
+def keeper() -> Iterator[dict[str, Desk]]:
+    yield {}
+    figure("mails made wrong at random", f"{FUZZ}; not kept: 0")
 
 
 SEEDS = [

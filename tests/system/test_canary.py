@@ -13,6 +13,7 @@ from pathlib import Path
 from desk.rehearsal import Person, pgp_mime
 from tests.chaos import ciphertext_audit
 from tests.conftest import Desk
+from tests.prove import figure
 from tests.talk import headers, member_mail, read
 
 CANARIES = {
@@ -160,7 +161,10 @@ def test_nothing_that_was_said_is_found_where_it_must_not_be(
                 assert traces(str(file).encode()) == []
     for item in play.sink.mails:
         assert traces(item.mail) == []
-    assert ciphertext_audit(play.sink.mails, team) > 20
+    sealed = ciphertext_audit(play.sink.mails, team)
+    assert sealed > 20
+    figure("unique words looked for in files, logs, processes and mails", f"{len(SHAPES)} shapes; found 0")
+    figure("sealed mails whose recipients' keys were looked at", f"{sealed}; to a key that is not the reader's: 0")
     # And it was all there to be found: Ada has it.
     hers = "".join(read(ada, item) for item in play.sink.to(ada.email))
     for what in ("body", "subject", "sender", "filename", "field", "reply", "later", "reason"):

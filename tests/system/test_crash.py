@@ -23,6 +23,7 @@ from tests import chaos
 from tests.chaos import Fleet, Load, MailboxLoad, PipeLoad
 from tests.conftest import Desk, DeskMaker
 from tests.dovecot import PASSWORD, Dovecot
+from tests.prove import figure
 
 CRASHES = int(os.environ.get("CRASHES", "3"))
 SEED = int(os.environ.get("CRASH_SEED", str(secrets.randbelow(10**6))))
@@ -59,7 +60,7 @@ def test_nothing_is_lost_when_the_service_is_killed(
     short_tmp: Path, team: list[Person], sam: Person, dovecot: Dovecot, user: str
 ) -> None:
     luck, done = random.Random(SEED), Counter[str]()
-    print(f"\nCRASH_SEED={SEED}")
+    done["seed"] = SEED
     with chaos.small_disk(short_tmp / "small", 300 + 4 * CRASHES) as disk:
         desk = Desk(Rehearsal(disk / "desk", team))
         sink = chaos.impatient(desk, luck)
@@ -83,7 +84,7 @@ def test_nothing_is_lost_when_the_service_is_killed(
             fleet.start(0)
         chaos.finish(desk, loads, sink)
         fleet.end()
-        print(f"SQLite, by SMTP, mailbox and pipe: {chaos.check(desk, team, loads)}; {dict(done)}")
+        figure("killed, on SQLite, by SMTP, mailbox and pipe", f"{chaos.check(desk, team, loads)}; {chaos.told(done)}")
         desk.end()
 
 
@@ -91,7 +92,7 @@ def test_several_workers_on_postgresql_are_killed_cut_off_and_stopped(
     make_desk: DeskMaker, database: str, team: list[Person], sam: Person
 ) -> None:
     luck, done = random.Random(SEED), Counter[str]()
-    print(f"\nCRASH_SEED={SEED}")
+    done["seed"] = SEED
     desk = make_desk(database_url=database)
     sink = chaos.impatient(desk, luck)
     fleet = Fleet(desk, 4)
@@ -116,4 +117,4 @@ def test_several_workers_on_postgresql_are_killed_cut_off_and_stopped(
             fleet.start(victim)
     chaos.finish(desk, loads, sink)
     fleet.end()
-    print(f"PostgreSQL, four workers: {chaos.check(desk, team, loads)}; {dict(done)}")
+    figure("killed, on PostgreSQL, four workers", f"{chaos.check(desk, team, loads)}; {chaos.told(done)}")

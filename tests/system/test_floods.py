@@ -13,6 +13,7 @@ import pytest
 
 from desk.rehearsal import Delivered, Person, plain_mail
 from tests.conftest import Desk, DeskMaker
+from tests.prove import figure
 from tests.talk import failed_delivery, to
 
 FLOOD = int(os.environ.get("FLOOD", "80"))
@@ -96,6 +97,7 @@ def test_very_many_mails_of_one_sender_are_kept_and_readers_told_once(
         texts = to(person, mails)
         assert len(texts) == limit + 1
         assert sum("very many mails" in text for text in texts) == 1
+    figure(f"{FLOOD} mails of one sender", f"kept {FLOOD}; answers 4; notices to each reader {limit + 1}")
     somebody = desk.receive(plain_mail("It was Bo Lindqvist.", sender="kim@reporter.example"))
     assert {item.recipient for item in desk.mail_out()} == {
         "kim@reporter.example",

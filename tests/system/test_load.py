@@ -14,6 +14,7 @@ from desk.rehearsal import plain_mail
 from tests.bench import memory
 from tests.conftest import Desk, DeskMaker
 from tests.mailboxes import texts
+from tests.prove import figure
 
 LOAD = int(os.environ.get("LOAD", "200"))
 CONNECTIONS = 50
@@ -83,8 +84,9 @@ def test_a_burst_is_taken_in_or_sent_away_and_never_dropped(make_desk: DeskMaker
     by_recipient = Counter(item.recipient for item in desk.play.sink.mails)
     assert all(by_recipient[person.email] == LOAD for person in desk.play.team)
     assert most < 400, "megabytes"
-    print(
-        f"\n{LOAD} mails over {CONNECTIONS} connections: taken in {LOAD / took_in:.0f}/s, told {LOAD / took:.0f}/s; "
+    figure(
+        f"{LOAD} mails over {CONNECTIONS} connections",
+        f"taken in {LOAD / took_in:.0f}/s, told {LOAD / took:.0f}/s; "
         f"until 250 p50 {statistics.median(seconds):.2f} s, p99 {seconds[int(len(seconds) * 0.99)]:.2f} s; "
-        f"answers {dict(answers)}; most memory {most:.0f} MB"
+        f"answers {dict(answers)}; most memory {most:.0f} MB",
     )
