@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from desk import cli_cases, cli_deeds, cli_keys, logs, show
+from desk import cli_care, cli_cases, cli_deeds, cli_keys, logs, show
 from desk.options import ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
 from store.config import load
 from store.errors import ConfigError, OmbudError, TryLater
@@ -28,6 +28,7 @@ app.add_typer(cli_cases.cases_app, name="case")
 app.add_typer(cli_keys.keys_app, name="key")
 app.add_typer(cli_cases.outbox_app, name="outbox")
 app.add_typer(cli_cases.roster_app, name="roster")
+cli_care.add_to(app)
 audit_app = typer.Typer(help="The record of what happened.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
 
@@ -160,36 +161,6 @@ def poll(
         )
     if any(item["trouble"] for item in found):
         raise typer.Exit(EX_TEMPFAIL)
-
-
-@app.command()
-def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Look whether the desk is well: configuration, permissions, keys, database, roster, relay."""
-    from desk.doctor import examine
-
-    logs.set_up(quiet=True)
-    found = examine(find(config))
-    if as_json:
-        show.print_json([{"check": item.check, "level": item.level, "detail": item.detail} for item in found])
-    else:
-        show.table(
-            "ombud check", ("check", "", "detail"), [(item.check, item.level, item.detail) for item in found], ""
-        )
-    if any(item.level == "failure" for item in found):
-        raise typer.Exit(1)
-
-
-@app.command()
-def upgrade(config: ConfigOption = None) -> None:
-    """Bring the database to this version's tables. Make a backup first."""
-    from store.database import Database
-
-    database = Database(load(find(config)).database_url)
-    try:
-        database.upgrade()
-    finally:
-        database.close()
-    print("The database is of this version.")
 
 
 @app.command()

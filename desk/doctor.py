@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
+from desk import machine
+from desk.machine import Finding
 from desk.service import check_templates
 from intake.imap import Mailbox
 from mailer.relay import Relay, RelayDown
-from store.config import Config, load
+from mailer.schedule import expiries
+from mailer.seal import Sealer
+from store import rotation
+from store.clock import Clock, system_clock
+from store.config import Config, Desk, load
 from store.context import load_vault
 from store.database import Database
 from store.errors import OmbudError
+from store.health import Health, look
 from store.keyring import Keyring, open_keyring
+from store.people import Roster
 from store.roster import RosterBook
 
-Level = Literal["ok", "warning", "failure"]
+_OLDEST_GNUPG = (2, 2)
+_CLOCK_SLACK = timedelta(minutes=5)
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One check and how it went."""
-
-    check: str
-    level: Level
-    detail: str
-
-
-def examine(config_file: Path) -> list[Finding]:
+def examine(config_file: Path, clock: Clock = system_clock) -> list[Finding]:
     """Run every check that can be run; one that fails does not hide the others."""
     try:
         config = load(config_file)
@@ -41,14 +40,15 @@ def examine(config_file: Path) -> list[Finding]:
         keyring = open_keyring(config)
     except OmbudError as error:
         return [*found, Finding("GnuPG", "failure", str(error))]
-    found.append(Finding("GnuPG", "ok", keyring.version))
+    found.append(_version(keyring))
     found += _desk_keys(config, keyring)
     found.append(_try("vault", lambda: load_vault(config, keyring), "opens"))
-    found.append(_database(config))
-    found += _rosters(config, keyring)
+    found += _database(config, clock())
+    found += _rosters(config, keyring, clock())
     found.append(_try("templates", lambda: check_templates(config), "all of them render"))
     found.append(_relay(config))
     found += _mailboxes(config)
+    found += machine.examine(config)
     return found
 
 
@@ -106,30 +106,102 @@ def _desk_keys(config: Config, keyring: Keyring) -> Iterator[Finding]:
             yield Finding(f"key of {desk.id}", "ok", f"{desk.fingerprint}, {until}")
 
 
-def _database(config: Config) -> Finding:
+def _version(keyring: Keyring) -> Finding:
+    found = tuple(int(part) for part in keyring.version.split(".")[:2] if part.isdigit())
+    if found < _OLDEST_GNUPG:
+        return Finding("GnuPG", "failure", f"{keyring.version} is too old. Install version 2.2 or newer.")
+    return Finding("GnuPG", "ok", keyring.version)
+
+
+def _database(config: Config, now: datetime) -> Iterator[Finding]:
     database = Database(config.database_url)
     try:
-        return _try("database", database.check_migrated, database.engine.dialect.name)
+        yield (first := _try("database", database.check_migrated, database.engine.dialect.name))
+        if first.level == "ok":
+            with database.read() as session:
+                health = look(session)
+            yield from _health(config, health, now)
+    except OmbudError as error:
+        yield Finding("database", "failure", str(error))
     finally:
         database.close()
 
 
-def _rosters(config: Config, keyring: Keyring) -> Iterator[Finding]:
+def _health(config: Config, health: Health, now: datetime) -> Iterator[Finding]:
+    """What the store tells of how the desk is doing."""
+    minutes = int(health.waits_seconds(now) // 60)
+    limit = config.outbox.alarm_minutes or 60
+    if minutes >= limit:
+        remedy = "See 'ombud outbox list', whether the relay takes mail, and whether the service runs."
+        yield Finding("deliveries", "failure", f"the oldest has waited for {minutes} minutes. {remedy}")
+    elif held := health.deliveries.get("held", 0):
+        remedy = "Their owners were told; see 'ombud outbox list' and 'ombud key list'."
+        yield Finding("deliveries", "warning", f"{held} are held for a key that cannot be used. {remedy}")
+    else:
+        yield Finding("deliveries", "ok", "none is late")
+    unread = health.cases.get("held", 0)
+    if unread:
+        remedy = "If an older key of the desk is missing, import it with gpg and run 'ombud case reopen NAME'."
+        yield Finding(
+            "held cases", "warning", f"{unread} could not be opened; readers and reporters were told. {remedy}"
+        )
+    else:
+        yield Finding("held cases", "ok", "none")
+    if health.last_event and health.last_event > now + _CLOCK_SLACK:
+        yield Finding("clock", "failure", "is behind the last event on record. Set it, and let it be set by NTP.")
+    else:
+        yield Finding("clock", "ok", f"{now:%Y-%m-%d %H:%M} UTC, after all that is on record")
+
+
+def _rosters(config: Config, keyring: Keyring, now: datetime) -> Iterator[Finding]:
     book = RosterBook(config, keyring, lambda _: None)
     for desk in config.desk:
+        name = f"roster of {desk.id}"
         try:
             roster = book.check(desk)
         except OmbudError as error:
-            yield Finding(f"roster of {desk.id}", "failure", str(error))
+            yield Finding(name, "failure", str(error))
             continue
         if not roster.members:
+            where = config.path(desk.roster)
             yield Finding(
-                f"roster of {desk.id}",
-                "warning",
-                f"{config.path(desk.roster)} names nobody yet: reports are kept, but nobody is told.",
+                name, "warning", f"{where} names nobody yet: reports are kept, but nobody is told. Add members."
             )
+        elif len(roster.on_duty(now)) < desk.quorum:
+            count = len(roster.on_duty(now))
+            yield Finding(name, "warning", f"{count} on duty, fewer than quorum ({desk.quorum}). Add people or terms.")
         else:
-            yield Finding(f"roster of {desk.id}", "ok", f"{len(roster.members)} members")
+            yield Finding(name, "ok", f"{len(roster.members)} members, {len(roster.on_duty(now))} on duty")
+        yield from _keys(desk, roster, keyring, now)
+        today = now.astimezone(desk.zone).date()
+        ahead = rotation.warnings(roster, today, expiries(keyring, desk, roster))
+        yield (
+            Finding(f"terms of {desk.id}", "warning", _ahead(ahead[0]))
+            if ahead
+            else Finding(f"terms of {desk.id}", "ok", "nothing ends within 60 days")
+        )
+
+
+def _keys(desk: Desk, roster: Roster, keyring: Keyring, now: datetime) -> Iterator[Finding]:
+    """Whether a notice can be sealed to each member on duty now."""
+    sealer = Sealer(keyring)
+    trouble = {member.id: why for member in roster.on_duty(now) if (why := sealer.key_trouble(member))}
+    name = f"keys of {desk.id}"
+    for member, why in trouble.items():
+        remedy = f"Ask {member} for a key that works, and run 'ombud key add FILE'; what is held goes out then."
+        yield Finding(name, "failure", f"{member}: {why}. {remedy}")
+    if not trouble:
+        yield Finding(name, "ok", "a notice can be sealed to each member on duty")
+
+
+def _ahead(warning: rotation.Warning) -> str:
+    what = {
+        "quorum": "fewer than quorum will be on duty. Add people or terms to the roster.",
+        "term": f"the term of {warning.who} ends with nobody to follow. Add somebody to the roster.",
+        "key": f"the key of {warning.who} expires. Ask for a renewed one.",
+        "desk-key": "the desk's key expires. Run 'ombud key extend'.",
+    }[warning.trouble]
+    return f"{warning.day}: {what}"
 
 
 def _relay(config: Config) -> Finding:

@@ -11,6 +11,7 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -164,7 +165,7 @@ async def _serve(context: Context, *, listen: bool) -> None:
             worker.start()
         watchers = [
             threading.Thread(target=poller.run, args=(halt,), name="imap", daemon=True)
-            for poller in pollers(context.config, receiver, context.clock)
+            for poller in pollers(context.config, receiver, context.clock, partial(_mailbox_fails, context))
         ]
         for watcher in watchers:
             watcher.start()
@@ -204,6 +205,14 @@ def _tick(context: Context, schedule: Schedule, bell: Bell) -> None:
     except Exception as error:
         log.error("what is due was not done", error=type(error).__name__)  # noqa: TRY400 - a traceback may hold content
     bell.ring()
+
+
+def _mailbox_fails(context: Context, desk: str) -> None:
+    try:
+        with context.database.write() as session:
+            outbox.alarm(session, "mailbox-fails", desk, context.clock())
+    except OmbudError as error:
+        log.warning("the operator was not told", reason=str(error))
 
 
 def _forget(context: Context) -> None:

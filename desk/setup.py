@@ -192,6 +192,7 @@ port = {relay_port}
 # first_retry_seconds = 30
 # longest_retry_seconds = 3600
 # claim_seconds = 300                   # after which another worker may take over
+# alarm_minutes = 60                    # the operator is told when notices wait for longer; 0: never
 
 [operator]
 address = {operator}                            # told, without content, when something needs a hand

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,16 +19,20 @@ _FIRST_SECONDS, _LONGEST_SECONDS = 1.0, 300.0
 # What a server forgets to announce is found after this at the latest.
 _LONGEST_IDLE_SECONDS = 300.0
 
+Alarm = Callable[[str], None]
+
 log = structlog.get_logger("ombud.imap")
 
 
 class Poller:
     """Empties one mailbox, once or until it is told to stop."""
 
-    def __init__(self, config: Config, desk: Desk, imap: Imap, receiver: Receiver, clock: Clock) -> None:
+    def __init__(self, config: Config, desk: Desk, imap: Imap, receiver: Receiver, clock: Clock, alarm: Alarm) -> None:
         self._imap = imap
         self._mailbox = Mailbox(config, desk, imap, receiver)
         self._clock = clock
+        self._desk = desk.id
+        self._alarm = alarm
         self._failing_since: datetime | None = None
         self._warned = False
 
@@ -95,10 +100,11 @@ class Poller:
                 since=str(self._failing_since),
                 reason=reason,
             )
+            self._alarm(self._desk)
         else:
             log.warning("the mailbox fails", mailbox=self.title, reason=reason)
 
 
-def pollers(config: Config, receiver: Receiver, clock: Clock) -> list[Poller]:
-    """A poller for each mailbox of each desk."""
-    return [Poller(config, desk, imap, receiver, clock) for desk in config.desk for imap in desk.imap]
+def pollers(config: Config, receiver: Receiver, clock: Clock, alarm: Alarm = lambda _: None) -> list[Poller]:
+    """A poller for each mailbox of each desk. `alarm` is called with a desk's id when its mailbox has failed for long."""
+    return [Poller(config, desk, imap, receiver, clock, alarm) for desk in config.desk for imap in desk.imap]

@@ -79,6 +79,22 @@ class Receiver:
 
         return self._receive_at(desk, asked, envelope, read)
 
+    def receive_old(self, raw: bytes, desk: Desk, *, tell: bool) -> Receipt:
+        """Take in a mail of the time before this desk, from an archive: never answered, and by nobody's command.
+
+        Unless readers are to be told of it, its case is closed: no notice, no deadline, only the record.
+        """
+
+        def read(job: Job) -> Plan:
+            opened = open_job(self._context, job)
+            arrival = arrival_of(self._context, opened)
+            if not tell and arrival.state != "automatic":
+                arrival = replace(arrival, state="closed", notices=())
+            facts = replace(arrival.facts, reply_to="", no_reply_because="it is from an archive")
+            return self._new_case(job, replace(arrival, facts=facts), source_of(opened), answered=False)
+
+        return self._receive_at(desk, Asked(), Envelope(raw, None, (desk.address,)), read)
+
     def reopen(self, codename: str) -> bool:
         """Try again to open the mails of a case that did not open; whether one opened. Its readers are then told what it says.
 

@@ -164,7 +164,8 @@ class Contents:
     def plain(self, desk: Desk, kind: str, member: Member | None, reason: str = "") -> Rendered:
         """A note without content: to a member about their key, or to the operator."""
         if member is None:
-            return self._of(desk).render(kind, [], {"desk": notices.desk_values(desk)})
+            minutes = int(self._context.config.outbox.alarm_minutes)
+            return self._of(desk).render(kind, [], {"desk": notices.desk_values(desk), "minutes": minutes})
         return self._of(desk).render(kind, [member.language], notices.member_values(desk, member, reason))
 
     def _of(self, desk: Desk) -> Templates:

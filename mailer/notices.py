@@ -40,6 +40,8 @@ AUDIENCE: Mapping[str, To] = {
     "key-replaced": "member",
     "case-waits": "operator",
     "roster-refused": "operator",
+    "deliveries-wait": "operator",
+    "mailbox-fails": "operator",
 }
 
 OF_MEMBERS = frozenset({"assign", "recuse", "reinstate", "vote"})

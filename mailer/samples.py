@@ -87,4 +87,6 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "key-trouble": {"desk": base["desk"], "member": member, "reason": "the key has expired"},
         "case-waits": {"desk": base["desk"]},
         "roster-refused": {"desk": base["desk"]},
+        "deliveries-wait": {"desk": base["desk"], "minutes": 60},
+        "mailbox-fails": {"desk": base["desk"]},
     }

@@ -11,7 +11,7 @@ import structlog
 from sqlmodel import Session, col, select
 
 from mailer.seal import Sealer
-from store import audit, cases, chores, outbox, retention, rotation
+from store import audit, cases, chores, health, outbox, retention, rotation
 from store.clock import to_text
 from store.config import Desk
 from store.context import Context
@@ -46,6 +46,7 @@ class Schedule:
                 self._digest(desk, now)
                 if remind:
                     self._remind(desk, now)
+                    self._look_at_outbox(desk, now)
                 self._daily(desk, now)
             except OmbudError as error:
                 log.warning("what is due waits", desk=desk.id, reason=str(error))
@@ -89,6 +90,17 @@ class Schedule:
                 for name, subject in self._reminders(session, desk, case_id, now):
                     if chores.once(session, name, now, case_id):
                         self._send_reminder(session, desk, case_id, subject, now)
+
+    def _look_at_outbox(self, desk: Desk, now: datetime) -> None:
+        """A desk whose notices stopped looks like one that has no reports: say so, to the operator and in the log."""
+        minutes = self._context.config.outbox.alarm_minutes
+        with self._context.database.read() as session:
+            waits = health.look(session).waits_seconds(now)
+        if not minutes or waits < minutes * 60:
+            return
+        log.error("notices have waited for long", desk=desk.id, minutes=int(waits // 60))
+        with self._context.database.write() as session:
+            outbox.alarm(session, "deliveries-wait", desk.id, now)
 
     def _reminders(self, session: Session, desk: Desk, case_id: str, now: datetime) -> list[tuple[str, str]]:
         """The reminders on a case whose time has come and that were not sent: what each is noted as, and what it says."""

@@ -62,6 +62,7 @@ def record(session: Session, vault: Vault, arrival: Arrival) -> Case:
         wrapped_key=wrapped,
         facts_sealed=box.seal_json(arrival.facts.to_json(), "cases", "facts", case_id),
         screened=json.dumps(dict(arrival.screened)),
+        closed_at=to_text(arrival.at) if arrival.state == "closed" else None,
         came="in plain" if arrival.body.encryption == "none" else "encrypted",
     )
     session.add(row)

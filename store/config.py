@@ -110,6 +110,7 @@ class Outbox(_Section):
     first_retry_seconds: Annotated[float, Field(gt=0)] = 30
     longest_retry_seconds: Annotated[float, Field(gt=0)] = 3600
     claim_seconds: Annotated[float, Field(gt=0)] = 300
+    alarm_minutes: Annotated[float, Field(ge=0)] = 60
 
 
 class Operator(_Section):

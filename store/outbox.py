@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlmodel import Session, col, insert, or_, select, update
 
+from store import chores
 from store.backoff import delay
 from store.clock import from_text, to_text
 from store.config import Outbox as OutboxConfig
@@ -99,6 +100,14 @@ def enqueue_once(
     )
     if session.exec(same).first() is None:
         enqueue(session, kind, desk, at, case_id=case_id, subject_id=subject_id)
+
+
+def alarm(session: Session, kind: str, desk: str, at: datetime) -> bool:
+    """Tell the operator of something that goes wrong, once a day at most; whether they are told now."""
+    if not chores.once(session, f"alarm {kind} {desk} {at.date().isoformat()}", at):
+        return False
+    enqueue(session, kind, desk, at)
+    return True
 
 
 def reopen(session: Session, *, at: datetime, case_id: str | None = None, desk: str | None = None) -> None:

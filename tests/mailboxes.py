@@ -22,7 +22,14 @@ def mailbox(desk: Desk) -> Mailbox:
 def empty(desk: Desk) -> int:
     context = desk.context
     return (
-        Poller(context.config, context.config.desk[0], context.config.desk[0].imap[0], Receiver(context), desk.clock)
+        Poller(
+            context.config,
+            context.config.desk[0],
+            context.config.desk[0].imap[0],
+            Receiver(context),
+            desk.clock,
+            lambda _: None,
+        )
         .once()
         .taken
     )

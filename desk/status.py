@@ -1,0 +1,122 @@
+"""`ombud status`: how the desk is doing, as a table, as health and as metrics. Numbers and times; never a case or a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from store.context import Context
+from store.errors import ConfigError, OmbudError
+from store.health import Health, look
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def health_of(context: Context) -> Health:
+    """How the desk is doing now. Raises StoreUnavailable."""
+    with context.database.read() as session:
+        return look(session)
+
+
+def is_well(context: Context, health: Health) -> bool:
+    """Whether notices leave in time."""
+    minutes = context.config.outbox.alarm_minutes
+    return not minutes or health.waits_seconds(context.clock()) < minutes * 60
+
+
+def lines(context: Context) -> list[tuple[str, str]]:
+    """The table: what, and how much."""
+    health, now = health_of(context), context.clock()
+    found = [(f"cases {state}", str(count)) for state, count in health.cases.items()]
+    found += [(f"deliveries {state}", str(count)) for state, count in health.deliveries.items()]
+    late = health.waits_seconds(now)
+    found.append(("oldest delivery waits since", _ago(health.waiting_since, now) if late else "none is late"))
+    found.append(("last mail taken in", _ago(health.last_in, now)))
+    found.append(("last notice sent", _ago(health.last_out, now)))
+    return found
+
+
+def _ago(at: datetime | None, now: datetime) -> str:
+    if at is None:
+        return "never"
+    minutes = max(0, int((now - at).total_seconds() // 60))
+    days, hours = minutes // 1440, minutes // 60
+    return f"{days} d ago" if days > 1 else f"{hours} h ago" if hours > 1 else f"{minutes} min ago"
+
+
+class Metrics(Collector):
+    """What Prometheus reads: asked of the store each time."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def collect(self) -> Iterable[Metric]:
+        """The metrics now; only `ombud_up` when the store is away."""
+        try:
+            health = health_of(self._context)
+        except OmbudError:
+            yield GaugeMetricFamily("ombud_up", "Whether the store can be read", 0)
+            return
+        yield GaugeMetricFamily("ombud_up", "Whether the store can be read", 1)
+        yield from _by_state("ombud_cases", "Cases", health.cases)
+        yield from _by_state("ombud_deliveries", "Notices to one recipient each", health.deliveries)
+        now = self._context.clock()
+        waits = health.waits_seconds(now)
+        yield GaugeMetricFamily("ombud_oldest_delivery_seconds", "For how long the oldest delivery has waited", waits)
+        for name, what, at in (
+            ("ombud_last_mail_in_seconds", "When mail was taken in last (Unix time)", health.last_in),
+            ("ombud_last_notice_sent_seconds", "When a notice left last (Unix time)", health.last_out),
+        ):
+            if at is not None:
+                yield GaugeMetricFamily(name, what, at.timestamp())
+
+
+def _by_state(name: str, what: str, counts: Any) -> Iterator[Metric]:
+    family = GaugeMetricFamily(name, f"{what}, by state", labels=["state"])
+    for state, count in counts.items():
+        family.add_metric([state], count)
+    yield family
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Who asks is nobody's business."""
+
+
+def server(context: Context, where: str) -> WSGIServer:
+    """A server of /metrics and /healthz on HOST:PORT, ready to serve. Raises ConfigError unless that is loopback and free."""
+    host, _, port = where.rpartition(":")
+    if host.strip("[]") not in _LOOPBACK or not port.isdecimal():
+        raise ConfigError(f"--serve takes a loopback address such as 127.0.0.1:9464, not '{where}'.")
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Metrics(context))
+    metrics = make_wsgi_app(registry)
+
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ.get("PATH_INFO") == "/metrics":
+            return metrics(environ, start)  # type: ignore[no-any-return]
+        if environ.get("PATH_INFO") != "/healthz":
+            start("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"Only /healthz and /metrics are here.\n"]
+        try:
+            well = is_well(context, health_of(context))
+        except OmbudError:
+            well = False
+        start("200 OK" if well else "503 Service Unavailable", [("Content-Type", "text/plain")])
+        return [b"ok\n" if well else b"not well: see 'ombud check'\n"]
+
+    try:
+        return make_server(host.strip("[]"), int(port), answer, server_class=_Server, handler_class=_Quiet)
+    except OSError as error:
+        raise ConfigError(f"--serve: cannot listen on {where} ({error.strerror}). Choose another port.") from None

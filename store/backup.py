@@ -1,0 +1,200 @@
+"""A desk in one file: its folder and a snapshot of its database, encrypted to keys that are kept offline.
+
+The snapshot is of one moment, taken while the service runs. Whatever the database, it is an SQLite file. Everything
+goes through a pipe into gpg: on the disk lies only what was there before, the snapshot (sealed as the database is),
+and the encrypted file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from sqlalchemy import insert, select
+from sqlmodel import SQLModel
+
+from store.config import Config
+from store.database import Database
+from store.errors import ConfigError, KeyProblem
+from store.local import CONFIG_NAME
+from store.models import CaseRow
+
+SNAPSHOT = "ombud.sqlite3"
+_ROWS = 500
+
+
+def back_up(config: Config, file: Path) -> int:
+    """Write a backup; its length in octets. Nothing is left behind when it fails.
+
+    Raises ConfigError without archive keys or when the file exists, KeyProblem when gpg cannot use the keys.
+    """
+    keys = list(dict.fromkeys(item for desk in config.desk for item in desk.archive_fingerprints))
+    if not keys:
+        raise ConfigError(
+            "desk.archive_fingerprints: names no key that is kept elsewhere, and a backup only helps when it opens "
+            "without this machine. Import a public key with 'gpg --homedir GNUPGHOME --import', name its fingerprint, run 'ombud rewrap'."
+        )
+    if file.exists():
+        raise ConfigError(f"{file}: exists already, and nothing is overwritten. Choose another name.")
+    unfinished = file.with_name(file.name + ".part")
+    try:
+        with tempfile.TemporaryDirectory(prefix=".snapshot-", dir=config.folder) as folder:
+            snapshot = Path(folder) / SNAPSHOT
+            take_snapshot(Database(config.database_url), snapshot)
+            with _encrypting(config, keys, unfinished) as pipe, tarfile.open(mode="w|", fileobj=pipe) as archive:
+                archive.add(snapshot, SNAPSHOT)
+                for path in _of_the_folder(config):
+                    archive.add(path, str(path.relative_to(config.folder)), filter=_plain_file)
+        unfinished.rename(file)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    return file.stat().st_size
+
+
+def restore(file: Path, folder: Path, home: Path | None = None) -> Path:
+    """Open a backup into a new folder, with a key of one's own GnuPG folder (or `home`); the configuration file.
+
+    Raises ConfigError when the folder exists, KeyProblem when the backup does not open; then no folder is left.
+    """
+    if folder.exists():
+        raise ConfigError(f"{folder}: exists already, and nothing is overwritten. Choose a folder that is new.")
+    where = ["--homedir", str(home)] if home else []
+    line = ["gpg", *where, "--batch", "--quiet", "--no-auto-key-retrieve", "--decrypt", "--", str(file)]
+    partial = folder.with_name(folder.name + ".part")
+    partial.mkdir(mode=0o700, parents=True)
+    try:
+        with (
+            subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process,
+            contextlib.suppress(tarfile.ReadError),
+            tarfile.open(mode="r|", fileobj=process.stdout) as archive,
+        ):
+            archive.extractall(partial, filter="data")
+        if process.returncode != 0 or not (partial / CONFIG_NAME).exists():
+            raise KeyProblem(
+                f"{file}: does not open. It takes the secret key of an archive key; name its folder with --gnupg-home."
+            )
+        for path in partial.rglob("*"):
+            path.chmod(stat.S_IRWXU if path.is_dir() else stat.S_IRUSR | stat.S_IWUSR)
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return folder / CONFIG_NAME
+
+
+def take_snapshot(database: Database, file: Path) -> None:
+    """Copy a database as it is at one moment into a new SQLite file of mode 0600. Raises StoreUnavailable."""
+    os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR))
+    try:
+        if database.file is not None:
+            with database.read():
+                pass  # says so when there is none
+            with (
+                contextlib.closing(sqlite3.connect(database.file)) as source,
+                contextlib.closing(sqlite3.connect(file)) as target,
+            ):
+                source.backup(target)
+            return
+        file.unlink()
+        copy = Database(f"sqlite:///{file}")
+        copy.upgrade()
+        copy_rows(database, copy)
+        copy.close()
+    finally:
+        database.close()
+
+
+def copy_rows(source: Database, target: Database) -> int:
+    """Copy every row of one database into another of the same version that holds no case; how many.
+
+    Raises ConfigError when it holds one.
+    """
+    count = 0
+    with source.engine.connect() as reading, target.engine.begin() as writing:
+        if writing.execute(select(CaseRow.id).limit(1)).first() is not None:  # type: ignore[call-overload]
+            raise ConfigError(
+                "database.url: the database holds cases already, and nothing is overwritten. Name an empty one."
+            )
+        if not source.is_sqlite:
+            reading.execution_options(isolation_level="REPEATABLE READ")
+        for table in SQLModel.metadata.sorted_tables:
+            writing.execute(table.delete())
+            found = reading.execution_options(yield_per=_ROWS).execute(select(table)).mappings()
+            for rows in found.partitions():
+                writing.execute(insert(table), [dict(row) for row in rows])
+                count += len(rows)
+    return count
+
+
+def place_snapshot(config: Config) -> str:
+    """Put the snapshot of a restored desk where its configuration looks for it; what was done, in words.
+
+    Raises ConfigError when the PostgreSQL database that it names holds cases.
+    """
+    snapshot, database = config.folder.absolute() / SNAPSHOT, Database(config.database_url)
+    try:
+        if database.file is not None:
+            if database.file != snapshot:
+                database.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                snapshot.rename(database.file)
+            return f"database: {database.file}"
+        database.upgrade()
+        copy = Database(f"sqlite:///{snapshot}")
+        copy.upgrade()
+        count = copy_rows(copy, database)
+        copy.close()
+        return f"database: {count} rows copied to PostgreSQL; {snapshot} can be removed when all is well"
+    finally:
+        database.close()
+
+
+def _of_the_folder(config: Config) -> Iterator[Path]:
+    """What makes a desk besides its database: the configuration, rosters, keys, templates, the vault, GnuPG's folder."""
+    wanted = [config.folder / CONFIG_NAME, config.path(config.vault_file), config.path(config.gnupg.home)]
+    for desk in config.desk:
+        roster = config.path(desk.roster)
+        wanted += [roster, roster.with_name(roster.name + ".asc"), config.path(desk.keys)]
+        wanted += [config.path(desk.templates)] if desk.templates else []
+    for path in dict.fromkeys(wanted):
+        if path.exists() and path.is_relative_to(config.folder):
+            yield path
+
+
+def _plain_file(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Files and folders, without sockets, locks and whose they are."""
+    if not (entry.isreg() or entry.isdir()) or Path(entry.name).name.startswith((".#", "S.")):
+        return None
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    return entry
+
+
+@contextlib.contextmanager
+def _encrypting(config: Config, keys: list[str], file: Path) -> Iterator[IO[bytes]]:
+    """A pipe to gpg, which encrypts what is written to it into a file."""
+    recipients = [part for key in keys for part in ("--recipient", key)]
+    home = config.path(config.gnupg.home)
+    line = [
+        config.gnupg.program, "--homedir", str(home), "--batch", "--no-options", "--trust-model", "always", "--disable-dirmngr",
+        "--no-auto-key-locate", "--output", str(file), *recipients, "--encrypt",
+    ]  # fmt: skip
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        if process.stdin is None:
+            raise ValueError("gpg needs a pipe")
+        with contextlib.suppress(BrokenPipeError):  # gpg's exit code says why
+            yield process.stdin
+            process.stdin.close()
+    if process.returncode != 0:
+        raise KeyProblem(
+            "GnuPG cannot encrypt the backup to desk.archive_fingerprints. Are all of them in its folder, and usable?"
+        )

@@ -1,0 +1,263 @@
+"""Daily care as an operator does it: is it well, how is it doing, backups that open, old mail."""
+
+from __future__ import annotations
+
+import json
+import mailbox
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from email import message_from_bytes
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from desk import machine
+from desk.rehearsal import Person, free_port, make_person, plain_mail, roster_text
+from desk.status import server
+from store.context import open_context
+from tests.conftest import Desk, DeskMaker
+from tests.mailboxes import wait_until
+from tests.talk import say, to
+
+
+def levels(desk: Desk) -> dict[str, str]:
+    return {item["check"]: item["level"] for item in json.loads(desk.play.command("check", "--json").stdout)}
+
+
+def test_a_check_names_what_is_wrong_and_what_to_do(desk: Desk, team: list[Person]) -> None:
+    assert set(levels(desk).values()) <= {"ok", "warning"}
+    desk.play.sink.stop()
+    desk.receive(plain_mail("x"))
+    desk.mail_out()
+    with desk.context.database.write() as session:
+        from sqlalchemy import text
+
+        session.connection().execute(text("UPDATE deliveries SET first_try = '2026-01-01T00:00:00.000000Z'"))
+    text_of_roster = roster_text(team[:2]).replace("until = 2099-12-31", "until = 2026-01-01", 1)
+    (desk.play.folder / "roster.toml").write_text(text_of_roster)
+    found = levels(desk)
+    assert (found["deliveries"], found["relay"], found["roster of conduct"]) == ("failure", "failure", "warning")
+    said = desk.play.command("check")
+    assert said.returncode == 1
+    assert b"ombud outbox list" in said.stdout
+    assert b"fewer than quorum" in said.stdout
+
+
+def test_checks_of_the_machine() -> None:
+    here = Path("/srv")
+    assert [machine.disk(here, free).level for free in (10**10, 5 * 10**8, 10**7)] == ["ok", "warning", "failure"]
+    head = "Filename Type Size Used Priority\n"
+    assert machine.swap(head).level == "ok"
+    assert machine.swap(head + "/dev/zram0 partition 1 0 -2\n").level == "ok"
+    assert machine.swap(head + "/dev/sda2 partition 1 0 -2\n").level == "warning"
+
+
+def test_check_watch_prints_what_changes(desk: Desk) -> None:
+    line = [sys.executable, "-m", "desk", "check", "--watch", "0.2", "--config", str(desk.play.config)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines: list[str] = []
+        reader = threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")), daemon=True)  # type: ignore[union-attr]
+        reader.start()
+        wait_until(lambda: any("templates" in text for text in lines))
+        time.sleep(0.5)
+        desk.play.sink.stop()
+        wait_until(lambda: any("relay: failure" in text for text in lines))
+        process.kill()
+
+
+def test_the_operator_is_told_when_notices_stopped_and_only_once_a_day(desk: Desk) -> None:
+    desk.tick()
+    desk.play.sink.refuse_mail = {"bo@team.example": "451 later"}
+    desk.receive(plain_mail("the content"))
+    desk.mail_out()
+    for _ in range(12):
+        desk.clock.forward(minutes=6)
+        desk.tick()
+    sent = [item for item in desk.mail_out() if item.recipient == "operator@desk.example"]
+    assert len(sent) == 1
+    assert b"more than 60 minutes" in sent[0].mail
+    assert b"the content" not in sent[0].mail
+    for hours in (1, 2):
+        desk.clock.forward(hours=hours)
+        desk.tick()
+    later = [item for item in desk.mail_out() if item.recipient == "operator@desk.example"]
+    assert len(later) <= 1, "at most one for each day (UTC)"
+
+
+def test_status_and_metrics_hold_numbers_alone(desk: Desk) -> None:
+    name = desk.receive(plain_mail("the content", sender="Sam <sam@reporter.example>")).codename
+    desk.mail_out()
+    said = desk.play.command("status", "--json")
+    found = json.loads(said.stdout)
+    assert (found["cases new"], found["deliveries sent"]) == ("1", "6")
+    context, port = open_context(desk.play.config), free_port()
+    with server(context, f"127.0.0.1:{port}") as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+
+        def get(path: str) -> str:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+                return str(answer.read().decode())
+
+        metrics = get("/metrics")
+        assert 'ombud_cases{state="new"} 1.0' in metrics
+        assert "ombud_up 1.0" in metrics
+        assert get("/healthz") == "ok\n"
+        for text in (metrics, said.stdout.decode()):
+            assert not any(word in text for word in (name, "sam", "Bo", "content"))
+        database = desk.play.folder / "ombud.sqlite3"
+        database.rename(database.with_suffix(".away"))
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            get("/healthz")
+        assert "ombud_up 0.0" in get("/metrics")
+        database.with_suffix(".away").rename(database)
+        running.shutdown()
+    context.close()
+    refused = desk.play.command("status", "--serve", "0.0.0.0:9464")
+    assert refused.returncode == 1
+    assert b"loopback" in refused.stderr
+
+
+@pytest.fixture
+def offline(short_tmp: Path) -> Person:
+    """Somebody who keeps the archive key."""
+    return make_person(short_tmp / f"offline{time.monotonic_ns()}", "offline", "Offline")
+
+
+def with_archive_key(desk: Desk, offline: Person) -> None:
+    home = desk.play.folder / "gnupg"
+    subprocess.run(
+        ["gpg", "--homedir", str(home), "--batch", "--import"],
+        input=offline.public_key,
+        check=True,
+        capture_output=True,
+    )
+    desk.play.change_config("# archive_fingerprints = []", f'archive_fingerprints = ["{offline.fingerprint}"]')
+    assert desk.play.command("rewrap").returncode == 0
+
+
+def restored(desk: Desk, offline: Person, file: Path, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    line = [sys.executable, "-m", "desk", "restore", str(file), str(folder), "--gnupg-home", str(offline.keyring.home)]
+    return subprocess.run(line, capture_output=True, check=False, env=dict(os.environ))
+
+
+def test_a_backup_made_while_the_desk_runs_opens_elsewhere(
+    desk: Desk, offline: Person, stranger: Person, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup.gpg"
+    refused = desk.play.command("backup", str(file))
+    assert refused.returncode == 1
+    assert b"archive_fingerprints" in refused.stderr
+    with_archive_key(desk, offline)
+    desk.play.start()
+    desk.play.send(plain_mail("the content"))
+    desk.play.sink.wait_for(6)
+    done = desk.play.command("backup", str(file))
+    assert done.returncode == 0, done.stderr
+    assert desk.play.command("backup", str(file)).returncode == 1, "nothing is overwritten"
+    assert file.read_bytes().find(b"PRIVATE KEY") == -1
+    assert not list(desk.play.folder.glob(".snapshot-*"))
+    (line,) = json.loads(desk.play.command("case", "list", "--json").stdout)
+    assert restored(desk, stranger, file, tmp_path / "no").returncode == 1
+    assert not (tmp_path / "no").exists()
+    done = restored(desk, offline, file, tmp_path / "new")
+    assert done.returncode == 0, done.stderr
+    show = [
+        sys.executable,
+        "-m",
+        "desk",
+        "case",
+        "show",
+        line["codename"],
+        "--json",
+        "--config",
+        str(tmp_path / "new" / "ombud.toml"),
+    ]
+    record = json.loads(subprocess.run(show, capture_output=True, check=True).stdout)
+    assert record["messages"][0]["text"] == "the content"
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "new").rglob("*") if not path.is_socket())
+
+
+def test_a_backup_of_postgresql_comes_back_into_postgresql(
+    make_desk: DeskMaker, database: str, offline: Person, tmp_path: Path
+) -> None:
+    desk = make_desk(database_url=database)
+    with_archive_key(desk, offline)
+    name = desk.receive(plain_mail("the content")).codename
+    desk.mail_out()
+    file = tmp_path / "backup.gpg"
+    done = desk.play.command("backup", str(file))
+    assert done.returncode == 0, done.stderr
+    refused = restored(desk, offline, file, tmp_path / "refused")
+    assert b"holds cases already" in refused.stderr
+    base, _, old = database.rpartition("/")
+    with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
+        desk.context.close()
+        connection.execute(f"ALTER DATABASE {old} RENAME TO {old}_before")
+        connection.execute(f"CREATE DATABASE {old}")
+    done = restored(desk, offline, file, tmp_path / "new")
+    assert done.returncode == 0, done.stderr
+    desk.reopen()
+    assert desk.case(name)["messages"][0]["text"] == "the content"
+    assert desk.play.command("audit", "verify").returncode == 0
+    assert desk.receive(plain_mail("another")).outcome == "case"
+
+
+def test_old_mail_becomes_closed_cases_once_and_nobody_is_written_to(
+    desk: Desk, team: list[Person], tmp_path: Path
+) -> None:
+    old = mailbox.mbox(tmp_path / "old.mbox")
+    mails = [plain_mail(f"It was Bo Lindqvist, {number}", sender=f"r{number}@reporter.example") for number in range(3)]
+    for mail in (*mails, plain_mail("/state closed", sender=team[0].email), b"\xff\x00 not a mail"):
+        old.add(message_from_bytes(mail))
+    old.flush()
+    for outcome in ("case", "duplicate"):
+        done = desk.play.command("import", str(tmp_path / "old.mbox"), "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == {outcome: 5}
+    assert desk.mail_out() == []
+    lines = json.loads(desk.play.command("case", "list", "--json").stdout)
+    assert {line["state"] for line in lines} == {"closed"}
+    texts = {desk.case(line["codename"])["messages"][0]["text"]: line["codename"] for line in lines}
+    record = desk.case(texts["It was Bo Lindqvist, 1"])
+    assert [item["member"] for item in record["recused"]] == ["bo"]
+    desk.clock.forward(days=3)
+    desk.tick()
+    assert not any("reminder" in text.lower() for text in to(team[0], desk.mail_out()))
+    assert len(say(desk, team[0], "/show", texts["It was Bo Lindqvist, 1"])) == 1
+
+
+def test_old_mail_from_a_maildir_with_notices(desk: Desk, team: list[Person], tmp_path: Path) -> None:
+    mailbox.Maildir(tmp_path / "old").add(plain_mail("from a Maildir"))
+    assert desk.play.command("import", str(tmp_path / "old"), "--notify").returncode == 0
+    desk.clock.forward(minutes=5)
+    mails = desk.mail_out()
+    assert {item.recipient for item in mails} == {person.email for person in team}
+    refused = desk.play.command("import", str(tmp_path / "nothing"))
+    assert refused.returncode == 1
+    assert b"neither an mbox file nor a Maildir" in refused.stderr
+
+
+def test_an_upgrade_copies_the_database_first(desk: Desk) -> None:
+    name = desk.receive(plain_mail("the content")).codename
+    with desk.context.database.engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+        connection.exec_driver_sql("DROP TABLE chores")
+        for column in ("came", "escalated", "announced_at", "acknowledged_at", "decided_at", "closed_at"):
+            connection.exec_driver_sql(f"ALTER TABLE cases DROP COLUMN {column}")
+        connection.exec_driver_sql("ALTER TABLE rosters DROP COLUMN duty")
+        connection.commit()
+    desk.reopen()
+    assert desk.play.command("case", "list").returncode == 75
+    done = desk.play.command("upgrade")
+    assert done.returncode == 0, done.stderr
+    (copy,) = desk.play.folder.glob("ombud.sqlite3.before-*")
+    assert copy.stat().st_mode & 0o077 == 0
+    assert desk.case(name)["messages"][0]["text"] == "the content"
+    assert b"of this version." in desk.play.command("upgrade").stdout
