@@ -237,13 +237,18 @@ class Rehearsal:
 
     def command(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run an `ombud` command on this desk."""
-        line = [sys.executable, "-m", "desk", *arguments, "--config", str(self.config)]
-        return subprocess.run(line, input=stdin, capture_output=True, check=False, timeout=120)
+        return command(self.config, *arguments, stdin=stdin)
 
     @property
     def desk_key(self) -> bytes:
         """The desk's public key."""
         return Keyring("gpg", self.folder / "gnupg").export(self.made.fingerprint, armored=True)
+
+
+def command(config: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run an `ombud` command on the desk of a configuration file."""
+    line = [sys.executable, "-m", "desk", *arguments, "--config", str(config)]
+    return subprocess.run(line, input=stdin, capture_output=True, check=False, timeout=120)
 
 
 def plain_mail(
