@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from desk import machine
-from desk.rehearsal import Person, free_port, make_person, plain_mail, roster_text
+from desk.rehearsal import Person, command, free_port, make_person, plain_mail, roster_text
 from desk.status import server
 from store.context import open_context
 from tests.conftest import Desk, DeskMaker
@@ -168,18 +168,7 @@ def test_a_backup_made_while_the_desk_runs_opens_elsewhere(
     assert not (tmp_path / "no").exists()
     done = restored(desk, offline, file, tmp_path / "new")
     assert done.returncode == 0, done.stderr
-    show = [
-        sys.executable,
-        "-m",
-        "desk",
-        "case",
-        "show",
-        line["codename"],
-        "--json",
-        "--config",
-        str(tmp_path / "new" / "ombud.toml"),
-    ]
-    record = json.loads(subprocess.run(show, capture_output=True, check=True).stdout)
+    record = json.loads(command(tmp_path / "new" / "ombud.toml", "case", "show", line["codename"], "--json").stdout)
     assert record["messages"][0]["text"] == "the content"
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "new").rglob("*") if not path.is_socket())
 

@@ -35,7 +35,7 @@ def test_a_desk_of_an_older_version_goes_on(archive: Path, short_tmp: Path) -> N
     assert done.returncode == 0, done.stderr
     (line,) = json.loads(command(config, "case", "list", "--json").stdout)
     record = json.loads(command(config, "case", "show", line["codename"], "--json").stdout)
-    assert record["messages"][0]["text"] == "kept by an older version"
+    assert record["messages"][0]["text"].endswith("kept by an older version")
     assert (record["readers"], [item["member"] for item in record["recused"]]) == (["ada"], ["bo"])
     assert command(config, "audit", "verify").returncode == 0
     assert command(config, "deliver", "conduct@desk.example", stdin=plain_mail("and one of today")).returncode == 0
