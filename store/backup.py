@@ -53,7 +53,7 @@ def back_up(config: Config, file: Path) -> int:
             with _encrypting(config, keys, unfinished) as pipe, tarfile.open(mode="w|", fileobj=pipe) as archive:
                 archive.add(snapshot, SNAPSHOT)
                 for path in _of_the_folder(config):
-                    archive.add(path, str(path.relative_to(config.folder)), filter=_plain_file)
+                    archive.add(path, str(path.relative_to(config.folder.absolute())), filter=_plain_file)
         unfinished.rename(file)
     except BaseException:
         unfinished.unlink(missing_ok=True)
@@ -160,13 +160,17 @@ def place_snapshot(config: Config) -> str:
 
 def _of_the_folder(config: Config) -> Iterator[Path]:
     """What makes a desk besides its database: the configuration, rosters, keys, templates, the vault, GnuPG's folder."""
-    wanted = [config.folder / CONFIG_NAME, config.path(config.vault_file), config.path(config.gnupg.home)]
+    wanted = [config.path(Path(CONFIG_NAME)), config.path(config.vault_file), config.path(config.gnupg.home)]
     for desk in config.desk:
         roster = config.path(desk.roster)
         wanted += [roster, roster.with_name(roster.name + ".asc"), config.path(desk.keys)]
         wanted += [config.path(desk.templates)] if desk.templates else []
     for path in dict.fromkeys(wanted):
-        if path.exists() and path.is_relative_to(config.folder):
+        if not path.is_relative_to(config.folder.absolute()):
+            raise ConfigError(
+                f"{path}: lies outside {config.folder}, and a backup holds one folder. Move it there, and correct its field."
+            )
+        if path.exists():
             yield path
 
 

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from store.config import load
 
@@ -30,6 +31,46 @@ def test_a_mailbox_example_is_a_configuration(file: Path, tmp_path: Path) -> Non
     )
     tomllib.loads(mark + uncommented)
     assert file.name in (DEPLOY / "README.md").read_text()
+
+
+def test_every_file_says_who_needs_it_and_how() -> None:
+    listed = (DEPLOY / "README.md").read_text()
+    for file in sorted(DEPLOY.rglob("*")):
+        if file.is_file() and file.name != "README.md" and file.parent.name != "example":
+            head = [line for line in file.read_text().splitlines()[:16] if line.startswith("#")]
+            assert " for " in f" {head[0].lower()} " or "way out" in head[0], file
+            assert sum(line.startswith("#   ") for line in head) >= 3 or "Commands there" in head[0], file
+            assert str(file.relative_to(DEPLOY)) in listed, file
+
+
+def test_the_container_file_is_what_a_linter_lets_pass() -> None:
+    """There is no container engine where these tests run: nothing was built from it here."""
+    program = Path(sys.executable).with_name("hadolint")
+    file = str(DEPLOY / "container" / "Containerfile")
+    done = subprocess.run([program, file], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_compose_file_has_a_profile_for_each_database() -> None:
+    made = yaml.safe_load((DEPLOY / "container" / "compose.yaml").read_text())
+    profiles = {name: service["profiles"] for name, service in made["services"].items()}
+    assert profiles == {
+        "desk": ["sqlite"],
+        "worker1": ["postgresql"],
+        "worker2": ["postgresql"],
+        "database": ["postgresql"],
+    }
+    for name in ("desk", "worker1", "worker2"):
+        assert all(port.startswith("127.0.0.1:") for port in made["services"][name]["ports"])
+        assert made["services"][name]["read_only"]
+
+
+def test_the_example_is_what_init_writes() -> None:
+    from desk.setup import Answers, config_text
+
+    answers = Answers("conduct@example.org", "Conduct Team", "operator@example.org")
+    text = (DEPLOY / "example" / "ombud.toml").read_text()
+    assert text == config_text(answers, "0123456789ABCDEF0123456789ABCDEF01234567")
 
 
 def test_the_configuration_of_a_new_desk_names_every_field() -> None:
