@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from desk import cli_care, cli_cases, cli_deeds, cli_keys, logs, show
 from desk.options import ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
+from desk.wishes import Account, Listen, Wishes
+from desk.wishes import read as read_answers
 from store.config import load
 from store.errors import ConfigError, OmbudError, TryLater
 from store.local import find
@@ -71,27 +74,47 @@ def init(
     archive_key: Annotated[
         list[Path] | None, typer.Option(help="A public key, kept offline, that can open the vault too.")
     ] = None,
+    answers: Annotated[Path | None, typer.Option(help="A file with all answers, as deploy/answers.toml.")] = None,
 ) -> None:
-    """Make a new desk in a folder: configuration, example roster, keys, database. Never overwrites."""
-    from desk.setup import Answers, create
+    """Make a new desk in a folder, and ask for what it needs unless it is said here. Never overwrites."""
+    from desk.beginning import begin, greet
 
     logs.set_up(quiet=True)
-    if not address:
-        if not sys.stdin.isatty():
-            raise ConfigError("Say which address the desk has: --address conduct@example.org.")
-        address = typer.prompt("Address of the desk (such as conduct@example.org)")
-        name = name or typer.prompt("Name that people see", default=address.partition("@")[0])
-        operator = operator or typer.prompt("Operator's address (told without content; empty for none)", default="")
-    made = create(
-        folder,
-        Answers(
-            address, name, operator, database_url, listen_host, listen_port, protocol, relay_host, relay_port,
-            passphrase_file, tuple(archive_key or ()),
-        ),
-    )  # fmt: skip
-    print(f"The desk is made: {made.config}\nIts key:          {made.fingerprint}\n")
-    print(f"Next: put your team's keys into {folder / 'keys'}, name them in {folder / 'roster.toml'}, then")
-    print(f"  ombud check --config {made.config}\n  ombud run --config {made.config}")
+    given = {
+        "database_url": database_url, "passphrase_file": passphrase_file, "archive_keys": tuple(archive_key or ()),
+    }  # fmt: skip
+    if answers:
+        wishes = read_answers(answers)
+    elif address:
+        try:
+            wishes = Wishes(
+                address=address, name=name, operator=operator, listener=Listen(host=listen_host, port=listen_port, protocol=protocol),
+                relay=Account(host=relay_host, port=relay_port, tls="none"), **given,
+            )  # fmt: skip
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            raise ConfigError(
+                f"--{'-'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}."
+            ) from None
+    elif sys.stdin.isatty():
+        from desk.interview import ask
+
+        wishes = ask(given)
+    else:
+        raise ConfigError("Say which address the desk has: --address conduct@example.org, or --answers FILE.")
+    made = begin(folder, wishes)
+    print(f"\nThe desk is made: {made.config}\nIts key:          {made.fingerprint}\n")
+    if wishes.member:
+        for told in greet(made.config):
+            print(
+                f"{told.member}: "
+                + ("a sealed test notice was sent" if told.sent else f"the test notice waits: {told.reason}")
+            )
+        print(f"\nNext: have each of them say that it opened, then\n  ombud run --config {made.config}")
+        print(f"and write to {wishes.address} yourself: that is the first report. 'ombud case list' shows it.")
+    else:
+        print(f"Next: put your team's keys into {folder / 'keys'}, name them in {folder / 'roster.toml'}, then")
+        print(f"  ombud check --config {made.config}\n  ombud run --config {made.config}")
     print("Keep a copy of the folder offline: without 'gnupg' and 'vault.asc' no case can be opened.")
 
 

@@ -117,29 +117,29 @@ def _write(path: Path, text: str) -> None:
 def config_text(answers: Answers, fingerprint: str, archive: Sequence[str] = ()) -> str:
     """The configuration of a new desk; what is commented out is the default."""
     passphrase = (
-        f"passphrase_file = {_quoted(str(answers.passphrase_file.absolute()))}"
+        f"passphrase_file = {quoted(str(answers.passphrase_file.absolute()))}"
         if answers.passphrase_file
         else '# passphrase_file = "passphrase"'
     )
     return _CONFIG.format(
-        database=_quoted(answers.database_url or "sqlite:///ombud.sqlite3"),
+        database=quoted(answers.database_url or "sqlite:///ombud.sqlite3"),
         passphrase=passphrase,
-        listen_host=_quoted(answers.listen_host),
+        listen_host=quoted(answers.listen_host),
         listen_port=answers.listen_port,
-        protocol=_quoted(answers.protocol),
-        relay_host=_quoted(answers.relay_host),
+        protocol=quoted(answers.protocol),
+        relay_host=quoted(answers.relay_host),
         relay_port=answers.relay_port,
-        operator=_quoted(answers.operator),
-        address=_quoted(answers.address),
-        name=_quoted(answers.name),
-        fingerprint=_quoted(fingerprint),
-        archive=f"archive_fingerprints = [{', '.join(map(_quoted, archive))}]"
+        operator=quoted(answers.operator),
+        address=quoted(answers.address),
+        name=quoted(answers.name),
+        fingerprint=quoted(fingerprint),
+        archive=f"archive_fingerprints = [{', '.join(map(quoted, archive))}]"
         if archive
         else "# archive_fingerprints = []",
     )
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     """A TOML basic string."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in escaped) + '"'

@@ -134,7 +134,7 @@ class Contents:
         if empty and not desk.digest_when_empty:
             return None
         rendered = self._of(desk).render(claim.kind, [member.language], values)
-        files = [self._desk_key(desk)] if claim.kind in ("welcome", "desk-key") else []
+        files = [self._desk_key(desk)] if claim.kind in ("welcome", "desk-key", "test") else []
         pad = stepped_length if claim.kind == "digest" else padded_length
         made = entity(rendered.subject, rendered.text, files, pad=pad)
         return Made(made, values.get(digest.LISTED, frozenset()))

@@ -40,6 +40,7 @@ _MARK_SECONDS = 0.05
 _SUBJECTS = {
     "digest": "[{}] digest",
     "roster-warning": "[{}] roster",
+    "test": "[{}] test",
     "welcome": "[{}] welcome",
     "goodbye": "[{}] goodbye",
     "desk-key": "[{}] key",

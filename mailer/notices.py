@@ -27,6 +27,7 @@ AUDIENCE: Mapping[str, To] = {
     "reminder": "readers",
     "answer": "asker",
     "digest": "one",
+    "test": "one",
     "welcome": "one",
     "goodbye": "former",
     "desk-key": "one",

@@ -64,6 +64,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
     return {
         "digest": timed,
+        "test": timed,
         "welcome": timed,
         "goodbye": timed,
         "desk-key": timed,

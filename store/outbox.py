@@ -292,6 +292,12 @@ def tell_of_key(session: Session, kind: str, desk: str, member: str, reason: str
         enqueue_once(session, kind, desk, at, subject_id=member)
 
 
+def reasons(session: Session, kind: str) -> dict[str, str]:
+    """Who still waits for a notice of a kind, by id, and why."""
+    waiting = select(DeliveryRow.recipient, DeliveryRow.reason).join(NoticeRow).where(NoticeRow.kind == kind)
+    return dict(session.exec(waiting.where(col(DeliveryRow.state).in_(("waiting", "held")))).all())
+
+
 def next_due(session: Session) -> datetime | None:
     """When the next notice is due."""
     found = session.exec(select(NoticeRow.due).where(NoticeRow.done == 0).order_by(col(NoticeRow.due))).first()

@@ -16,7 +16,7 @@ from store.config import load
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 
 
-@pytest.mark.parametrize("file", sorted(DEPLOY.glob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("file", sorted(DEPLOY.glob("mailbox*.toml")), ids=lambda path: path.name)
 def test_a_mailbox_example_is_a_configuration(file: Path, tmp_path: Path) -> None:
     text = file.read_text()
     top, mark, imap = text.partition("\n[[desk.imap]]")
@@ -63,6 +63,16 @@ def test_the_compose_file_has_a_profile_for_each_database() -> None:
     for name in ("desk", "worker1", "worker2"):
         assert all(port.startswith("127.0.0.1:") for port in made["services"][name]["ports"])
         assert made["services"][name]["read_only"]
+
+
+def test_the_answers_are_answers(tmp_path: Path) -> None:
+    from desk.wishes import read
+
+    text = (DEPLOY / "answers.toml").read_text()
+    (tmp_path / "answers.toml").write_text(text)
+    wishes = read(tmp_path / "answers.toml")
+    assert [member.id for member in wishes.member] == ["ada", "jo"]
+    assert wishes.member[0].key == tmp_path / "ada.asc"
 
 
 def test_the_example_is_what_init_writes() -> None:
