@@ -1,6 +1,6 @@
 # The two commands that matter are `make demo` and `make test`; both set themselves up.
 
-.PHONY: demo test lint bench prove clean
+.PHONY: demo test lint docs bench prove clean
 
 demo:
 	@.ci/setup demo
@@ -16,6 +16,11 @@ lint:
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+# The pages of docs/ as a site in build/site; a link that leads nowhere is an error.
+docs:
+	@.ci/setup test
+	.venv/bin/mkdocs build --strict --quiet
 
 bench:
 	@.ci/setup test

@@ -110,6 +110,16 @@ class Fleet:
             process.wait(60)
             self._running[number] = None
 
+    def __enter__(self) -> Fleet:
+        """Start all."""
+        for number in range(len(self.ports)):
+            self.start(number)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop all, however it went."""
+        self.end()
+
     def end(self) -> None:
         """Stop all."""
         for number, process in enumerate(self._running):
@@ -182,17 +192,22 @@ class MailboxLoad(Load):
         time.sleep(0.1)
 
 
-def finish(desk: Desk, loads: Sequence[Load], sink: FailingSink, seconds: float = 180) -> None:
-    """End the load, and wait until nothing waits any more: neither in the outbox nor in the mailbox."""
+def finish(desk: Desk, loads: Sequence[Load], sink: FailingSink, seconds: float = 120) -> None:
+    """End the load, and wait until nothing waits any more: neither in the outbox nor in the mailbox.
+
+    It may take its time, but must get on: AssertionError when for so many seconds nothing was sent.
+    """
     for thread in loads:
         thread.stop.set()
     for thread in loads:
         thread.join(120)
         assert not thread.is_alive()
     sink.failing = False
-    end = time.monotonic() + seconds
+    sent, moved = len(sink.mails), time.monotonic()
     while desk.outbox() or any(isinstance(item, MailboxLoad) and item.dovecot.count(item.user) for item in loads):
-        assert time.monotonic() < end, f"{len(desk.outbox())} deliveries still wait"
+        if len(sink.mails) != sent:
+            sent, moved = len(sink.mails), time.monotonic()
+        assert time.monotonic() < moved + seconds, f"{len(desk.outbox())} deliveries still wait"
         time.sleep(0.5)
 
 

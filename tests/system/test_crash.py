@@ -66,24 +66,22 @@ def test_nothing_is_lost_when_the_service_is_killed(
         sink = chaos.impatient(desk, luck)
         with_mailbox(desk, dovecot, user)
         assert load(desk.play.config).outbox.claim_seconds == 4
-        fleet = Fleet(desk, 1)
-        fleet.start(0)
-        loads = loads_on(desk, sam, fleet, dovecot, user)
-        for _ in range(CRASHES):
-            time.sleep(luck.uniform(0.05, 1.2))
-            if luck.random() < 0.3:
-                kill_agent(desk)
-                done["agent killed"] += 1
-            if luck.random() < 0.2:
-                with chaos.full(disk) as small:
-                    done["disk full"] += small
-                    time.sleep(luck.uniform(0.1, 0.6))
-            fleet.send_signal(0, signal.SIGKILL)
-            done["service killed"] += 1
-            time.sleep(luck.uniform(0, 0.1))
-            fleet.start(0)
-        chaos.finish(desk, loads, sink)
-        fleet.end()
+        with Fleet(desk, 1) as fleet:
+            loads = loads_on(desk, sam, fleet, dovecot, user)
+            for _ in range(CRASHES):
+                time.sleep(luck.uniform(0.05, 1.2))
+                if luck.random() < 0.3:
+                    kill_agent(desk)
+                    done["agent killed"] += 1
+                if luck.random() < 0.2:
+                    with chaos.full(disk) as small:
+                        done["disk full"] += small
+                        time.sleep(luck.uniform(0.1, 0.6))
+                fleet.send_signal(0, signal.SIGKILL)
+                done["service killed"] += 1
+                time.sleep(luck.uniform(0, 0.1))
+                fleet.start(0)
+            chaos.finish(desk, loads, sink)
         figure("killed, on SQLite, by SMTP, mailbox and pipe", f"{chaos.check(desk, team, loads)}; {chaos.told(done)}")
         desk.end()
 
@@ -95,26 +93,23 @@ def test_several_workers_on_postgresql_are_killed_cut_off_and_stopped(
     done["seed"] = SEED
     desk = make_desk(database_url=database)
     sink = chaos.impatient(desk, luck)
-    fleet = Fleet(desk, 4)
-    for number in range(4):
-        fleet.start(number)
-    loads = loads_on(desk, sam, fleet, None, "")
-    name = database.rpartition("/")[2]
-    with psycopg.connect(database.replace(name, "postgres"), autocommit=True) as server:
-        for step in range(CRASHES):
-            time.sleep(luck.uniform(0.1, 1.0))
-            victim = luck.choice((0, 1))
-            if step % 3 == 0:  # it hangs for longer than its claims last, and goes on as if nothing had been
-                fleet.send_signal(victim, signal.SIGSTOP)
-                time.sleep(5)
-                fleet.send_signal(victim, signal.SIGCONT)
-                done["hung"] += 1
-            if luck.random() < 0.3:
-                server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
-                done["database cut off"] += 1
-            fleet.send_signal(victim, signal.SIGKILL)
-            done["worker killed"] += 1
-            fleet.start(victim)
-    chaos.finish(desk, loads, sink)
-    fleet.end()
+    with Fleet(desk, 4) as fleet:
+        loads = loads_on(desk, sam, fleet, None, "")
+        name = database.rpartition("/")[2]
+        with psycopg.connect(database.replace(name, "postgres"), autocommit=True) as server:
+            for step in range(CRASHES):
+                time.sleep(luck.uniform(0.1, 1.0))
+                victim = luck.choice((0, 1))
+                if step % 3 == 0:  # it hangs for longer than its claims last, and goes on as if nothing had been
+                    fleet.send_signal(victim, signal.SIGSTOP)
+                    time.sleep(5)
+                    fleet.send_signal(victim, signal.SIGCONT)
+                    done["hung"] += 1
+                if luck.random() < 0.3:
+                    server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+                    done["database cut off"] += 1
+                fleet.send_signal(victim, signal.SIGKILL)
+                done["worker killed"] += 1
+                fleet.start(victim)
+        chaos.finish(desk, loads, sink)
     figure("killed, on PostgreSQL, four workers", f"{chaos.check(desk, team, loads)}; {chaos.told(done)}")
