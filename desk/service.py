@@ -158,7 +158,7 @@ async def _serve(context: Context, *, listen: bool) -> None:
         receiver = Receiver(context, bell.ring)
         listeners = Listeners(context.config, receiver, executor)
         schedule = Schedule(context, sealer)
-        _tick(context, schedule, bell)
+        _look_at_rosters(context)
         if listen:
             await listeners.open()
         for worker in workers:
@@ -186,8 +186,8 @@ async def _tick_on(context: Context, schedule: Schedule, bell: Bell, executor: T
     loop = asyncio.get_running_loop()
     forgotten = context.clock()
     while True:
-        await asyncio.sleep(_TICK_SECONDS)
         await loop.run_in_executor(executor, _tick, context, schedule, bell)
+        await asyncio.sleep(_TICK_SECONDS)
         if context.clock() - forgotten > _FORGET_EVERY:
             forgotten = context.clock()
             await loop.run_in_executor(executor, _forget, context)
@@ -195,16 +195,20 @@ async def _tick_on(context: Context, schedule: Schedule, bell: Bell, executor: T
 
 def _tick(context: Context, schedule: Schedule, bell: Bell) -> None:
     """Take note of rosters that changed and terms that began or ended; do what is due."""
-    for desk in context.config.desk:
-        try:
-            refresh_roster(context, desk)
-        except OmbudError as error:
-            log.warning("the roster could not be looked at", desk=desk.id, reason=str(error))
+    _look_at_rosters(context)
     try:
         schedule.run()
     except Exception as error:
         log.error("what is due was not done", error=type(error).__name__)  # noqa: TRY400 - a traceback may hold content
     bell.ring()
+
+
+def _look_at_rosters(context: Context) -> None:
+    for desk in context.config.desk:
+        try:
+            refresh_roster(context, desk)
+        except OmbudError as error:
+            log.warning("the roster could not be looked at", desk=desk.id, reason=str(error))
 
 
 def _mailbox_fails(context: Context, desk: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 import structlog
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from mailer.seal import Sealer
 from store import audit, cases, chores, health, outbox, retention, rotation
@@ -18,9 +18,8 @@ from store.context import Context
 from store.deadlines import dues
 from store.errors import OmbudError
 from store.keyring import Keyring
-from store.models import CaseRow
-from store.outbox import OPEN_STATES
 from store.people import Roster
+from store.records import Case
 
 _DAILY = "daily@03:00"
 _REMINDERS_EVERY = timedelta(minutes=5)
@@ -83,11 +82,12 @@ class Schedule:
 
     def _remind(self, desk: Desk, now: datetime) -> None:
         with self._context.database.read() as session:
-            waiting = select(CaseRow.id).where(CaseRow.desk == desk.id, col(CaseRow.state).in_(OPEN_STATES))
-            late = [case_id for case_id in session.exec(waiting).all() if self._reminders(session, desk, case_id, now)]
+            found = cases.open_cases(session, desk.id)
+            late = [case.id for case in found if self._reminders(session, desk, case, now)]
         for case_id in late:
             with self._context.database.write() as session:
-                for name, subject in self._reminders(session, desk, case_id, now):
+                case = cases.case_of(session, cases.row_by_id(session, case_id))
+                for name, subject in self._reminders(session, desk, case, now):
                     if chores.once(session, name, now, case_id):
                         self._send_reminder(session, desk, case_id, subject, now)
 
@@ -102,13 +102,12 @@ class Schedule:
         with self._context.database.write() as session:
             outbox.alarm(session, "deliveries-wait", desk.id, now)
 
-    def _reminders(self, session: Session, desk: Desk, case_id: str, now: datetime) -> list[tuple[str, str]]:
+    def _reminders(self, session: Session, desk: Desk, case: Case, now: datetime) -> list[tuple[str, str]]:
         """The reminders on a case whose time has come and that were not sent: what each is noted as, and what it says."""
-        case = cases.case_of(session, cases.row_by_id(session, case_id))
         found = []
         for due in dues(case, desk):
             if level := due.level(now):
-                name = f"remind {case_id} {due.stage} {to_text(due.at)} {level[0]} {level[1]}"
+                name = f"remind {case.id} {due.stage} {to_text(due.at)} {level[0]} {level[1]}"
                 if chores.done_at(session, name) is None:
                     found.append((name, f"{due.stage} {level[0]}"))
         return found

@@ -73,6 +73,7 @@ def test_check_watch_prints_what_changes(desk: Desk) -> None:
 
 
 def test_the_operator_is_told_when_notices_stopped_and_only_once_a_day(desk: Desk) -> None:
+    desk.clock.now = desk.clock.now.replace(hour=12)  # a day begins at midnight, UTC
     desk.tick()
     desk.play.sink.refuse_mail = {"bo@team.example": "451 later"}
     desk.receive(plain_mail("the content"))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.rehearsal import Person
+from desk.rehearsal import Person, plain_mail
 from mailer.padding import stepped_length
 from mailer.seal import Sealed, Sealer
 from store import chores, withholding
@@ -240,3 +240,26 @@ def test_who_answers_in_time_is_not_reminded(desk: Desk, team: list[Person]) -> 
     say(desk, team[0], "/reply\nThank you, we have read it.", name)
     assert [item for hour in range(0, 48, 4) for item in at(desk, start + timedelta(hours=hour))] == []
     assert desk.case(name)["state"] == "acknowledged"
+
+
+def test_looking_for_what_is_due_asks_no_more_of_the_store_when_there_are_more_cases(desk: Desk) -> None:
+    """A desk with thousands of open cases starts at once, and ticks at once."""
+    from sqlalchemy import event
+
+    asked: list[str] = []
+    event.listen(
+        desk.context.database.engine,
+        "before_cursor_execute",
+        lambda *args: asked.append(args[2]),  # the statement
+    )
+    counts = []
+    for number in range(12):
+        desk.receive(plain_mail(f"number {number}"))
+        if number in (2, 11):
+            desk.clock.forward(minutes=6)
+            desk.tick()
+            desk.clock.forward(minutes=6)
+            asked.clear()
+            desk.tick()
+            counts.append(len(asked))
+    assert counts[0] == counts[1]
