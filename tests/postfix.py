@@ -32,7 +32,7 @@ class Postfix:
             f"compatibility_level = 3.6\nqueue_directory = {folder}/queue\ndata_directory = {folder}/data\nmaillog_file = /dev/stdout\n"
             "inet_interfaces = loopback-only\ninet_protocols = ipv4\nmyhostname = mx.example\nmydestination =\nalias_maps =\n"
             f"relay_domains = {domains} desk.example\nsmtp_host_lookup = native\nmynetworks = 192.0.2.0/24\n"
-            f"minimal_backoff_time = 1s\nmaximal_backoff_time = 2s\nqueue_run_delay = 1s\n{example}"
+            f"address_verify_poll_delay = 1s\nminimal_backoff_time = 1s\nmaximal_backoff_time = 2s\nqueue_run_delay = 1s\n{example}"
             f"transport_maps = texthash:{folder}/transport\n"
         )
         (folder / "etc" / "master.cf").write_text(

@@ -46,12 +46,12 @@ def test_efail_direct_exfiltration(desk: Desk, sam: Person, team: list[Person]) 
         assert "<img" not in text
 
 
-@pytest.mark.parametrize("at", [40, 80, -60, -25, -5])
+@pytest.mark.parametrize("at", [20, 60, -60, -25, -5])
 def test_efail_changed_ciphertext(desk: Desk, sam: Person, at: int) -> None:
     """Blocks of a ciphertext changed so that it opens to something else: integrity protection is asked for."""
     whole = bytearray(encrypted_to(desk, sam, SECRET.encode() * 4, "-z", "0"))
-    data = whole.rindex(b"\xd2") if b"\xd2" in whole[90:110] else 96
-    whole[data + at if at > 0 else at] ^= 0x20
+    data, _, head = packets(bytes(whole))[-1]
+    whole[data + head + at if at > 0 else at] ^= 0x20
     receipt = desk.receive(plain_mail(armor(bytes(whole)).decode()))
     assert receipt.outcome == "held"
     assert SECRET[:9] not in str(desk.case(receipt.codename)["messages"])

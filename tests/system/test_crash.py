@@ -25,7 +25,7 @@ from tests.conftest import Desk, DeskMaker
 from tests.dovecot import PASSWORD, Dovecot
 from tests.prove import figure
 
-CRASHES = int(os.environ.get("CRASHES", "3"))
+CRASHES = int(os.environ.get("CRASHES", "2"))
 SEED = int(os.environ.get("CRASH_SEED", str(secrets.randbelow(10**6))))
 
 

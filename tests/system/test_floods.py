@@ -16,7 +16,7 @@ from tests.conftest import Desk, DeskMaker
 from tests.prove import figure
 from tests.talk import failed_delivery, to
 
-FLOOD = int(os.environ.get("FLOOD", "80"))
+FLOOD = int(os.environ.get("FLOOD", "45"))
 MANY = min(FLOOD, 500)
 
 

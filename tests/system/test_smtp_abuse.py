@@ -7,8 +7,6 @@ import random
 import secrets
 import socket
 
-import pytest
-
 from desk.rehearsal import plain_mail
 from tests.conftest import Desk
 
@@ -40,19 +38,20 @@ def cases(desk: Desk) -> list[str]:
     return [desk.case(line["codename"])["messages"][0]["text"] for line in lines]
 
 
-@pytest.mark.parametrize(
-    "end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n\n.\r\n", b"\r\n\x00.\r\n"]
-)
-def test_a_mail_cannot_pass_for_two(running: Desk, end: bytes) -> None:
+ENDS = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n\n.\r\n", b"\r\n\x00.\r\n"]
+
+
+def test_a_mail_cannot_pass_for_two(running: Desk) -> None:
     """SMTP smuggling: only CRLF.CRLF ends a mail (RFC 5321 section 4.1.1.4), whatever another server takes for an end."""
-    said = talk(
-        running.play.port,
-        b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<conduct@desk.example>\r\nDATA\r\n"
-        b"From: a@b.example\r\n\r\nfirst" + end + SMUGGLED + b"\r\n.\r\n",
-    )
-    texts = cases(running)
-    assert len(texts) <= 1, said
-    assert all(text.startswith("first") for text in texts)
+    for number, end in enumerate(ENDS):
+        said = talk(
+            running.play.port,
+            b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<conduct@desk.example>\r\nDATA\r\n"
+            b"From: a@b.example\r\n\r\nfirst %d" % number + end + SMUGGLED + b"\r\n.\r\n",
+        )
+        texts = cases(running)
+        assert len(texts) <= number + 1, (end, said)
+        assert all(text.startswith("first") for text in texts), end
 
 
 def test_whatever_a_client_says_the_service_goes_on(running: Desk) -> None:
