@@ -80,7 +80,7 @@ def read_key(path: Path) -> PublicKey:
 
 
 def begin(folder: Path, wishes: Wishes) -> Made:
-    """Make the desk. Raises ConfigError and its like; then nothing is left behind."""
+    """Make the desk. Raises ConfigError and its like; keys that cannot be used are found before anything is made."""
     keys = {item.id: read_key(item.key) for item in wishes.member}
     made = create(folder, _answers(wishes))
     made.config.write_text(_completed(made.config.read_text(encoding="utf-8"), wishes, folder), encoding="utf-8")

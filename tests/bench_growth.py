@@ -236,17 +236,15 @@ def _workers(bench: Bench) -> None:
                 connection.execute(f"CREATE DATABASE w{count}")
             play = bench.desk(f"workers{count}", database_url=url.replace("/postgres", f"/w{count}"))
             fleet = Fleet(Desk(play), count)
-            for number in range(count):
-                fleet.start(number)
             mails = [bench.sealed(play, number) for number in range(100)]
 
             def send(number: int, mail: bytes, ports: list[int] = fleet.ports) -> None:
                 with smtplib.SMTP("127.0.0.1", ports[number % len(ports)], "localhost", timeout=120) as connection:
                     connection.sendmail("", ["conduct@desk.example"], mail.replace(b"\n", b"\r\n"))
 
-            seconds = _timed(play, mails, 5, send)
+            with fleet:
+                seconds = _timed(play, mails, 5, send)
             bench.table.add_row("workers on PostgreSQL", str(count), f"{100 / seconds:.1f} mails/s")
-            fleet.end()
             play.end()
 
 
