@@ -1,6 +1,6 @@
 # The two commands that matter are `make demo` and `make test`; both set themselves up.
 
-.PHONY: demo test lint docs bench prove clean
+.PHONY: demo test lint docs words bench prove clean
 
 demo:
 	@.ci/setup demo
@@ -21,6 +21,11 @@ lint:
 docs:
 	@.ci/setup test
 	.venv/bin/mkdocs build --strict --quiet
+
+# The catalogs of the languages, brought up to date with what templates and code say.
+words:
+	@.ci/setup test
+	.venv/bin/python -m tests.catalogs
 
 bench:
 	@.ci/setup test

@@ -214,6 +214,7 @@ fingerprint = {fingerprint}
 # replies_per_day = 4                   # acknowledgements to one address
 # flood_limit = 30                      # mails of one sender in a day that the team is told of one by one
 # timezone = "UTC"                      # in which terms begin and end
+# language = "en"                       # en, es, fr, pt, de or ar: for reporters whose own language is not certain
 # templates = "templates"               # a folder with texts of your own
 # extensions = true                     # false where conduct+anything@ is not delivered
 # signature_hours = 72                  # how old the signature under a member's mail may be

@@ -16,6 +16,7 @@ from store.context import Context
 from store.names import who_is_named
 from store.people import Roster
 from store.records import Arrival, Body, Facts, Recusal, State
+from store.sentences import marked
 
 _SCREENED_RAW = 1_000_000
 
@@ -109,7 +110,7 @@ def unreadable(context: Context, job: Job, why: str) -> Arrival:
     recusals, _ = excluded(job.asked, members)
     text = to_text(job.envelope.raw[:_SCREENED_RAW], None)
     recusals += [Recusal(member.id, "named") for member in who_is_named([text], members, members)]
-    because = "the mail could not be read"
+    because = marked("the mail could not be read")
     return Arrival(
         desk=job.desk.id,
         state="held",

@@ -14,10 +14,12 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from intake.message import without_marks
 from intake.quotes import below_leading_quote
 from store.conversation import How
 from store.deeds import VERBS, Deed
 from store.errors import NotAllowed
+from store.sentences import marked
 
 Ask = Literal["show", "cases", "help", "key"]
 _ASKS: dict[str, Ask] = {"show": "show", "cases": "cases", "help": "help", "key": "key"}
@@ -46,16 +48,16 @@ class Commands:
 class WrongLine(NotAllowed):
     """A line that is no command, or lacks something. `line` is the one."""
 
-    def __init__(self, line: str, why: str) -> None:
-        super().__init__(why)
-        self.line = line
+    def __init__(self, line: str, sentence: str, **values: object) -> None:
+        super().__init__(sentence, **values)
+        self.line = _shown(line)
 
 
 def begins_with_command(text: str) -> bool:
     """Whether the first line is a command that there is."""
     for line in below_leading_quote(text).split("\n"):
         if line.strip():
-            found = _COMMAND.match(line.strip())
+            found = _COMMAND.match(without_marks(line).strip())
             return found is not None and found[1].lower() in _WORDS
     return False
 
@@ -63,7 +65,7 @@ def begins_with_command(text: str) -> bool:
 def named_case(text: str) -> str:
     """The codename behind `/case` among the commands on top; empty when there is none."""
     for raw in below_leading_quote(text).split("\n"):
-        line = raw.strip()
+        line = without_marks(raw).strip()
         found = _COMMAND.match(line[:_LINE_LIMIT])
         if line and found is None:
             break
@@ -81,22 +83,22 @@ def parse(text: str) -> Commands:
     case = ""
     at = 0
     for at, raw in enumerate(lines):  # noqa: B007
-        line = raw.strip()
+        line = without_marks(raw).strip()
         if not line:
             continue
         found = _COMMAND.match(line[:_LINE_LIMIT])
         if found is None:
             if line.startswith("/") and not line.startswith("//"):
-                raise WrongLine(_shown(line), "This is not a command. Write '/help' for a list.")
+                raise WrongLine(line, marked("This is not a command. Write '/help' for a list."))
             break
         word, rest = found[1].lower(), (found[2] or "").strip()
         if len(deeds) >= _MOST:
-            raise WrongLine(_shown(line), f"These are more than {_MOST} commands in one mail.")
+            raise WrongLine(line, marked("These are more than {number} commands in one mail."), number=_MOST)
         if word in _ASKS:
             asks.add(_ASKS[word])
         elif word == "reply":
             if reply is not None:
-                raise WrongLine(_shown(line), "One mail can hold one reply.")
+                raise WrongLine(line, marked("One mail can hold one reply."))
             reply = _how(line, rest)
         elif word == "case":
             case = rest.casefold()
@@ -115,28 +117,31 @@ def _how(line: str, rest: str) -> How:
         return "plain"
     if how == "new-key":
         return "new-key"
-    raise WrongLine(_shown(line), "After '/reply' may stand 'plain' or 'new-key'; the text begins on the next line.")
+    raise WrongLine(line, marked("After '/reply' may stand 'plain' or 'new-key'; the text begins on the next line."))
 
 
 def _deed(word: str, line: str, rest: str) -> Deed:
     if word not in VERBS:
         near = difflib.get_close_matches(word, _WORDS, n=1)
-        hint = f" Did you mean '/{near[0]}'?" if near else " '/help' gives a list."
-        raise WrongLine(_shown(line), f"There is no command '/{word}'.{hint}")
+        if near:
+            raise WrongLine(
+                line, marked("There is no command '/{word}'. Did you mean '/{near}'?"), word=word, near=near[0]
+            )
+        raise WrongLine(line, marked("There is no command '/{word}'. '/help' gives a list."), word=word)
     subject, text = _split(word, rest)
     if word not in ("hold", "release") and not subject:
-        raise WrongLine(_shown(line), f"'/{word}' lacks {_LACKS[word]}.")
+        raise WrongLine(line, _LACKS[word])
     return Deed(word, subject, text, _shown(line))  # type: ignore[arg-type]  # one of VERBS
 
 
 _LACKS = {
-    "assign": "a member's name, or 'me'",
-    "recuse": "a member's name, or 'me'",
-    "reinstate": "a member's name",
-    "state": "a state",
-    "deadline": "a date such as 2026-01-31, or 'none'",
-    "field": "the field and its value, such as 'when: last Friday'",
-    "link": "the name of the other case",
+    "assign": marked("Whom? Write a member's name, or 'me', behind '/assign'."),
+    "recuse": marked("Whom? Write a member's name, or 'me', behind '/recuse'."),
+    "reinstate": marked("Whom? Write a member's name behind '/reinstate'."),
+    "state": marked("Which state? Write it behind '/state'."),
+    "deadline": marked("Which day? Write a date such as 2026-01-31, or 'none', behind '/deadline'."),
+    "field": marked("Write the field and its value, such as '/field when: last Friday'."),
+    "link": marked("Which case? Write the name of the other one behind '/link'."),
 }
 
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from intake.message import clean
+from intake.message import clean, without_marks
 from store.config import Desk
 from store.threads import Token, read_token
 
 _LINE = re.compile(r"[\s>*_#`\-\u2022]*(exclude|reply)[\s*_`]*[:\uff1a][\s*_`]*(.*?)[\s*_`]*$", re.IGNORECASE)
 _GREETING = re.compile(
     r"\W*(hi|hello|hey|dear|good (morning|afternoon|evening|day)|hallo|liebe[rs]?|guten (tag|morgen|abend)|hola|bonjour|bonsoir|"
-    r"salut|ol[aá]|buen[oa]s? \w+|bom dia|boa (tarde|noite)|ciao|aloha|to whom it may concern)\b.{0,60}$",
+    r"salut|ol[aá]|buen[oa]s? \w+|bom dia|boa (tarde|noite)|مرحب\w*|السلام عليكم|تحية|ciao|aloha|to whom it may concern)\b.{0,60}$",
     re.IGNORECASE,
 )
 _NO = re.compile(r"(no|none|never|nein|nee|non|n[aã]o|n[oã]|false|0|لا)\b[.!]?.*$", re.IGNORECASE)
@@ -50,7 +50,7 @@ def from_text(text: str) -> Asked:
     for line in text.splitlines():
         if not line.strip():
             continue
-        line = line[:_LINE_LIMIT]
+        line = without_marks(line[:_LINE_LIMIT])
         found = _LINE.match(line)
         if found is None:
             if greeted or not _GREETING.match(line):

@@ -16,16 +16,19 @@ from store import cases, conversation, outbox, threads
 from store.context import Context
 from store.models import CaseRow
 from store.records import Arrival, Facts, Recusal
+from store.sentences import Sentence, marked
 from store.threads import Side, Token, read_token
 
 _ID = re.compile(r"<[^<>\s]+@[^<>\s]+>")
 _TAG = re.compile(r"\[(c-[a-z2-7]{24})\]", re.IGNORECASE)
 _RETURNED = frozenset({"message/rfc822", "text/rfc822-headers", "message/rfc822-headers"})
 
-SOMEBODY_ELSE = "this mail did not come from the address of the report: it may be from somebody else"
-NOT_SIGNED = "this mail is not signed by the key that signed the report"
-NEW_KEY = "a different key came with this mail ({new}); replies still go to the first one ({old}) until somebody writes /reply new-key"
-FIRST_KEY = "a key came with this mail ({new}); replies are encrypted to it from now on"
+SOMEBODY_ELSE = marked("this mail did not come from the address of the report: it may be from somebody else")
+NOT_SIGNED = marked("this mail is not signed by the key that signed the report")
+NEW_KEY = marked(
+    "a different key came with this mail ({new}); replies still go to the first one ({old}) until somebody writes /reply new-key"
+)
+FIRST_KEY = marked("a key came with this mail ({new}); replies are encrypted to it from now on")
 
 
 @dataclass(frozen=True)
@@ -146,15 +149,16 @@ def as_follow_up(arrival: Arrival, known: Facts, first_signer: str | None) -> Ar
     notes = list(arrival.body.notes)
     recusals = arrival.recusals
     if not from_reporter:
-        notes.insert(0, SOMEBODY_ELSE)
+        notes.insert(0, Sentence(SOMEBODY_ELSE))
         recusals = tuple(
             Recusal(item.member, "named" if item.source == "reporter" else item.source) for item in recusals
         )
     elif first_signer and arrival.body.signature.fingerprint != first_signer:
-        notes.insert(0, NOT_SIGNED)
+        notes.insert(0, Sentence(NOT_SIGNED))
     if from_reporter and arrival.facts.reporter_fingerprint not in ("", known.reporter_fingerprint):
         text = NEW_KEY if known.reporter_key else FIRST_KEY
-        notes.append(text.format(new=arrival.facts.reporter_fingerprint, old=known.reporter_fingerprint))
+        keys = {"new": arrival.facts.reporter_fingerprint, "old": known.reporter_fingerprint}
+        notes.append(Sentence(text, keys))
     return replace(
         arrival,
         author="reporter" if from_reporter else "other",

@@ -146,6 +146,11 @@ def clean(text: str) -> str:
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", text)
 
 
+def without_marks(line: str) -> str:
+    """A line without the marks of writing direction (UAX 9) that programs put beside words of another script."""
+    return re.sub("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]", "", line)
+
+
 def one_line(text: str) -> str:
     """Text on one line, of bounded length, fit for a header or a table."""
     return " ".join(clean(text).split())[:_SHOWN_LIMIT]

@@ -18,19 +18,21 @@ from intake.message import Mail, addresses, clean, header, header_values, one_li
 from intake.pieces import Piece, Region, is_public_key, pieces, protected_subject
 from store.openpgp import Decryption, Failure, Signature
 from store.records import Attachment, Body, Encryption
+from store.sentences import Sentence, marked
 
 _SCREENED_TEXT = 1_000_000
 _TEXT_NAMES = re.compile(r"(^|\.)(txt|text|md|eml|mime)$|^[^.]*$", re.IGNORECASE)
 
 FAILURES: dict[Failure, str] = {
-    "no-key": "it is encrypted to a key that this desk does not have",
-    "damaged": "its encrypted part is damaged",
-    "no-integrity": "its encrypted part has no integrity protection",
-    "too-large": "it unpacks to more than the limit",
+    "no-key": marked("it is encrypted to a key that this desk does not have"),
+    "damaged": marked("its encrypted part is damaged"),
+    "no-integrity": marked("its encrypted part has no integrity protection"),
+    "too-large": marked("it unpacks to more than the limit"),
 }
-REST_NOTE = "this mail has more parts than are shown; all of it is kept"
-OUTSIDE_NOTE = "came outside the encrypted part"
-UNSIGNED_NOTE = "is not covered by the signature"
+REST_NOTE = marked("this mail has more parts than are shown; all of it is kept")
+OUTSIDE_NOTE = marked("came outside the encrypted part")
+NESTED_NOTE = marked("could not be opened: it is encrypted once more")
+UNSIGNED_NOTE = marked("is not covered by the signature")
 
 
 class Opener(Protocol):
@@ -79,7 +81,7 @@ class _Content:
     signed_head: Message | None = None
     encryption: Encryption = "none"
     failure: str = ""
-    notes: list[str] = field(default_factory=list)
+    notes: list[Sentence] = field(default_factory=list)
     files: list[Attachment] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
 
@@ -129,7 +131,7 @@ def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
         if result.plain is None:
             failure = failure or result.failure or "damaged"
             form = form if form != "none" else piece.form
-            unopened.append(_as_file(piece, f"could not be opened: {FAILURES[result.failure or 'damaged']}"))
+            unopened.append(_as_file(piece, FAILURES[result.failure or "damaged"]))
         elif report is None and (content := _report(piece, result.plain, gnupg)) is not None:
             report = content
             report.encryption = piece.form
@@ -200,9 +202,9 @@ def _open_plain(found: Iterable[Piece], gnupg: Opener) -> _Content:
         elif piece.kind == "text":
             texts.append((piece.text, mark, signature, piece))
         elif piece.kind == "rest":
-            content.notes.append(REST_NOTE)
+            content.notes.append(Sentence(REST_NOTE))
         else:
-            note = "could not be opened: it is encrypted once more" if piece.kind == "sealed" else ""
+            note = NESTED_NOTE if piece.kind == "sealed" else ""
             files.append((_as_file(piece, note), piece.region))
             if is_public_key(piece.octets):
                 content.keys.append(piece.octets)

@@ -27,10 +27,11 @@ from store.config import Desk
 from store.context import Context
 from store.errors import NotAllowed, OpenPGPStopped, StoreUnavailable, TryLater
 from store.records import Arrival, Body
+from store.sentences import marked
 
 _KEEP_TRIES = 5
 _REQUEST_LENGTH = 300
-_TOO_LARGE = "it is larger than this desk takes"
+_TOO_LARGE = marked("it is larger than this desk takes")
 
 log = structlog.get_logger("ombud.intake")
 
@@ -90,7 +91,7 @@ class Receiver:
             arrival = arrival_of(self._context, opened)
             if not tell and arrival.state != "automatic":
                 arrival = replace(arrival, state="closed", notices=())
-            facts = replace(arrival.facts, reply_to="", no_reply_because="it is from an archive")
+            facts = replace(arrival.facts, reply_to="", no_reply_because=marked("it is from an archive"))
             return self._new_case(job, replace(arrival, facts=facts), source_of(opened), answered=False)
 
         return self._receive_at(desk, Asked(), Envelope(raw, None, (desk.address,)), read)
@@ -179,14 +180,14 @@ class Receiver:
 
     def _read(self, job: Job, attempt: int, read: Read) -> Plan:
         if attempt > attempts.GIVE_UP_AFTER:
-            return self._unreadable(job, "handling it was tried several times and did not come to an end")
+            return self._unreadable(job, marked("handling it was tried several times and did not come to an end"))
         try:
             return read(job)
         except TryLater:
             raise
         except Exception as error:
             log.warning("a mail can't be read", kind=type(error).__name__)
-            return self._unreadable(job, "its structure cannot be read")
+            return self._unreadable(job, marked("its structure cannot be read"))
 
     def _unreadable(self, job: Job, why: str) -> Plan:
         return self._new_case(job, unreadable(self._context, job, why), job.envelope.sender or "")

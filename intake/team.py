@@ -31,23 +31,24 @@ from store.errors import ConfigError, KeyProblem, NotAllowed, RosterError
 from store.models import CaseRow
 from store.people import Member
 from store.records import Arrival, Attachment, Body, Facts
+from store.sentences import NOTHING, Sentence, marked
 
-NOT_OPENED = "It could not be opened: encrypt it to the desk's key."
-NOT_SIGNED = "It is not signed. Sign it with your OpenPGP key, and send it again."
-NOT_VALID = "Its signature is not valid: it was changed on its way, or your key has expired. Send it again."
-WRONG_KEY = "It is signed by another key than the roster has for you."
-STALE = "Its signature is older than {hours:g} hours. Send it again, newly signed."
-EARLY = "Its signature is dated in the future. Set the clock of your computer, and send it again."
-REPLAYED = "The same signed text came before. Was it not you who sent it again, tell the others."
-ELSEWHERE = "Its signed part is addressed to somebody else, not to this desk."
-WHICH = (
+NOT_OPENED = marked("It could not be opened: encrypt it to the desk's key.")
+NOT_SIGNED = marked("It is not signed. Sign it with your OpenPGP key, and send it again.")
+NOT_VALID = marked("Its signature is not valid: it was changed on its way, or your key has expired. Send it again.")
+WRONG_KEY = marked("It is signed by another key than the roster has for you.")
+STALE = marked("Its signature is older than {hours} hours. Send it again, newly signed.")
+EARLY = marked("Its signature is dated in the future. Set the clock of your computer, and send it again.")
+REPLAYED = marked("The same signed text came before. If it was not you who sent it again, tell the others.")
+ELSEWHERE = marked("Its signed part is addressed to somebody else, not to this desk.")
+WHICH = marked(
     "Its signed part does not say which case it is for. Quote the notice that you answer, keep its subject, or write "
     "'/case' and the name of the case on the first line."
 )
-SEVERAL = "Its signed part speaks of several cases. Write '/case' and the name of the one on the first line."
-NO_CASE = "There is no such case."
-EMPTY = "It holds neither text nor command. '/help' gives a list."
-SUMMARIES = "This desk sends no content by mail. Look at the case on the desk's machine."
+SEVERAL = marked("Its signed part speaks of several cases. Write '/case' and the name of the one on the first line.")
+NO_CASE = marked("There is no such case.")
+EMPTY = marked("It holds neither text nor command. '/help' gives a list.")
+SUMMARIES = marked("This desk sends no content by mail. Look at the case on the desk's machine.")
 
 _SKEW = timedelta(hours=1)
 _CODENAME = re.compile(r"\]\s*([a-z]+(?:-[a-z]+){1,2})\b")
@@ -118,31 +119,31 @@ class TeamMail:
             with session.begin_nested():
                 return self._do(session, row, commands)
         except (WrongLine, Refused) as error:
-            self._refuse(session, f"{error.line}\n{error}")
+            self._refuse(session, error.sentence, error.line)
         except NotAllowed as error:
-            self._refuse(session, str(error))
+            self._refuse(session, error.sentence)
         return "refused", ""
 
-    def _not_counted(self) -> str:
+    def _not_counted(self) -> Sentence:
         """Why the mail does not count, whatever it is about; empty when it does."""
         body, desk = self.opened.content.body, self.opened.job.desk
         if body.failure:
-            return NOT_OPENED
+            return Sentence(NOT_OPENED)
         if body.signature.status == "none":
-            return NOT_SIGNED
+            return Sentence(NOT_SIGNED)
         if body.signature.status == "invalid":
-            return NOT_VALID
+            return Sentence(NOT_VALID)
         if body.signature.status != "valid" or body.signature.fingerprint != self.member.fingerprint:
-            return WRONG_KEY
+            return Sentence(WRONG_KEY)
         now = self.context.clock().timestamp()
         if body.signature.made < now - timedelta(hours=desk.signature_hours).total_seconds():
-            return STALE.format(hours=desk.signature_hours)
+            return Sentence(STALE, {"hours": f"{desk.signature_hours:g}"})
         if body.signature.made > now + _SKEW.total_seconds():
-            return EARLY
+            return Sentence(EARLY)
         signed_to = self.opened.content.signed_recipients
         if signed_to and not any(self.context.config.is_own(address) for address in signed_to):
-            return ELSEWHERE
-        return ""
+            return Sentence(ELSEWHERE)
+        return NOTHING
 
     def _signed_content(self) -> str:
         """A keyed hash of who signed what and when; nobody but the signer can make another of the same content."""
@@ -232,12 +233,14 @@ class TeamMail:
         context, desk = self.context, self.opened.job.desk
         material = [item.data for item in self._files() if is_public_key(item.data)]
         if len(material) != 1:
-            raise NotAllowed("Attach one public key, and sign the mail with the key that the roster has for you.")
+            raise NotAllowed(
+                marked("Attach one public key, and sign the mail with the key that the roster has for you.")
+            )
         try:
             loaded = context.rosters.current(desk)
             return keyfiles.change_key(context.config, desk, loaded, self.member, material[0], context.keyring)
         except (KeyProblem, RosterError, ConfigError) as error:
-            raise NotAllowed(str(error)) from None
+            raise NotAllowed(error.sentence) from None
 
     @property
     def scene(self) -> Scene:
@@ -267,9 +270,9 @@ class TeamMail:
         """The files that the signature covers."""
         return tuple(item for item in self.opened.content.attachments if item.note not in (OUTSIDE_NOTE, UNSIGNED_NOTE))
 
-    def _refuse(self, session: Session, why: str) -> None:
+    def _refuse(self, session: Session, why: Sentence, line: str = "") -> None:
         in_plain = self.opened.content.body.encryption == "none"
-        self._answer(session, Answer(refusal=why, in_plain=in_plain), None)
+        self._answer(session, Answer(refusal=why, line=line, in_plain=in_plain), None)
 
     def _answer(self, session: Session, answer: Answer, row: CaseRow | None) -> None:
         vault, desk, at = self.context.vault, self.opened.job.desk, self.context.clock()

@@ -13,6 +13,7 @@ from intake.open import OpenedMail
 from store.names import who_is_meant, who_is_named, who_may_be_meant
 from store.people import Member, Roster
 from store.records import Recusal
+from store.sentences import marked
 
 Kind = Literal["report", "machine", "reply-by-machine"]
 
@@ -130,17 +131,17 @@ def reply_address(
 ) -> tuple[str, str]:
     """Where an acknowledgement may go, or an empty address and why none may."""
     if kind != "report":
-        return "", "the mail was sent by a program or a list"
+        return "", marked("the mail was sent by a program or a list")
     if asked.quiet:
-        return "", "the reporter asked for none"
+        return "", marked("the reporter asked for none")
     candidates = mail.reply_to or mail.sender
     if len(candidates) != 1:
-        return "", "the mail names no author" if not candidates else "the mail names several authors"
+        return "", marked("the mail names no author") if not candidates else marked("the mail names several authors")
     address = candidates[0].address
     if is_own(address):
-        return "", "the author's address is the desk's own"
+        return "", marked("the author's address is the desk's own")
     if any(is_one_of(member, [address]) for member in roster.members if member.id in recused):
-        return "", "the author is withheld from the case"
+        return "", marked("the author is withheld from the case")
     return address, ""
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from sqlmodel import Session
 
 from mailer import digest, notices
+from mailer.language import language_of
 from mailer.mime import entity
-from mailer.notices import Story, name_of, shown_time
+from mailer.notices import Story, name_of
 from mailer.padding import padded_length, stepped_length
 from mailer.render import Rendered, Templates, templates_of
 from store import cases, overview, threads
@@ -23,6 +24,8 @@ from store.fields import FIELDS
 from store.outbox import Claim
 from store.people import Member, Roster
 from store.records import Attachment, Done
+
+_BETWEEN_LANGUAGES = "\n* * *\n\n"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Contents:
         """The protected entity of a notice to readers. `known` are the other cases (ids) that these readers may know of."""
         reference = threads.token(self._context.vault, story.case.handle, "team")
         values = {**notices.case_values(desk, story, reference), **self._values(desk, claim, story, known)}
-        rendered = self._of(desk).render(claim.kind, [language], values)
+        rendered = self._of(desk).render(claim.kind, language, values)
         with_files = claim.kind in ("report", "message", "note") and desk.notice == "full"
         return entity(rendered.subject, rendered.text, self._files(story) if with_files else (), pad=padded_length)
 
@@ -74,23 +77,44 @@ class Contents:
             row = cases.row_by_id(session, story.case.id)
             return list(cases.attachment_contents(session, self._context.vault, row, story.message))
 
-    def for_reporter(self, desk: Desk, claim: Claim, story: Story) -> tuple[Rendered, Sequence[Attachment]]:
-        """What the reporter is told, and the files with it. Nothing of the team is in it."""
-        values: dict[str, Any] = {"desk": notices.desk_values(desk), "tag": ""}
+    def for_reporter(
+        self, desk: Desk, claim: Claim, story: Story, *, sealed: bool
+    ) -> tuple[Rendered, Sequence[Attachment]]:
+        """What the reporter is told, and the files with it. Nothing of the team is in it.
+
+        It is in the language of what they wrote, or of what a reader wrote to them. Where that is not certain it is in
+        English and the desk's language; also where it would go in plain and what they wrote was sealed: the language
+        of a sealed text is nobody else's business.
+        """
+        values: dict[str, Any] = {"desk": notices.desk_values(desk), "tag": "", "text": ""}
         if not desk.extensions:
             values["tag"] = f" [{threads.token(self._context.vault, story.case.handle, 'reporter')}]"
+        body = story.message.body if story.message else None
+        if body is not None and claim.kind == "reply":
+            values["text"] = body.text
+        telling = body is not None and body.encryption != "none" and not sealed
+        found = "" if body is None or telling else language_of(body.text)
+        rendered = self._in_languages(desk, claim.kind, found, values)
         if claim.kind == "send-key":
-            return self._of(desk).render(claim.kind, [], values), [self._desk_key(desk)]
-        if claim.kind != "reply" or story.message is None:
-            return self._of(desk).render(claim.kind, [], values), ()
-        rendered = self._of(desk).render("reply", [], {**values, "text": story.message.body.text})
-        return rendered, self._files(story)
+            return rendered, [self._desk_key(desk)]
+        return rendered, self._files(story) if claim.kind == "reply" else ()
+
+    def _in_languages(self, desk: Desk, kind: str, language: str, values: dict[str, Any]) -> Rendered:
+        templates = self._of(desk)
+        known: tuple[str, ...] = ("en", desk.language)
+        if language in templates.languages():
+            known = (language,)
+        elif kind == "reply":  # what a reader wrote is said once
+            known = (desk.language,)
+        made = list(dict.fromkeys(templates.render(kind, item, values) for item in known))
+        subjects = dict.fromkeys(item.subject for item in made)
+        return Rendered(" / ".join(subjects), _BETWEEN_LANGUAGES.join(item.text for item in made))
 
     def answer(self, desk: Desk, member: Member, answer: Answer, story: Story | None, roster: Roster) -> Made:
         """An answer to a member, with what they asked to be shown."""
         with self._context.database.write(durable=False) as session:  # looking for who is named may recuse
             values = self._answer_values(session, desk, member, answer, story, roster)
-        rendered = self._of(desk).render("answer", [member.language], values)
+        rendered = self._of(desk).render("answer", member.language, values)
         return Made(entity(rendered.subject, rendered.text, (), pad=padded_length), values[digest.LISTED])
 
     def _answer_values(
@@ -112,6 +136,7 @@ class Contents:
             "desk": notices.desk_values(desk),
             "case": story.case.codename if story else "",
             "refusal": answer.refusal,
+            "line": answer.line,
             "done": notices.done_values(overview.visible_to(answer.done, {row.id for row in linked}), roster),
             "withdrawn": answer.withdrawn,
             "wrote": answer.wrote,
@@ -133,7 +158,7 @@ class Contents:
         empty = claim.kind == "digest" and not (values["total"] or values["ending"] or values["warnings"])
         if empty and not desk.digest_when_empty:
             return None
-        rendered = self._of(desk).render(claim.kind, [member.language], values)
+        rendered = self._of(desk).render(claim.kind, member.language, values)
         files = [self._desk_key(desk)] if claim.kind in ("welcome", "desk-key", "test") else []
         pad = stepped_length if claim.kind == "digest" else padded_length
         made = entity(rendered.subject, rendered.text, files, pad=pad)
@@ -146,7 +171,7 @@ class Contents:
         if member is None:
             raise NotAllowed(f"'{member_id}' is not on the roster of {desk.id}. Look at 'ombud roster show'.")
         values = self._timed_values(desk, "digest", member, roster)
-        return self._of(desk).render("digest", [member.language], values).text
+        return self._of(desk).render("digest", member.language, values).text
 
     def _timed_values(self, desk: Desk, kind: str, member: Member, roster: Roster) -> dict[str, Any]:
         values: dict[str, Any] = {"desk": notices.desk_values(desk), "member": member.name}
@@ -165,8 +190,9 @@ class Contents:
         """A note without content: to a member about their key, or to the operator."""
         if member is None:
             minutes = int(self._context.config.outbox.alarm_minutes)
-            return self._of(desk).render(kind, [], {"desk": notices.desk_values(desk), "minutes": minutes})
-        return self._of(desk).render(kind, [member.language], notices.member_values(desk, member, reason))
+            values = {"desk": notices.desk_values(desk), "minutes": minutes}
+            return self._of(desk).render(kind, desk.language, values)
+        return self._of(desk).render(kind, member.language, notices.member_values(desk, member, reason))
 
     def _of(self, desk: Desk) -> Templates:
         if desk.id not in self._templates:
@@ -174,9 +200,9 @@ class Contents:
         return self._templates[desk.id]
 
 
-def case_values(desk: Desk, roster: Roster, line: overview.JSON) -> dict[str, str]:
+def case_values(desk: Desk, roster: Roster, line: overview.JSON) -> dict[str, Any]:
     """A case in a list, as it is shown."""
-    received = from_text(line["received_at"]).astimezone(desk.zone).date().isoformat()
+    received = from_text(line["received_at"]).astimezone(desk.zone).date()
     assignee = name_of(roster, line["assignee"]) if line["assignee"] else ""
     return {
         "codename": line["codename"], "state": line["state"], "received": received, "assignee": assignee,
@@ -194,7 +220,7 @@ def record_values(desk: Desk, roster: Roster, record: overview.JSON) -> dict[str
         "fields": [{"name": name, "value": value} for name, value in record["fields"].items()],
         "messages": [
             {
-                "at": shown_time(desk, from_text(message["at"])),
+                "at": from_text(message["at"]),
                 "author": name_of(roster, message["author"]),
                 "direction": message["direction"],
                 "text": message["text"],

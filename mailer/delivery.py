@@ -20,7 +20,6 @@ from mailer.mime import entity
 from mailer.packets import Part, armor
 from mailer.padding import padded_length
 from mailer.relay import NotTaken, Relay, RelayDown
-from mailer.render import Rendered
 from mailer.seal import Sealer
 from store import audit, outbox, patterns, recusals, threads
 from store.access import may_know
@@ -30,7 +29,6 @@ from store.context import Context
 from store.errors import KeyProblem, OmbudError, TryLater
 from store.outbox import Claim, Delivery
 from store.people import Member, Roster
-from store.records import Attachment
 
 _BATCH = 4
 _RETRY_SECONDS = 60.0
@@ -236,26 +234,28 @@ class Mailer:
             reply_to=token if desk.extensions and not sealed else "",
             autocrypt=self._sealer.autocrypt(desk.fingerprint), automatic=not reply,
         )  # fmt: skip
-        rendered, files = self._contents.for_reporter(desk, claim, story)
-        mail = self._sealed_to_reporter(desk, way, rendered, files, key) if sealed else None
+        mail = self._sealed_to_reporter(work, way, key) if sealed else None
         if mail is None and reply and sealed:
             self._failed(work, row, "their key cannot be used any more", final=True)
             return
-        mail = mail or compose.plain_note(desk, way, rendered, self._context.keyring, files)
+        if mail is None:
+            rendered, files = self._contents.for_reporter(desk, claim, story, sealed=False)
+            mail = compose.plain_note(desk, way, rendered, self._context.keyring, files)
         # Where a person wrote, a mail server that gives up later must be able to say so.
         sender = (token if desk.extensions else desk.address) if reply else ""
         self._send(work, row, sender, story.reporter, mail)
 
-    def _sealed_to_reporter(
-        self, desk: Desk, way: compose.Way, rendered: Rendered, files: Sequence[Attachment], key: bytes
-    ) -> bytes | None:
+    def _sealed_to_reporter(self, work: _Work, way: compose.Way, key: bytes) -> bytes | None:
         """Sealed to the key that came with the report; None when that key can't be used (any more)."""
+        if work.story is None:
+            return None
+        rendered, files = self._contents.for_reporter(work.desk, work.claim, work.story, sealed=True)
         inner = entity(rendered.subject, rendered.text, files, pad=padded_length)
         try:
-            armored = armor(self._context.keyring.seal_to_key(inner, key, desk.fingerprint))
+            armored = armor(self._context.keyring.seal_to_key(inner, key, work.desk.fingerprint))
         except KeyProblem:
             return None
-        return compose.sealed_note(desk, way, armored)
+        return compose.sealed_note(work.desk, way, armored)
 
     def _in_plain(self, work: _Work, row: Delivery) -> None:
         """A note without content to a member about their key, or to the operator."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -12,25 +13,32 @@ from mailer.schedule import expiries
 from store import cases, overview, retention, rotation
 from store.config import Desk
 from store.context import Context
-from store.deadlines import Due, dues
+from store.deadlines import Due, Stage, dues
 from store.models import MessageRow
 from store.people import Member, Roster
 from store.records import Case
+from store.sentences import marked
 
 LISTED = "listed"
 _SECTIONS = (
-    ("overdue", "Overdue"),
-    ("new", "New, and not yet answered"),
-    ("held", "Could not be opened"),
-    ("us", "Waiting for us"),
-    ("reporter", "Waiting for the reporter"),
+    ("overdue", marked("Overdue")),
+    ("new", marked("New, and not yet answered")),
+    ("held", marked("Could not be opened")),
+    ("us", marked("Waiting for us")),
+    ("reporter", marked("Waiting for the reporter")),
 )
+_STAGES: Mapping[Stage, str] = {
+    "acknowledge": marked("acknowledge by"),
+    "respond": marked("respond by"),
+    "follow-up": marked("follow up by"),
+    "deadline": marked("deadline:"),
+}
 
 
 def digest_values(session: Session, context: Context, desk: Desk, roster: Roster, member: Member) -> dict[str, Any]:
     """The values of a digest for one member: only cases that they may know of; the ids of these as `LISTED`."""
     at = context.clock()
-    lines: dict[str, list[dict[str, str]]] = {}
+    lines: dict[str, list[dict[str, Any]]] = {}
     ending = []
     listed = set()
     for case in overview.visible_cases(session, context.vault, roster, desk.id, member.id, at):
@@ -62,14 +70,15 @@ def _section(session: Session, case: Case, due: Due | None, at: datetime) -> str
     return "reporter" if last == "out" else "us"
 
 
-def _line(desk: Desk, roster: Roster, case: Case, due: Due | None, at: datetime) -> dict[str, str]:
+def _line(desk: Desk, roster: Roster, case: Case, due: Due | None, at: datetime) -> dict[str, Any]:
     return {
         "codename": case.codename,
         "state": case.state,
-        "age": f"{(at - case.received_at).days} d",
+        "age": (at - case.received_at).days,
         "assignee": name_of(roster, case.assignee) if case.assignee else "-",
-        "due": f"{due.stage} by {_day(desk, due.at)}" if due else "",
-        "on_hold": "on hold" if case.on_hold else "",
+        "stage": _STAGES[due.stage] if due else "",
+        "due": _day(desk, due.at) if due else None,
+        "on_hold": case.on_hold,
     }
 
 
@@ -79,8 +88,9 @@ def reminder_values(desk: Desk, story: Story, subject: str) -> dict[str, Any]:
     due = next((item for item in dues(story.case, desk) if item.stage == stage), None)
     return {
         "stage": stage,
-        "level": level,
-        "due": _shown(desk, due.at) if due else "",
+        "over": level not in ("half", "late"),
+        "escalated": level in ("escalate", "again"),
+        "due": due.at if due else None,
         "assignee": name_of(story.roster, story.case.assignee) if story.case.assignee else "",
     }
 
@@ -91,16 +101,12 @@ def warning_values(context: Context, desk: Desk, roster: Roster) -> dict[str, An
     found = rotation.warnings(roster, today, expiries(context.keyring, desk, roster))
     return {
         "warnings": [
-            {"trouble": item.trouble, "who": name_of(roster, item.who), "day": item.day.isoformat(), "left": (item.day - today).days}
+            {"trouble": item.trouble, "who": name_of(roster, item.who), "day": item.day, "left": (item.day - today).days}
             for item in found
         ],
         "quorum": roster.quorum,
     }  # fmt: skip
 
 
-def _day(desk: Desk, at: datetime) -> str:
-    return at.astimezone(desk.zone).date().isoformat()
-
-
-def _shown(desk: Desk, at: datetime) -> str:
-    return at.astimezone(desk.zone).strftime("%Y-%m-%d %H:%M %Z")
+def _day(desk: Desk, at: datetime) -> date:
+    return at.astimezone(desk.zone).date()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 from store.config import Desk
 from store.overview import visible_to
 from store.people import Member, Roster
 from store.records import Case, Done, Facts, Message, Source
+from store.sentences import marked
 
 # `one` is a single member on duty, `former` one whose term ended; both are named by the notice.
 To = Literal["readers", "reporter", "asker", "one", "former", "member", "operator"]
@@ -48,13 +48,13 @@ AUDIENCE: Mapping[str, To] = {
 OF_MEMBERS = frozenset({"assign", "recuse", "reinstate", "vote"})
 
 WHY_WITHHELD: Mapping[Source, str] = {
-    "reporter": "the reporter asked for it",
-    "named": "they are named in the mail (two other readers may bring them back)",
-    "sender": "the mail seems to be from them (two other readers may bring them back)",
-    "addressed": "the mail went to them as well (two other readers may bring them back)",
-    "self": "they withdrew themself",
-    "reader": "a reader withheld it from them",
-    "operator": "the operator withheld it from them",
+    "reporter": marked("the reporter asked for it"),
+    "named": marked("they are named in the mail (two other readers may bring them back)"),
+    "sender": marked("the mail seems to be from them (two other readers may bring them back)"),
+    "addressed": marked("the mail went to them as well (two other readers may bring them back)"),
+    "self": marked("they withdrew themself"),
+    "reader": marked("a reader withheld it from them"),
+    "operator": marked("the operator withheld it from them"),
 }
 
 
@@ -82,7 +82,7 @@ def case_values(desk: Desk, story: Story, reference: str) -> dict[str, Any]:
         "desk": desk_values(desk),
         "case": {
             "codename": story.case.codename,
-            "received": shown_time(desk, story.case.received_at),
+            "received": story.case.received_at,
             "state": story.case.state,
             "reference": reference,
         },
@@ -91,9 +91,7 @@ def case_values(desk: Desk, story: Story, reference: str) -> dict[str, Any]:
             {"name": name_of(story.roster, recusal.member), "why": WHY_WITHHELD[recusal.source]}
             for recusal in story.case.recusals
         ],
-        "reply": "none is sent: " + story.facts.no_reply_because
-        if story.facts.no_reply_because
-        else "an acknowledgement is sent",
+        "no_reply_because": story.facts.no_reply_because,
     }
 
 
@@ -120,7 +118,7 @@ def report_values(desk: Desk, story: Story) -> dict[str, Any]:
             "signer": f"{known} ({signer})" if known else signer,
             "author": message.author,
             "failure": body.failure,
-            "received": shown_time(desk, message.at),
+            "received": message.at,
         },
         "changes": done_values(body.done, story.roster),
         "files": _files(message),
@@ -130,12 +128,12 @@ def report_values(desk: Desk, story: Story) -> dict[str, Any]:
 def held_values(story: Story) -> dict[str, Any]:
     """The values of a notice of a mail that did not open: nothing of the mail itself."""
     failure = story.message.body.failure if story.message else ""
-    return {"reason": failure or "it cannot be read"}
+    return {"reason": failure or marked("it cannot be read")}
 
 
 def bounced_values(story: Story, recipient: str) -> dict[str, Any]:
-    """The values of a notice that somebody could not be reached."""
-    return {"who": "the reporter" if recipient == "reporter" else name_of(story.roster, recipient)}
+    """The values of a notice that somebody could not be reached: `who` is empty for the reporter."""
+    return {"who": "" if recipient == "reporter" else name_of(story.roster, recipient)}
 
 
 def note_values(desk: Desk, story: Story, known: Collection[str]) -> dict[str, Any]:
@@ -187,15 +185,13 @@ def member_values(desk: Desk, member: Member, reason: str) -> dict[str, Any]:
     }
 
 
-def shown_time(desk: Desk, at: datetime) -> str:
-    """A moment in the desk's time zone."""
-    return at.astimezone(desk.zone).strftime("%Y-%m-%d %H:%M %Z")
-
-
 def name_of(roster: Roster, author: str) -> str:
-    """How somebody is called: a member by name, the others by what they are."""
+    """How somebody is called: a member by name, the others by what they are (in English, marked)."""
     member = roster.get(author)
     return member.name if member else _OTHERS.get(author, author)
 
 
-_OTHERS = {"reporter": "the reporter", "other": "somebody else", "desk": "the desk", "operator": "the operator"}
+_OTHERS = {
+    "reporter": marked("the reporter"), "other": marked("somebody else"), "desk": marked("the desk"),
+    "operator": marked("the operator"),
+}  # fmt: skip

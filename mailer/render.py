@@ -1,23 +1,26 @@
 """The texts of notices, from templates.
 
 A desk may put templates of its own into a folder: `KIND.LANGUAGE.txt` or `KIND.txt`; what is missing there
-comes from here. Templates run in Jinja2's sandbox and may only use the values they are given. The first line of
-a template is `Subject: …`.
+comes from here, in the languages of `mailer.words`. Templates run in Jinja2's sandbox and may only use the values they
+are given. The first line of a template is `Subject: …`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mailer.notices import AUDIENCE
+from mailer.words import label, speech
 from store.config import Config, Desk
 from store.errors import ConfigError
+from store.kinds import LANGUAGES
 
 KINDS = tuple(AUDIENCE)
 _BUILT_IN = Path(__file__).parent / "templates"
@@ -34,27 +37,25 @@ class Rendered:
 class Templates:
     """The templates of one desk."""
 
-    def __init__(self, own: Path | None) -> None:
-        """`own` is the desk's folder of templates, if it has one."""
-        folders = [FileSystemLoader(folder) for folder in (own, _BUILT_IN) if folder is not None]
-        self._environment = ImmutableSandboxedEnvironment(
-            loader=ChoiceLoader(folders),
-            undefined=StrictUndefined,
-            autoescape=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
+    def __init__(self, own: Path | None, zone: tzinfo = UTC) -> None:
+        """`own` is the desk's folder of templates, if it has one; times are shown in `zone`."""
         self._own = own
+        self._zone = zone
+        self._environments: dict[str, Environment] = {}
 
-    def render(self, kind: str, languages: Sequence[str], values: Mapping[str, Any]) -> Rendered:
-        """The notice of a kind in the first of the languages that there is, otherwise in English.
+    def languages(self) -> set[str]:
+        """The languages that there are templates in."""
+        own = self._own.glob("*.*.txt") if self._own else ()
+        return {*LANGUAGES, *(parts[1] for path in own if len(parts := path.name.split(".")) == 3)}
+
+    def render(self, kind: str, language: str, values: Mapping[str, Any]) -> Rendered:
+        """The notice of a kind in a language; in English where there is none in that.
 
         Raises ConfigError when the template cannot be used.
         """
-        names = [*(f"{kind}.{language}.txt" for language in languages), f"{kind}.txt"]
         try:
-            text = self._environment.select_template(names).render(values)
+            template = self._environment(language).select_template([f"{kind}.{language}.txt", f"{kind}.txt"])
+            text = template.render(values)
         except TemplateNotFound:
             raise ConfigError(f"There is no template for '{kind}'.") from None
         except (
@@ -73,6 +74,36 @@ class Templates:
             raise ConfigError(self._complaint(kind, None))
         return Rendered(" ".join(head[8:].split()), body.strip("\n") + "\n")
 
+    def _environment(self, language: str) -> Environment:
+        if language not in self._environments:
+            self._environments[language] = self._made(language)
+        return self._environments[language]
+
+    def _made(self, language: str) -> Environment:
+        folders = [FileSystemLoader(folder) for folder in (self._own, _BUILT_IN) if folder is not None]
+        made = ImmutableSandboxedEnvironment(
+            loader=ChoiceLoader(folders),
+            undefined=StrictUndefined,
+            autoescape=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            extensions=["jinja2.ext.i18n"],
+        )
+        spoken = speech(language)
+
+        def time(at: datetime) -> str:
+            return spoken.time(at, self._zone)
+
+        made.policies["ext.i18n.trimmed"] = True
+        # Values are put into a sentence where it is said: that makes them arguments, as in `newstyle` gettext.
+        made.newstyle_gettext = True  # type: ignore[attr-defined]  # the extension adds it
+        made.globals.update(gettext=spoken.say, _=spoken.say)
+        made.filters.update(
+            said=spoken.said, day=spoken.day, time=time, age=spoken.age, left=spoken.left, label=label
+        )  # fmt: skip
+        return made
+
     def _complaint(self, kind: str, error: Exception | None) -> str:
         where = self._own or _BUILT_IN
         number = getattr(error, "lineno", None)
@@ -85,7 +116,7 @@ class Templates:
 
 def templates_of(config: Config, desk: Desk) -> Templates:
     """The templates of a desk."""
-    return Templates(config.path(desk.templates) if desk.templates else None)
+    return Templates(config.path(desk.templates) if desk.templates else None, desk.zone)
 
 
 def check(config: Config, desk: Desk, samples: Mapping[str, Mapping[str, Any]]) -> None:
@@ -95,9 +126,6 @@ def check(config: Config, desk: Desk, samples: Mapping[str, Mapping[str, Any]]) 
             f"desk.templates: {config.path(desk.templates)} is not a folder. Create it, or remove the field."
         )
     templates = templates_of(config, desk)
-    languages = {""}
-    for folder in filter(None, (config.path(desk.templates) if desk.templates else None, _BUILT_IN)):
-        languages |= {parts[1] for path in folder.glob("*.*.txt") if len(parts := path.name.split(".")) == 3}
-    for kind in KINDS:
-        for language in sorted(languages):
-            templates.render(kind, [language] if language else [], samples[kind])
+    for language in sorted(templates.languages()):
+        for kind in KINDS:
+            templates.render(kind, language, samples[kind])

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from typing import Any
 
 from mailer.notices import WHY_WITHHELD, desk_values
 from store.config import Desk
+from store.sentences import NOTHING, Sentence
 
 
 def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
     """Values of every kind of notice."""
-    case = {"codename": "amber-heron", "received": "2026-01-31 12:00 UTC", "state": "new", "reference": "t-" + 24 * "a"}
+    noon, day = datetime(2026, 1, 31, 12, tzinfo=UTC), date(2026, 2, 1)
+    case = {"codename": "amber-heron", "received": noon, "state": "new", "reference": "t-" + 24 * "a"}
     base: dict[str, Any] = {
         "desk": desk_values(desk),
         "case": case,
         "readers": ["Ada Example", "Zoë “Zed” Example"],
         "withheld": [{"name": "Jo Example", "why": WHY_WITHHELD["named"]}],
-        "reply": "an acknowledgement is sent",
+        "no_reply_because": "",
     }
     report = {
         "sender": "Sam <sam@example.org>", "subject": "Sample", "text": "A sample text.", "outside_text": "Footer", "outside_subject": "...",
-        "encryption": "pgp/mime", "signature": "valid", "signer": "0" * 40, "notes": ["Sample note"], "author": "other",
-        "failure": "", "received": "2026-01-31 12:00 UTC",
+        "encryption": "pgp/mime", "signature": "valid", "signer": "0" * 40, "notes": [Sentence("Sample note")], "author": "other",
+        "failure": "", "received": noon,
     }  # fmt: skip
     files = [{"name": "sample.txt", "type": "text/plain", "size": 12, "note": ""}]
     member = {"name": "Ada Example", "fingerprint": "0" * 40}
@@ -32,14 +35,14 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "fields": [{"name": "when", "value": "Friday"}], "links": ["blue-fox"],
         "messages": [
             {
-                "at": "2026-01-31 12:00 UTC", "author": "Ada Example", "direction": "note", "text": "A sample.", "failure": "",
+                "at": noon, "author": "Ada Example", "direction": "note", "text": "A sample.", "failure": "",
                 "done": done, "files": ["sample.txt"],
             }
         ],
     }  # fmt: skip
-    listed = [{"codename": "amber-heron", "state": "new", "received": "2026-01-31", "assignee": "", "deadline": ""}]
+    listed = [{"codename": "amber-heron", "state": "new", "received": day, "assignee": "", "deadline": ""}]
     answer = {
-        "refusal": "", "done": done, "withdrawn": True, "wrote": "note", "told": ["Ada Example"], "in_plain": True, "key": "0" * 40,
+        "refusal": NOTHING, "line": "", "done": done, "withdrawn": True, "wrote": "note", "told": ["Ada Example"], "in_plain": True, "key": "0" * 40,
         "help": True, "case": "amber-heron", "record": record, "cases": listed, "outcomes": list(desk.outcomes),
         "fields": [{"name": "when", "what": "when it happened"}],
     }  # fmt: skip
@@ -52,15 +55,16 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "done": done,
     }
     line = {
-        "codename": "amber-heron", "state": "new", "age": "3 d", "assignee": "-", "due": "respond by 2026-02-01", "on_hold": "on hold",
+        "codename": "amber-heron", "state": "new", "age": 3, "assignee": "-", "stage": "respond by", "due": day,
+        "on_hold": True,
     }  # fmt: skip
     warnings = [
-        {"trouble": trouble, "who": "Ada Example", "day": "2026-02-01", "left": 7}
+        {"trouble": trouble, "who": "Ada Example", "day": day, "left": 7}
         for trouble in ("quorum", "term", "key", "desk-key")
     ]
     timed = {
-        "desk": base["desk"], "member": "Ada Example", "sections": [{"title": "New", "cases": [line]}], "total": 1,
-        "ending": [{"codename": "blue-fox", "day": "2026-02-01"}], "warnings": warnings, "quorum": 2,
+        "desk": base["desk"], "member": "Ada Example", "sections": [{"title": "New, and not yet answered", "cases": [line]}], "total": 1,
+        "ending": [{"codename": "blue-fox", "day": day}], "warnings": warnings, "quorum": 2,
     }  # fmt: skip
     return {
         "digest": timed,
@@ -69,7 +73,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "goodbye": timed,
         "desk-key": timed,
         "roster-warning": timed,
-        "reminder": {**base, "stage": "respond", "level": "escalate", "due": "2026-02-01 12:00 UTC", "assignee": ""},
+        "reminder": {**base, "stage": "respond", "over": True, "escalated": True, "due": noon, "assignee": ""},
         "key-check": {"desk": base["desk"], "member": member, "reason": "the key has expired"},
         "key-replaced": {"desk": base["desk"], "member": member, "reason": ""},
         "report": {**base, "full": True, "excluded": ["Somebody"], "report": report, "changes": done, "files": files},

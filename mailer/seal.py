@@ -10,6 +10,7 @@ from mailer.packets import Part, split
 from store.errors import KeyProblem
 from store.keyring import Keyring
 from store.people import Member
+from store.sentences import marked
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,15 @@ class Sealer:
         found = self._keyring.public_keys([member.fingerprint])
         key = found[0] if found else None
         if key is None:
-            return "the desk does not have your key"
+            return marked("the desk does not have your key")
         if key.revoked:
-            return "your key is revoked"
+            return marked("your key is revoked")
         if not key.can_encrypt:
-            return "your key has expired" if key.expired else "your key cannot encrypt"
+            return marked("your key has expired") if key.expired else marked("your key cannot encrypt")
         try:
             self._keyring.seal(b"", [member.fingerprint], None)
         except KeyProblem:
-            return "your key does not work"
+            return marked("your key does not work")
         return ""
 
     def autocrypt(self, fingerprint: str) -> str:

@@ -18,6 +18,7 @@ from store.cases import box_of, row_by_id
 from store.clock import to_text
 from store.models import AnswerRow, CaseRow, NoticeRow, SeenSignatureRow
 from store.records import Done
+from store.sentences import NOTHING, Sentence
 from store.vault import Box, Vault
 
 _KEPT = timedelta(days=30)
@@ -25,9 +26,10 @@ _KEPT = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Answer:
-    """What a member is told of a mail of theirs. `refusal` says why nothing was done."""
+    """What a member is told of a mail of theirs. `refusal` says why nothing was done, `line` because of which line."""
 
-    refusal: str = ""
+    refusal: Sentence = NOTHING
+    line: str = ""
     done: tuple[Done, ...] = ()
     withdrawn: bool = False
     wrote: str = ""
@@ -44,7 +46,8 @@ class Answer:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Answer:
         """The answer of a sealed JSON value."""
-        return cls(**{**value, "done": tuple(Done(**item) for item in value["done"])})
+        done = tuple(Done(**item) for item in value["done"])
+        return cls(**{**value, "refusal": Sentence.from_json(value["refusal"]), "done": done})
 
 
 def give(

@@ -15,7 +15,7 @@ import stat
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -61,8 +61,10 @@ def back_up(config: Config, file: Path) -> int:
     return file.stat().st_size
 
 
-def restore(file: Path, folder: Path, home: Path | None = None) -> Path:
+def restore(file: Path, folder: Path, home: Path | None = None, step: Callable[[int], None] = lambda _: None) -> Path:
     """Open a backup into a new folder, with a key of one's own GnuPG folder (or `home`); the configuration file.
+
+    `step` is told of the octets of each file that is there.
 
     Raises ConfigError when the folder exists, KeyProblem when the backup does not open; then no folder is left.
     """
@@ -78,7 +80,9 @@ def restore(file: Path, folder: Path, home: Path | None = None) -> Path:
             contextlib.suppress(tarfile.ReadError),
             tarfile.open(mode="r|", fileobj=process.stdout) as archive,
         ):
-            archive.extractall(partial, filter="data")
+            for entry in archive:
+                archive.extract(entry, partial, filter="data")
+                step(entry.size)
         if process.returncode != 0 or not (partial / CONFIG_NAME).exists():
             raise KeyProblem(
                 f"{file}: does not open. It takes the secret key of an archive key; name its folder with --gnupg-home."

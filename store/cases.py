@@ -35,6 +35,7 @@ from store.records import (
     Recusal,
     State,
 )
+from store.sentences import marked
 from store.threads import id_hash
 from store.vault import Box, Vault
 
@@ -146,7 +147,7 @@ def row_for(session: Session, roster: Roster, codename: str, actor: str, at: dat
 
 def no_such_case(codename: str) -> NoSuchCase:
     """The one answer for a case that does not exist and for one that the asker may not know of."""
-    return NoSuchCase(f"There is no case '{codename}'.")
+    return NoSuchCase(marked("There is no case '{case}'."), case=codename)
 
 
 def find_row(session: Session, codename: str) -> CaseRow | None:

@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from store.errors import ConfigError
-from store.kinds import Address, Country, Fingerprint, Port, Schedule, Word, Zone
+from store.kinds import Address, Country, Fingerprint, Language, Port, Schedule, Word, Zone
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -177,6 +177,7 @@ class Desk(_Section):
     replies_per_day: Annotated[int, Field(ge=0)] = 4
     flood_limit: Annotated[int, Field(ge=1)] = 30
     timezone: Zone = "UTC"
+    language: Language = "en"
     templates: Path | None = None
     extensions: bool = True
     signature_hours: Annotated[float, Field(gt=0, le=720)] = 72

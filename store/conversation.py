@@ -21,6 +21,7 @@ from store.names import who_is_named, words
 from store.openpgp import PublicKey
 from store.people import Member, Roster
 from store.records import Arrival, Attachment, Done, Facts
+from store.sentences import marked
 from store.threads import team_tokens
 from store.vault import Vault
 
@@ -165,7 +166,7 @@ class KeyReader(Protocol):
 def as_reply(session: Session, scene: Scene, row: CaseRow, arrival: Arrival, reply: Reply, keys: KeyReader) -> Arrival:
     """A note as a reply to the reporter, after every look at what it may tell and how it goes. Raises NotAllowed."""
     if not reply.text:
-        raise NotAllowed("The reply has no text: write it below the line '/reply'.")
+        raise NotAllowed(marked("The reply has no text: write it below the line '/reply'."))
     author = scene.roster.get(scene.actor)
     require_anonymous(reply.text, [item.name for item in reply.files], author, scene.roster, row)
     known, sealed = how_to_reply(cases.facts(scene.vault, row), reply.how)
@@ -174,10 +175,10 @@ def as_reply(session: Session, scene: Scene, row: CaseRow, arrival: Arrival, rep
         and member.email.casefold() == known.answer_to.casefold()
         for member in scene.roster.members
     ):
-        raise NotAllowed("The reporter cannot be written to: they are withheld from the case.")
+        raise NotAllowed(marked("The reporter cannot be written to: they are withheld from the case."))
     if sealed and not any(key.can_encrypt for key in keys.read_key_data(known.reporter_key)):
         raise NotAllowed(
-            "The reporter's key has expired or cannot be used. Write '/reply plain' if it may go in the open."
+            marked("The reporter's key has expired or cannot be used. Write '/reply plain' if it may go in the open.")
         )
     cases.set_facts(scene.vault, row, known)
     session.add(row)
@@ -197,18 +198,20 @@ def how_to_reply(known: Facts, how: How) -> tuple[Facts, bool]:
     """
     if not known.answer_to:
         why = known.no_reply_because or "the mail names no author"
-        raise NotAllowed(f"The reporter cannot be written to: {why}.")
+        raise NotAllowed(marked("The reporter cannot be written to: {why}."), why=why)
     if how == "new-key":
         if not known.new_key:
-            raise NotAllowed("No new key of the reporter is known. Write '/reply' alone.")
+            raise NotAllowed(marked("No new key of the reporter is known. Write '/reply' alone."))
         changed = replace(known, reporter_key=known.new_key, reporter_fingerprint=known.new_fingerprint)
         return replace(changed, new_key=b"", new_fingerprint=""), True
     if how == "plain":
         return known, False
     if not known.reporter_key and known.came_sealed:
         raise NotAllowed(
-            "The reporter wrote encrypted, and their key is not known: a reply would travel in the open. "
-            "Write '/reply plain' if it may."
+            marked(
+                "The reporter wrote encrypted, and their key is not known: a reply would travel in the open. "
+                "Write '/reply plain' if it may."
+            )
         )
     return known, bool(known.reporter_key)
 
@@ -216,12 +219,16 @@ def how_to_reply(known: Facts, how: How) -> tuple[Facts, bool]:
 def require_anonymous(text: str, names: list[str], author: Member | None, roster: Roster, row: CaseRow) -> None:
     """Raise NotAllowed when what is meant for the reporter names a member, or holds a piece of a notice."""
     if team_tokens(text) or row.codename in text.casefold():
-        raise NotAllowed("Your reply holds a piece of a notice, such as the case's name. Remove what is quoted.")
+        raise NotAllowed(
+            marked("Your reply holds a piece of a notice, such as the case's name. Remove what is quoted.")
+        )
     named = who_is_named([f"\n.\n{item}" for item in (text, *names)], roster.members, roster.members)
     signed = _signed_by(text, author)
     if named or signed:
-        who = named[0].name if named else "you"
-        raise NotAllowed(f"Your reply names {who}. The reporter is written to by the team; take the name out.")
+        raise NotAllowed(
+            marked("Your reply names {name}. The reporter is written to by the team; take the name out."),
+            name=named[0].name if named or author is None else author.name,
+        )
 
 
 def _signed_by(text: str, author: Member | None) -> bool:

@@ -17,12 +17,13 @@ from store import audit, cases, patterns, withholding
 from store.access import may_know
 from store.clock import to_text
 from store.config import Desk
-from store.errors import NoSuchCase, NotAllowed
+from store.errors import NoSuchCase, NotAllowed, OmbudError
 from store.fields import DATES, FIELDS, LONGEST, field_name, near_field
 from store.models import CaseRow, LinkRow
 from store.names import who_is_meant
 from store.people import Member, Roster
 from store.records import Done, Verb
+from store.sentences import marked
 from store.vault import Vault
 
 STATES = ("acknowledged", "investigating", "decided", "closed")
@@ -52,8 +53,8 @@ class Scene:
 class Refused(NotAllowed):
     """One of several deeds cannot be done. `line` is the one."""
 
-    def __init__(self, line: str, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, line: str, why: OmbudError) -> None:
+        super().__init__(why.sentence)
         self.line = line
 
 
@@ -64,7 +65,7 @@ def perform(session: Session, scene: Scene, row: CaseRow, deeds: Sequence[Deed])
         try:
             done.append(_DO[deed.verb](session, scene, row, deed))
         except (NotAllowed, NoSuchCase) as error:
-            raise Refused(deed.line, str(error)) from None
+            raise Refused(deed.line, error) from None
         session.add(row)
         session.flush()
     return tuple(done)
@@ -93,14 +94,15 @@ def member_meant(scene: Scene, written: str) -> Member:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise NotAllowed(f"There is no member '{written}' on the roster of this desk.")
-    raise NotAllowed(f"'{written}' may be any of {', '.join(member.id for member in found)}: use one of these.")
+        raise NotAllowed(marked("There is no member '{name}' on the roster of this desk."), name=written)
+    ids = ", ".join(member.id for member in found)
+    raise NotAllowed(marked("'{name}' may be any of {ids}: use one of these."), name=written, ids=ids)
 
 
 def _assign(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
     member = member_meant(scene, deed.subject)
     if not may_know(cases.case_of(session, row), scene.roster, member.id, scene.at):
-        raise NotAllowed(f"{member.name} is not on this case; choose one of its readers.")
+        raise NotAllowed(marked("{name} is not on this case; choose one of its readers."), name=member.name)
     row.assignee = member.id
     _note(session, scene, row, "assigned", {"member": member.id})
     return Done("assign", member.id)
@@ -125,17 +127,21 @@ def _reinstate(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done
 def _state(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
     state, text = deed.subject.casefold(), deed.text.strip()
     if state not in STATES:
-        raise NotAllowed(f"'{deed.subject}' is no state. Use one of {', '.join(STATES)}.")
+        raise NotAllowed(
+            marked("'{state}' is no state. Use one of {states}."), state=deed.subject, states=", ".join(STATES)
+        )
     outcome, _, reason = text.partition(" ")
     if state == "closed":
         outcome = outcome.casefold().rstrip(".,:")
         if outcome not in scene.desk.outcomes:
-            raise NotAllowed(f"To close a case, say its outcome, one of {', '.join(scene.desk.outcomes)}.")
+            raise NotAllowed(
+                marked("To close a case, say its outcome, one of {outcomes}."), outcomes=", ".join(scene.desk.outcomes)
+            )
         row.outcome = outcome
         if reason.strip():
             cases.set_fields(session, scene.vault, row, {"reason": reason.strip()})
     elif text:
-        raise NotAllowed(f"Only 'closed' takes an outcome. Write '/state {state}' alone.")
+        raise NotAllowed(marked("Only 'closed' takes an outcome. Write '/state {state}' alone."), state=state)
     else:
         row.outcome = None
     if state in ("acknowledged", "decided", "closed"):
@@ -175,7 +181,7 @@ def _deadline(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
     else:
         day = _day(written)
         if day < today(scene):
-            raise NotAllowed(f"{day.isoformat()} is over. Give a day to come, or 'none'.")
+            raise NotAllowed(marked("{day} is over. Give a day to come, or 'none'."), day=day)
         row.deadline = day.isoformat()
     _note(session, scene, row, "deadline-set", {"deadline": row.deadline or ""})
     return Done("deadline", row.deadline or "none")
@@ -185,17 +191,23 @@ def _day(written: str) -> date:
     try:
         return date.fromisoformat(written)
     except ValueError:
-        raise NotAllowed(f"'{written}' is not a date. Write it as 2026-01-31.") from None
+        raise NotAllowed(marked("'{day}' is not a date. Write it as 2026-01-31."), day=written) from None
 
 
 def _field(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
     name, value = field_name(deed.subject), deed.text.strip()
     if name is None:
         near = near_field(deed.subject)
-        hint = f"Did you mean '{near}'?" if near else f"The fields are {', '.join(FIELDS)}."
-        raise NotAllowed(f"There is no field '{deed.subject}'. {hint}")
+        if near:
+            raise NotAllowed(marked("There is no field '{name}'. Did you mean '{near}'?"), name=deed.subject, near=near)
+        raise NotAllowed(
+            marked("There is no field '{name}'. The fields are {fields}."), name=deed.subject, fields=", ".join(FIELDS)
+        )
     if len(value) > LONGEST:
-        raise NotAllowed(f"The value of '{name}' is longer than {LONGEST} characters. Write a note instead.")
+        raise NotAllowed(
+            marked("The value of '{name}' is longer than {number} characters. Write a note instead."),
+            name=name, number=LONGEST,
+        )  # fmt: skip
     if name in DATES and value:
         value = _day(value).isoformat()
     cases.set_fields(session, scene.vault, row, {name: value})
@@ -216,7 +228,7 @@ def _link(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
     if other.desk != row.desk or other.wrapped_key is None:
         raise cases.no_such_case(written)
     if other.id == row.id:
-        raise NotAllowed("A case cannot be linked with itself.")
+        raise NotAllowed(marked("A case cannot be linked with itself."))
     one, two = sorted((row.id, other.id))
     if session.get(LinkRow, (one, two)) is None:
         session.add(LinkRow(one=one, other=two, by=scene.actor, at=to_text(scene.at)))
@@ -233,7 +245,7 @@ def _hold(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
 
 def _release(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
     if not row.on_hold:
-        raise NotAllowed("The case is not on hold.")
+        raise NotAllowed(marked("The case is not on hold."))
     row.on_hold = 0
     _note(session, scene, row, "released", {"why": deed.text})
     return Done("release", text=deed.text)

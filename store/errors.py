@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from store.sentences import Sentence
+
 
 class OmbudError(Exception):
-    """Something a person must know of; the text says what is wrong and what to do."""
+    """Something a person must know of; the text says what is wrong and what to do.
+
+    What members may be answered with is a marked sentence and the values in it, to be said in their language.
+    """
+
+    def __init__(self, sentence: str | Sentence, **values: object) -> None:
+        given = {name: str(value) for name, value in values.items()}
+        self.sentence = sentence if isinstance(sentence, Sentence) else Sentence(sentence, given)
+        super().__init__(str(self.sentence))
 
 
 class ConfigError(OmbudError):

@@ -5,22 +5,24 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
+from store.sentences import marked
+
 # The name in commands and in the record, and what it holds.
 FIELDS: Mapping[str, str] = {
-    "contact": "how to reach the reporter",
-    "when": "when it happened",
-    "where": "where it happened",
-    "ongoing": "whether it goes on",
-    "what": "what happened",
-    "reported": "who is reported: names or handles, with commas between them",
-    "witnesses": "who saw it",
-    "confidentiality": "what must stay among whom",
-    "wishes": "what the reporter wishes for, and how they want to be contacted",
-    "actions": "what was done",
-    "reason": "why it was decided so",
-    "acknowledged": "the day when the reporter was answered",
-    "decided": "the day of the decision",
-    "follow-up": "the day when the team asks again",
+    "contact": marked("how to reach the reporter"),
+    "when": marked("when it happened"),
+    "where": marked("where it happened"),
+    "ongoing": marked("whether it goes on"),
+    "what": marked("what happened"),
+    "reported": marked("who is reported: names or handles, with commas between them"),
+    "witnesses": marked("who saw it"),
+    "confidentiality": marked("what must stay among whom"),
+    "wishes": marked("what the reporter wishes for, and how they want to be contacted"),
+    "actions": marked("what was done"),
+    "reason": marked("why it was decided so"),
+    "acknowledged": marked("the day when the reporter was answered"),
+    "decided": marked("the day of the decision"),
+    "follow-up": marked("the day when the team asks again"),
 }
 DATES = frozenset({"acknowledged", "decided", "follow-up"})
 LONGEST = 4000

@@ -11,6 +11,7 @@ from store.errors import ConfigError, KeyProblem, NotAllowed, RosterError
 from store.keyring import Keyring
 from store.people import Member
 from store.roster import Lines, Loaded, key_file, parse
+from store.sentences import marked
 
 
 def put_key(config: Config, desk: Desk, member: Member, data: bytes, keyring: Keyring) -> None:
@@ -29,10 +30,10 @@ def change_key(config: Config, desk: Desk, loaded: Loaded, member: Member, data:
     The file keeps everything else as it is. Raises NotAllowed, KeyProblem or RosterError, and then nothing is changed.
     """
     if desk.require_signed_roster:
-        raise NotAllowed("The roster of this desk is signed: a lead must change it, and sign it again.")
+        raise NotAllowed(marked("The roster of this desk is signed: a lead must change it, and sign it again."))
     found = keyring.read_key_data(data)
     if len(found) != 1 or found[0].secret or found[0].revoked or not found[0].can_encrypt:
-        raise KeyProblem("Attach one public key that can be encrypted to, and nothing else.")
+        raise KeyProblem(marked("Attach one public key that can be encrypted to, and nothing else."))
     fresh = replace(member, fingerprint=found[0].fingerprint)
     if fresh.fingerprint != member.fingerprint:
         file = config.path(desk.roster)

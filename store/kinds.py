@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 from zoneinfo import available_timezones
 
 import holidays
@@ -65,3 +65,5 @@ Zone = Annotated[str, AfterValidator(_timezone)]
 Schedule = Annotated[str, AfterValidator(_schedule)]
 Country = Annotated[str, AfterValidator(_country)]
 Word = Annotated[str, AfterValidator(_word)]
+Language = Literal["en", "es", "fr", "pt", "de", "ar"]
+LANGUAGES: tuple[str, ...] = get_args(Language)

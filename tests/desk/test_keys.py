@@ -12,7 +12,7 @@ import pytest
 from desk.publish import wkd_hash
 from desk.rehearsal import Delivered, Person, make_person, plain_mail
 from tests.conftest import Desk
-from tests.talk import member_mail, read, say
+from tests.talk import member_mail, read, say, words
 
 
 def run(desk: Desk, *arguments: str) -> tuple[int, str]:
@@ -122,7 +122,7 @@ def test_a_member_renews_their_key_by_mail(desk: Desk, ada: Person, stranger: Pe
     desk.tick()
     ada.keyring.extend(ada.fingerprint, (datetime.now(UTC) + timedelta(days=30)).date())
     (answer,) = with_key(desk, ada, ada.public_key)
-    assert f"From now on everything is encrypted to {ada.fingerprint}" in read(ada, answer)
+    assert f"From now on everything is encrypted to {ada.fingerprint}" in words(read(ada, answer))
     assert (desk.play.folder / "keys/ada.asc").read_bytes() == ada.public_key
     fresh = Person("ada", "Ada Quist", ada.email, ada.keyring, ada.keyring.create("Ada Quist", ada.email))
     desk.clock.forward(minutes=1)

@@ -8,7 +8,7 @@ import pytest
 
 from desk.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
 from tests.conftest import Desk
-from tests.talk import failed_delivery, headers, member_mail, read, say, to
+from tests.talk import failed_delivery, headers, member_mail, read, say, to, words
 
 SAM = "Sam <sam@reporter.example>"
 
@@ -119,7 +119,7 @@ def test_a_later_mail_recuses_whom_it_names_from_then_on_and_says_so(desk: Desk,
     sent = desk.mail_out()
     assert team[1].email not in {item.recipient for item in sent}
     (text,) = to(team[0], sent)
-    assert "Because of this mail: withheld from Bo Lindqvist from now on" in text
+    assert "Because of this mail:\n- withheld from Bo Lindqvist from now on" in text
     assert desk.case(name)["recused"] == [{"member": "bo", "source": "named"}]
     desk.receive(plain_mail("Exclude: Dana, Chidi\n\nThey are his friends."), address)
     desk.mail_out()
@@ -150,7 +150,7 @@ def test_a_later_mail_that_does_not_open_is_kept_and_opened_when_the_key_is_back
     assert desk.receive(mail, address).outcome == "thread"
     sent = desk.mail_out()
     (text,) = to(team[0], sent)
-    assert "nobody could read it yet: it is encrypted to a key that this desk does not have" in text
+    assert "nobody could read it yet: it is encrypted to a key that this desk does not have" in words(text)
     assert "cannot open it" in read(team[0], acknowledgement(sent))
     assert "still cannot be opened" in desk.play.command("case", "reopen", name).stdout.decode()
     secret = stranger.keyring._gpg.export_keys(stranger.fingerprint, secret=True, expect_passphrase=False)
@@ -197,7 +197,7 @@ def test_keys_of_the_reporter_are_remembered_and_a_new_one_is_not_trusted_by_its
 
     desk.receive(with_key(sam, "My key."), address)
     (text,) = to(team[0], desk.mail_out())
-    assert f"a key came with this mail ({sam.fingerprint}); replies are encrypted to it from now on" in text
+    assert f"a key came with this mail ({sam.fingerprint}); replies are encrypted to it from now on" in words(text)
     reply = acknowledgement(say(desk, team[0], "/reply\nFor you alone.", name))
     assert "For you alone." in read(sam, reply)
     assert reply.headers["Reply-To"] is None, "a mail program looks for the key of the address that it answers to"

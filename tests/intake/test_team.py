@@ -7,7 +7,7 @@ import pytest
 from desk.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
 from store import threads
 from tests.conftest import Desk
-from tests.talk import failed_delivery, headers, member_mail, read, say, signed_mail, to
+from tests.talk import failed_delivery, headers, member_mail, read, say, signed_mail, to, words
 
 NOTHING = "Your mail was not acted upon, and nothing of it was kept:"
 
@@ -26,7 +26,7 @@ def refusal(desk: Desk, member: Person, mails: list[Delivered]) -> str:
     assert item.recipient == member.email
     text = read(member, item)
     assert NOTHING in text
-    return text
+    return words(text)
 
 
 def team_token(desk: Desk, codename: str) -> str:
@@ -295,7 +295,7 @@ def test_who_reads_only_one_of_two_is_sent_to_the_lead(desk: Desk, team: list[Pe
 def test_a_reply_names_nobody_and_carries_no_notice(desk: Desk, team: list[Person], name: str) -> None:
     token = team_token(desk, name)
     for text, why in (
-        ("Best wishes,\nAda", "Your reply names you"),
+        ("Best wishes,\nAda", "Your reply names Ada Quist"),
         ("Ask Bo Lindqvist.", "Your reply names Bo Lindqvist"),
         ("Write to dana@team.example.", "Your reply names Dana Reyes"),
         (f"See {name}.", "holds a piece of a notice"),

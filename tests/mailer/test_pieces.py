@@ -113,7 +113,7 @@ def test_an_attachment_cannot_pose_as_a_part_of_the_notice() -> None:
 def test_every_built_in_template_renders() -> None:
     templates = render.Templates(None)
     for kind in render.KINDS:
-        made = templates.render(kind, ["de", "en"], sample_values(CONFIG)[kind])
+        made = templates.render(kind, "en", sample_values(CONFIG)[kind])
         assert made.subject
         assert made.text.endswith("\n")
         assert "\n\n\n" not in made.text

@@ -112,6 +112,9 @@ def test_an_operator_can_destroy_a_closed_case(desk: Desk) -> None:
     assert "is on hold" in destroy("--yes")[1]
     desk.play.command("case", "release", name)
     assert destroy()[0] == 1, "nothing is destroyed without a yes"
+    other = opened(desk)
+    assert destroy(other, "--yes") == (1, f"ombud: {other} is not closed. Close it first, with its outcome.\n")
+    assert desk.case(name)["state"] == "closed", "of several, all are destroyed or none"
     sealed = _sealed_of(desk, name)
     assert destroy("--yes") == (0, f"{name} is destroyed.\n")
     desk.reopen()
