@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -231,6 +232,14 @@ def digest_preview(
     with opened(config) as context:
         require_member(context, as_member)
         print(Contents(context).digest_text(chosen_desk(context.config.desk, desk), as_member), end="")
+
+
+@app.command()
+def manual() -> None:
+    """Print the manual page of all commands, for man: ombud manual > /usr/local/share/man/man1/ombud.1"""
+    from desk.manual import manual_page
+
+    print(manual_page(app, "ombud", version("ombud")), end="")
 
 
 @audit_app.command("verify")

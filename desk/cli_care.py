@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,11 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import track
 
 from desk import logs, show
 from desk.machine import Finding
 from desk.options import ConfigOption, DeskOption, JsonOption, chosen_desk, opened
+from desk.progress import progress
 from store.config import load
 from store.errors import ConfigError
 from store.local import find
@@ -106,7 +105,8 @@ def restore(
     from store.backup import place_snapshot
     from store.backup import restore as open_backup
 
-    made = open_backup(file, folder, gnupg_home)
+    with progress("restoring", None, octets=True) as step:
+        made = open_backup(file, folder, gnupg_home, step)
     print(f"The desk is back in {folder}.\n{place_snapshot(load(made))}")
     print(f"Next: ombud upgrade --config {made} && ombud check --config {made}")
 
@@ -151,13 +151,12 @@ def import_old(
     counts: dict[str, int] = {}
     with opened(config) as context:
         receiver, chosen = Receiver(context), chosen_desk(context.config.desk, desk)
-        shown = track(archive.mails(), "importing", total=len(archive), transient=True, disable=not sys.stderr.isatty())
-        for raw in shown:
-            if len(raw) > context.config.listener.size_limit:
-                counts["too large"] = counts.get("too large", 0) + 1
-                continue
-            outcome = receiver.receive_old(raw, chosen, tell=notify).outcome
-            counts[outcome] = counts.get(outcome, 0) + 1
+        with progress("importing", len(archive)) as step:
+            for raw in archive.mails():
+                large = len(raw) > context.config.listener.size_limit
+                outcome = "too large" if large else receiver.receive_old(raw, chosen, tell=notify).outcome
+                counts[outcome] = counts.get(outcome, 0) + 1
+                step(1)
     show.print_json(counts) if as_json else show.table(
         "Imported", ("outcome", "mails"), list(counts.items()), "There was no mail."
     )

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, time
 from typing import Annotated
 
 import typer
+from sqlmodel import Session
 
 from desk import logs, show
 from desk.options import AsOption, ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
+from desk.progress import progress
 from store import cases, outbox, overview, retention
 from store.config import load
 from store.errors import ConfigError, NotAllowed
@@ -70,24 +72,40 @@ def case_reopen(codename: str, config: ConfigOption = None, as_json: JsonOption 
 
 @cases_app.command("destroy")
 def case_destroy(
-    codename: str,
+    codenames: Annotated[list[str], typer.Argument(metavar="CODENAME...")],
     config: ConfigOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Destroy a closed case for good: its key is forgotten, and a tombstone with dates and outcome stays."""
+    """Destroy closed cases for good: their keys are forgotten, and tombstones with dates and outcome stay.
+
+    When one of several cannot be destroyed, none is.
+    """
     with opened(config) as context:
         with context.database.read() as session:
-            row = cases.find_row(session, codename)
-            if row is None or row.wrapped_key is None:
-                raise cases.no_such_case(codename)
-            retention.require_destroyable(row)
-        if not yes and not (sys.stdin.isatty() and typer.confirm(f"Destroy {codename} for good?")):
+            ids = [_destroyable(session, codename) for codename in codenames]
+        if not yes and not (sys.stdin.isatty() and typer.confirm(f"Destroy {', '.join(codenames)} for good?")):
             raise NotAllowed("Nothing was destroyed. Say --yes to do it without being asked.")
-        with context.database.write() as session:
-            retention.destroy(session, context.vault, cases.row_by_id(session, row.id), "operator", context.clock())
-        context.database.forget()
-    show.print_json({"codename": codename, "destroyed": True}) if as_json else print(f"{codename} is destroyed.")
+        with progress("destroying", len(ids)) as step:
+            for case_id in ids:
+                with context.database.write() as session:
+                    row = cases.row_by_id(session, case_id)
+                    retention.destroy(session, context.vault, row, "operator", context.clock())
+                step(1)
+            context.database.forget()
+    if as_json:
+        show.print_json([{"codename": codename, "destroyed": True} for codename in codenames])
+    else:
+        print("\n".join(f"{codename} is destroyed." for codename in codenames))
+
+
+def _destroyable(session: Session, codename: str) -> str:
+    """The id of a case that may be destroyed. Raises NoSuchCase or NotAllowed."""
+    row = cases.find_row(session, codename)
+    if row is None or row.wrapped_key is None:
+        raise cases.no_such_case(codename)
+    retention.require_destroyable(row)
+    return row.id
 
 
 @outbox_app.command("list")

@@ -183,3 +183,45 @@ def test_the_arguments_of_deliver() -> None:
         ["--nonsense", "x@y.example"],
     ):
         assert read_arguments(strange) is None
+
+
+def test_the_manual_names_every_command_and_option() -> None:
+    page = ombud("manual").stdout.decode()
+    assert page.startswith(".TH OMBUD 1")
+    for piece in (
+        ".SS ombud case destroy",
+        ".SS ombud check",
+        r"\-\-watch SECONDS",
+        r".B \-\-gnupg\-home",
+        "archive key",
+    ):
+        assert piece in page, piece
+    for line in page.splitlines():
+        assert line
+        assert not line.startswith((".", "'")) or line.split()[0] in (".TH", ".SH", ".SS", ".B", ".I", ".TP", ".PP"), (
+            line
+        )
+
+
+def test_long_work_shows_a_bar_on_a_terminal_and_nothing_elsewhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import io
+
+    from desk.progress import progress
+
+    with progress("importing", 3) as step:
+        step(1)
+    assert capsys.readouterr() == ("", "")
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    seen = Terminal()
+    monkeypatch.setattr(sys, "stderr", seen)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress("importing", 3) as step:
+        step(2)
+    assert "importing" in seen.getvalue()
+    assert "2/3" in seen.getvalue()
