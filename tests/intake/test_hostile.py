@@ -186,8 +186,11 @@ def test_whatever_comes_is_kept(keeper: dict[str, Desk], make_desk: DeskMaker, d
     receipt = desk.receive(raw)
     assert receipt.outcome in ("case", "held", "duplicate", "automatic")
     assert len(desk.case(receipt.codename)["messages"]) == 1
-    assert any(recipient.endswith("team.example") for recipient in {item.recipient for item in desk.mail_out(50)}) or (
-        receipt.outcome in ("duplicate", "automatic")
+    told = {item.recipient for item in desk.mail_out(50)}
+    desk.play.sink.mails.clear()  # of thousands of mails, nothing but the count is wanted
+    assert any(recipient.endswith("team.example") for recipient in told) or receipt.outcome in (
+        "duplicate",
+        "automatic",
     )
 
 

@@ -222,15 +222,15 @@ def test_logs_and_process_arguments_hold_nothing(running: Desk, team: list[Perso
     watcher.start()
     for number in range(5):
         play.send(
-            plain_mail(f"CANARY body {number}", subject="CANARY subject", sender=f"canary{number}@reporter.example"),
-            sender=f"canary{number}@reporter.example",
+            plain_mail(f"YANRAC body {number}", subject="YANRAC subject", sender=f"yanrac{number}@reporter.example"),
+            sender=f"yanrac{number}@reporter.example",
         )
     play.sink.wait_for(30)
     stop.set()
     watcher.join()
     assert any(b"--decrypt" in line or b"--sign" in line for line in seen)
     everything = b"".join(seen).lower() + play.log().lower().encode()
-    for told in (b"canary", *(person.email.encode() for person in team)):
+    for told in (b"yanrac", *(person.email.encode() for person in team)):
         assert told not in everything
     assert "taken in" in play.log()
 
