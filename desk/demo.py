@@ -1,11 +1,13 @@
 """`make demo`: a desk with five members, real mail in and out, and proof that a withheld member sees nothing.
 
-Ends with a table, and with a non-zero exit code if anything that it shows does not hold.
+Ends with a table, and with a non-zero exit code if anything that it shows does not hold. With a file behind it, a picture
+of the first tables is written there (SVG).
 """
 
 from __future__ import annotations
 
 import email
+import re
 import shutil
 import sys
 import tempfile
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from email.header import decode_header, make_header
 from pathlib import Path
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -36,9 +39,10 @@ class Scene:
     times: int = 1
 
 
-def main() -> int:
+def main(picture: Path | None = None) -> int:
     """Play the demo; the exit code."""
-    console = Console(width=max(110, shutil.get_terminal_size().columns), highlight=False)
+    width = 110 if picture else max(110, shutil.get_terminal_size().columns)
+    console = Console(width=width, highlight=False, record=picture is not None)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ombud-") as name:
         folder = Path(name)
@@ -55,6 +59,10 @@ def main() -> int:
             ready = time.monotonic()
             console.print(f"keys made, service running after {ready - started:.1f} s\n")
             faults = _play(console, play, team, reporter, stranger)
+            if picture:
+                _draw(console, picture)
+            faults += _show_reporter(console, play, reporter)
+            faults += play_conversation(console, play, _withheld(team))
         finally:
             play.end()
             for person in (*team, reporter, stranger):
@@ -98,12 +106,16 @@ def scenes(play: Rehearsal, reporter: Person, stranger: Person) -> list[Scene]:
     ]  # fmt: skip
 
 
+def _withheld(team: list[Person]) -> Person:
+    return next(person for person in team if person.id == WITHHELD)
+
+
 def _play(console: Console, play: Rehearsal, team: list[Person], reporter: Person, stranger: Person) -> list[str]:
     faults: list[str] = []
     table = Table(title="What became of each mail", title_justify="left")
     for column in ("mail sent by SMTP", "case", "told, and opened with their own key", "withheld", "last notice after"):
         table.add_column(column, overflow="fold")
-    withheld = next(person for person in team if person.id == WITHHELD)
+    withheld = _withheld(team)
     for scene in scenes(play, reporter, stranger):
         before, sent = len(play.sink.mails), time.monotonic()
         for _ in range(scene.times):
@@ -123,9 +135,15 @@ def _play(console: Console, play: Rehearsal, team: list[Person], reporter: Perso
         table.add_row(scene.title, codename, ", ".join(person.id for person in told), kept_from, f"{last:.2f} s")
     console.print(table)
     _show_mailboxes(console, play, team)
-    faults += _show_reporter(console, play, reporter)
-    faults += play_conversation(console, play, withheld)
     return faults
+
+
+def _draw(console: Console, picture: Path) -> None:
+    """What was printed so far, as a picture that fetches nothing when it is looked at."""
+    drawn = console.export_svg(
+        title="make demo", code_format=re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.S)
+    )
+    picture.write_text(drawn, encoding="utf-8")
 
 
 def _check(
@@ -210,4 +228,4 @@ def _codename(item: Delivered) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1]) if sys.argv[1:] else None))

@@ -32,7 +32,7 @@ def main() -> None:
     """Run the tests, and print what they measured; the exit code is theirs."""
     with tempfile.NamedTemporaryFile("r", prefix="ob-") as figures:
         environment = {**AMOUNTS, **os.environ, "FIGURES": figures.name}
-        line = [sys.executable, "-m", "pytest", "-v", "-n", "2", "--dist", "load", *TESTS]
+        line = [sys.executable, "-m", "pytest", "-vv", "-n", "2", "--dist", "load", *TESTS]
         code = subprocess.run(line, env=environment, check=False).returncode
         found = [json.loads(text) for text in figures]
     table = Table(title="Nothing lost, nothing leaked", title_justify="left")
