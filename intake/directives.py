@@ -16,14 +16,20 @@ from intake.message import clean, without_marks
 from store.config import Desk
 from store.threads import Token, read_token
 
-_LINE = re.compile(r"[\s>*_#`\-\u2022]*(exclude|reply)[\s*_`]*[:\uff1a][\s*_`]*(.*?)[\s*_`]*$", re.IGNORECASE)
+# In English, as the pages for reporters say it, and in the other languages that they may be answered in.
+_EXCLUDE = r"exclude|excluir|exclure|ausschlie(?:ß|ss)en|ausschluss|استثناء|استبعاد"
+_REPLY = r"reply|respuesta|responder|resposta|r[ée]ponse|r[ée]pondre|antwort(?:en)?|(?:ال)?رد"
+_LINE = re.compile(
+    rf"[\s>*_#`\-\u2022]*(?:(?P<exclude>{_EXCLUDE})|{_REPLY})[\s*_`]*[:\uff1a][\s*_`]*(?P<what>.*?)[\s*_`]*$",
+    re.IGNORECASE,
+)
 _GREETING = re.compile(
     r"\W*(hi|hello|hey|dear|good (morning|afternoon|evening|day)|hallo|liebe[rs]?|guten (tag|morgen|abend)|hola|bonjour|bonsoir|"
     r"salut|ol[aá]|buen[oa]s? \w+|bom dia|boa (tarde|noite)|مرحب\w*|السلام عليكم|تحية|ciao|aloha|to whom it may concern)\b.{0,60}$",
     re.IGNORECASE,
 )
 _NO = re.compile(r"(no|none|never|nein|nee|non|n[aã]o|n[oã]|false|0|لا)\b[.!]?.*$", re.IGNORECASE)
-_YES = re.compile(r"(yes|ja|oui|s[ií]|sim|true)\b[.!]?.*$", re.IGNORECASE)
+_YES = re.compile(r"(yes|ja|oui|s[ií]|sim|true|نعم)\b[.!]?.*$", re.IGNORECASE)
 _LINE_LIMIT = 500
 
 
@@ -56,11 +62,11 @@ def from_text(text: str) -> Asked:
             if greeted or not _GREETING.match(line):
                 break
             greeted = True
-        elif found[1].lower() == "exclude":
-            exclude += [found[2].strip()]
+        elif found["exclude"]:
+            exclude += [found["what"].strip()]
         else:
-            quiet = quiet or _NO.match(found[2]) is not None
-            reply = reply or _YES.match(found[2]) is not None
+            quiet = quiet or _NO.match(found["what"]) is not None
+            reply = reply or _YES.match(found["what"]) is not None
     return Asked(tuple(filter(None, dict.fromkeys(exclude))), quiet, reply and not quiet)
 
 

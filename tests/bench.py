@@ -21,6 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from desk.progress import Step, progress
 from desk.rehearsal import PEOPLE, Person, Rehearsal, make_person, pgp_mime, text_entity
 
 MAILS = 200
@@ -37,14 +38,16 @@ def main() -> None:
         play = Rehearsal(folder / "desk", team)
         play.sink.start()
         try:
-            _measure(play, team, sam)
+            with progress("measuring", 4) as step:
+                table = _measure(play, team, sam, step)
         finally:
             play.end()
             for person in (*team, sam):
                 person.keyring.close()
+    Console(width=100).print(table)
 
 
-def _measure(play: Rehearsal, team: list[Person], sam: Person) -> None:
+def _measure(play: Rehearsal, team: list[Person], sam: Person, step: Step) -> Table:
     key = play.desk_key
     text = "It happened again on Friday. " * 60
     mails = [
@@ -52,10 +55,12 @@ def _measure(play: Rehearsal, team: list[Person], sam: Person) -> None:
         for number in range(MAILS)
     ]
     raw = _raw_gpg(play, team, mails[0])
+    step(1)
     play.start()
     play.send(mails.pop())
     play.sink.wait_for(6)
     rate, latencies, cpu = through(play, mails)
+    step(1)
     table = Table(title=f"2 KB PGP/MIME, five readers, listener to sink, SQLite, {CORES} cores", title_justify="left")
     table.add_column("what")
     table.add_column("value", justify="right")
@@ -67,10 +72,12 @@ def _measure(play: Rehearsal, team: list[Person], sam: Person) -> None:
     table.add_row("CPU of the service and its gpg, per mail", f"{cpu * 1000:.0f} ms")
     table.add_row("resident memory, idle after that", f"{memory(play.pid):.0f} MB")
     seconds, most = _large(play, sam)
+    step(1)
     table.add_row("25 MB mail, from sending to the last notice", f"{seconds:.1f} s")
     table.add_row("resident memory, at most, with that mail", f"{most:.0f} MB")
     table.add_row("`ombud deliver`, handing over to the service", f"{_deliver(play) * 1000:.0f} ms")
-    Console(width=100).print(table)
+    step(1)
+    return table
 
 
 def _raw_gpg(play: Rehearsal, team: list[Person], mail: bytes) -> float:

@@ -18,6 +18,7 @@ from rich.table import Table
 from sqlmodel import insert
 
 from desk import logs
+from desk.progress import Step, progress
 from desk.rehearsal import PEOPLE, Person, Rehearsal, make_person, pgp_mime, plain_mail, text_entity
 from intake.arrival import Envelope
 from intake.receive import Receiver
@@ -43,6 +44,12 @@ class Bench:
     people: list[Person]
     sam: Person
     table: Table
+    step: Step
+
+    def row(self, what: str, how_much: str, value: str) -> None:
+        """Add something measured to the table."""
+        self.table.add_row(what, how_much, value)
+        self.step(1)
 
     def desk(self, name: str, readers: int = 5, database_url: str = "") -> Rehearsal:
         """A new desk with so many readers, and a mail server."""
@@ -74,9 +81,10 @@ def main() -> None:
         names = [*PEOPLE, *((f"person{number}", f"Person No{number}") for number in range(max(READERS) - len(PEOPLE)))]
         people = [make_person(folder / "people", person, full) for person, full in names]
         sam = make_person(folder / "people", "sam", "Sam", "reporter.example")
-        bench = Bench(folder, people, sam, table)
-        for part in (_readers, _sizes, _cases, _workers):
-            part(bench)
+        with progress("measuring growth", sum(map(len, (READERS, SIZES, CASES, WORKERS)))) as step:
+            bench = Bench(folder, people, sam, table, step)
+            for part in (_readers, _sizes, _cases, _workers):
+                part(bench)
         for person in (*people, sam):
             person.keyring.close()
     Console(width=100).print(table)
@@ -101,9 +109,7 @@ def _readers(bench: Bench) -> None:
         play.start()
         _timed(play, [bench.sealed(play, -1)], count + 1)
         seconds = _timed(play, [bench.sealed(play, number) for number in range(30)], count + 1)
-        bench.table.add_row(
-            "readers", str(count), f"{30 / seconds:.1f} mails/s in, {30 * count / seconds:.0f} notices/s out"
-        )
+        bench.row("readers", str(count), f"{30 / seconds:.1f} mails/s in, {30 * count / seconds:.0f} notices/s out")
         play.end()
 
 
@@ -114,7 +120,7 @@ def _sizes(bench: Bench) -> None:
     for name, size, count in SIZES:
         mails = [bench.sealed(play, size + number, size) for number in range(count)]
         seconds = _timed(play, mails, 6)
-        bench.table.add_row(
+        bench.row(
             "size of a mail", f"{name} ({len(mails[0]) / 1e6:.1f} MB as it travels)", f"{seconds / count:.2f} s a mail"
         )
     play.end()
@@ -137,9 +143,7 @@ def _cases(bench: Bench) -> None:
             receiver.receive(Envelope(mail, None, (play.address,)))
         rate = 300 / (time.monotonic() - started)
         first = first or rate
-        bench.table.add_row(
-            "cases in the store", str(count), f"intake {rate:.0f} plain mails/s, {rate / first:.2f} of that at 0"
-        )
+        bench.row("cases in the store", str(count), f"intake {rate:.0f} plain mails/s, {rate / first:.2f} of that at 0")
     context.close()
     play.end()
 
@@ -244,7 +248,7 @@ def _workers(bench: Bench) -> None:
 
             with fleet:
                 seconds = _timed(play, mails, 5, send)
-            bench.table.add_row("workers on PostgreSQL", str(count), f"{100 / seconds:.1f} mails/s")
+            bench.row("workers on PostgreSQL", str(count), f"{100 / seconds:.1f} mails/s")
             play.end()
 
 

@@ -172,6 +172,16 @@ def test_a_desks_own_template_may_be_in_any_language(desk: Desk) -> None:
     assert "Grazie di averci scritto." in read(desk_reader(desk), answer)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    ["Exclude: Bo\nReply: no", "Excluir: Bo\nRespuesta: no", "Exclure : Bo\nRéponse : non", "Excluir: Bo\nResposta: não",
+     "Ausschließen: Bo\nAntwort: nein", "استثناء: Bo\nالرد: لا"],
+)  # fmt: skip
+def test_a_reporter_may_ask_in_their_language(lines: str) -> None:
+    asked = from_text(f"{lines}\n\nIt was ...")
+    assert (asked.exclude, asked.quiet) == (("Bo",), True)
+
+
 def test_marks_of_writing_direction_do_not_hide_a_command() -> None:
     assert parse("\u200e/show\nx").asks == {"show"}
     assert parse("\u2067/assign\u2069 me").deeds[0].subject == "me"
