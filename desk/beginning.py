@@ -82,16 +82,18 @@ def read_key(path: Path) -> PublicKey:
 def begin(folder: Path, wishes: Wishes) -> Made:
     """Make the desk. Raises ConfigError and its like; keys that cannot be used are found before anything is made."""
     keys = {item.id: read_key(item.key) for item in wishes.member}
-    made = create(folder, _answers(wishes))
-    made.config.write_text(_completed(made.config.read_text(encoding="utf-8"), wishes, folder), encoding="utf-8")
-    for item in wishes.member:
-        (folder / "keys" / f"{item.id}.asc").write_bytes(item.key.read_bytes())
-    if wishes.member:
-        roster = folder / "roster.toml"
-        entries = "\n".join(_entry(item, keys[item.id].fingerprint) for item in wishes.member)
-        roster.write_text(f"{roster.read_text(encoding='utf-8')}\n{entries}", encoding="utf-8")
-    load(made.config)
-    return made
+
+    def complete(made: Made) -> None:
+        made.config.write_text(_completed(made.config.read_text(encoding="utf-8"), wishes, folder), encoding="utf-8")
+        for item in wishes.member:
+            (folder / "keys" / f"{item.id}.asc").write_bytes(item.key.read_bytes())
+        if wishes.member:
+            roster = folder / "roster.toml"
+            entries = "\n".join(_entry(item, keys[item.id].fingerprint) for item in wishes.member)
+            roster.write_text(f"{roster.read_text(encoding='utf-8')}\n{entries}", encoding="utf-8")
+        load(made.config)
+
+    return create(folder, _answers(wishes), complete)
 
 
 def greet(config: Path) -> list[Told]:
@@ -141,6 +143,8 @@ def _completed(text: str, wishes: Wishes, folder: Path) -> str:
     """The configuration of a new desk with what the plain one does not ask for. Passwords go to files of their own."""
     if wishes.listener is None:
         text = _with_values(text, "listener", {"enabled": "false"})
+    if wishes.language != "en":
+        text = _with_values(text, "[desk]", {"language": quoted(wishes.language)})
     text = _with_values(text, "relay", _login(wishes.relay, "relay-password", folder))
     if wishes.mailbox is not None:
         values = {"host": quoted(wishes.mailbox.host), **_login(wishes.mailbox, "mailbox-password", folder)}

@@ -12,7 +12,7 @@ import typer
 from desk.beginning import read_key, try_mailbox, try_relay
 from desk.wishes import Account, Listen, Wanted, Wishes
 from store.errors import ConfigError
-from store.kinds import plain_address
+from store.kinds import LANGUAGES, plain_address
 
 _WAYS = {"1": "listener", "2": "mailbox", "3": "pipe"}
 _YEAR = timedelta(days=365)
@@ -21,17 +21,19 @@ _YEAR = timedelta(days=365)
 def ask(given: Mapping[str, Any]) -> Wishes:
     """Ask for what a new desk needs; `given` is known already, by field of `Wishes`."""
     address = _until(lambda: _address("Address of the desk (such as conduct@example.org)"))
+    languages = ", ".join(LANGUAGES)
     wishes = Wishes(
         address=address,
         name=typer.prompt("Name that people see", default=address.partition("@")[0]),
         operator=_until(
             lambda: _address("Your own address, to be told when something needs a hand (empty: none)", empty=True)
         ),
+        language=_until(lambda: _one_of(f"Language of the desk ({languages})", LANGUAGES, "en")),
         **given,
     )
     wishes = _way_in(wishes)
     wishes = _way_out(wishes)
-    return wishes.model_copy(update={"member": _members()})
+    return wishes.model_copy(update={"member": _members(wishes.language)})
 
 
 def _way_in(wishes: Wishes) -> Wishes:
@@ -72,18 +74,18 @@ def _account(what: str, tls: str, user: str, host: str | None = None) -> Account
     return Account(host=where, port=port, tls=chosen, user=name, password=typer.prompt("Password", hide_input=True))
 
 
-def _members() -> tuple[Wanted, ...]:
+def _members(language: str) -> tuple[Wanted, ...]:
     typer.echo(
         "\nWho is on the team? At least two; each with a file that holds their public key. An empty name ends it."
     )
     found: list[Wanted] = []
     while name := typer.prompt(f"Name of member {len(found) + 1}", default="", show_default=False):
         suggested = "".join(char for char in name.split()[0].lower() if char.isascii() and char.isalnum()) or "member"
-        found.append(_until(lambda name=name, suggested=suggested: _member(name, suggested)))  # type: ignore[misc]
+        found.append(_until(lambda name=name, suggested=suggested: _member(name, suggested, language)))  # type: ignore[misc]
     return tuple(found)
 
 
-def _member(name: str, suggested: str) -> Wanted:
+def _member(name: str, suggested: str, language: str) -> Wanted:
     member = typer.prompt("  short id", default=suggested)
     email = _until(lambda: _address("  address"))
     path = Path(typer.prompt("  file with their public key")).expanduser()
@@ -97,7 +99,8 @@ def _member(name: str, suggested: str) -> Wanted:
             "responder",
         )
     )
-    return Wanted(id=member, name=name, email=email, key=path, until=until, role=role)
+    reads = _until(lambda: _one_of("  language that they read", LANGUAGES, language))
+    return Wanted(id=member, name=name, email=email, key=path, until=until, role=role, language=reads)
 
 
 def _until(answer: Callable[[], Any]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,16 @@ from store.keyring import Keyring, open_keyring
 from store.kinds import plain_address
 from store.local import CONFIG_NAME
 
-_MADE = (CONFIG_NAME, "roster.toml", "keys", "gnupg", "vault.asc", "ombud.sqlite3")
+_MADE = (
+    CONFIG_NAME,
+    "roster.toml",
+    "keys",
+    "gnupg",
+    "vault.asc",
+    "ombud.sqlite3",
+    "relay-password",
+    "mailbox-password",
+)
 
 
 @dataclass(frozen=True)
@@ -45,8 +54,8 @@ class Made:
     fingerprint: str
 
 
-def create(folder: Path, answers: Answers) -> Made:
-    """Make a desk in a folder. On an error, what was made is taken away again.
+def create(folder: Path, answers: Answers, complete: Callable[[Made], None] = lambda _: None) -> Made:
+    """Make a desk in a folder, and have it completed. On an error, what was made is taken away again.
 
     Raises ConfigError and its like.
     """
@@ -60,7 +69,8 @@ def create(folder: Path, answers: Answers) -> Made:
     existed = folder.exists()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        return _create(folder, answers)
+        made = _create(folder, answers)
+        complete(made)
     except BaseException:
         for name in (*_MADE, "ombud.sqlite3-wal", "ombud.sqlite3-shm"):
             path = folder / name
@@ -68,6 +78,7 @@ def create(folder: Path, answers: Answers) -> Made:
         if not existed:
             shutil.rmtree(folder, ignore_errors=True)
         raise
+    return made
 
 
 def _create(folder: Path, answers: Answers) -> Made:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from store.errors import ConfigError
-from store.kinds import Address, Port
+from store.kinds import Address, Language, Port
 
 Tls = Literal["none", "starttls", "tls"]
 
@@ -58,6 +58,7 @@ class Wishes(_Part):
     address: Address
     name: str = ""
     operator: Address | Literal[""] = ""
+    language: Language = "en"
     database_url: str = ""
     passphrase_file: Path | None = None
     archive_keys: tuple[Path, ...] = ()

@@ -11,8 +11,10 @@ import pexpect
 import pytest
 
 from desk.rehearsal import Person, Sink, command, free_port, plain_mail
+from store.config import load
 from store.keyring import Keyring
 from tests.dovecot import PASSWORD, Dovecot
+from tests.talk import read
 
 
 @pytest.fixture
@@ -91,6 +93,23 @@ def test_a_wrong_answer_is_named_and_nothing_is_made(
     relay.stop()
 
 
+def test_what_cannot_be_completed_leaves_nothing(
+    tmp_path: Path, team: list[Person], relay: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the disk is full after the folder was made."""
+    from desk import beginning, wishes
+
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    wished = wishes.read(answers(tmp_path, relay, team[:1]))
+    monkeypatch.setattr(beginning, "_entry", full)
+    with pytest.raises(OSError, match="No space"):
+        beginning.begin(tmp_path / "desk", wished)
+    assert not (tmp_path / "desk").exists()
+    relay.stop()
+
+
 def test_a_conversation_tries_each_answer_at_once(
     short_tmp: Path, tmp_path: Path, team: list[Person], relay: Sink, dovecot: Dovecot, user: str
 ) -> None:
@@ -108,7 +127,7 @@ def test_a_conversation_tries_each_answer_at_once(
 
     dialogue(
         ("Address of the desk", "nonsense"), ("Address of the desk", "conduct@desk.example"), ("Name that people see", "Conduct"),
-        ("Your own address", "operator@desk.example"), ("Which", "7"), ("Which", "2"),
+        ("Your own address", "operator@desk.example"), ("Language of the desk", "xx"), ("Language of the desk", "de"), ("Which", "7"), ("Which", "2"),
         ("IMAP server", "localhost"), ("tls, starttls or none", "none"), ("Port", str(dovecot.port)), ("User", user), ("Password", "wrong"),
         ("Keep it all the same", "n"),
         ("IMAP server", "localhost"), ("tls, starttls or none", "none"), ("Port", str(dovecot.port)), ("User", user), ("Password", PASSWORD),
@@ -124,12 +143,19 @@ def test_a_conversation_tries_each_answer_at_once(
         ("short id", ""), ("address", team[0].email), ("file with their public key", str(key)),
     )  # fmt: skip
     said.expect_exact(team[0].fingerprint)
-    dialogue(("last day of their term", "2099-12-31"), ("role", "lead"), ("Name of member 2", ""))
+    dialogue(
+        ("last day of their term", "2099-12-31"),
+        ("role", "lead"),
+        ("language that they read", ""),
+        ("Name of member 2", ""),
+    )
     said.expect_exact("a sealed test notice was sent")
     said.expect(pexpect.EOF)
     assert PASSWORD not in said.before
     assert (folder / "mailbox-password").stat().st_mode & 0o077 == 0
-    assert len(relay.to(team[0].email)) == 1
+    (test,) = relay.to(team[0].email)
+    assert "eine erste Mail, um zu sehen, ob sie sich öffnet" in read(team[0], test)
+    assert load(folder / "ombud.toml").desk[0].language == "de"
     dovecot.put(user, plain_mail("from the mailbox"))
     assert command(folder / "ombud.toml", "poll", "--once").returncode == 0
     assert len(relay.to(team[0].email)) == 2
