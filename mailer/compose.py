@@ -45,9 +45,9 @@ def plain_note(desk: Desk, way: Way, rendered: Rendered, keyring: Keyring, files
     return signed_mail(_headers(desk, way, rendered.subject, _kind(way)), signed, signature, micalg)
 
 
-def sealed_note(desk: Desk, way: Way, armored: bytes, tag: str = "") -> bytes:
+def sealed_note(desk: Desk, way: Way, armored: bytes) -> bytes:
     """A sealed mail to a reporter whose key came with their mail."""
-    return sealed_mail(_headers(desk, way, f"...{tag}", _kind(way)), armored)
+    return sealed_mail(_headers(desk, way, "...", _kind(way)), armored)
 
 
 def _kind(way: Way) -> str:

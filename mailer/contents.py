@@ -86,15 +86,14 @@ class Contents:
         English and the desk's language; also where it would go in plain and what they wrote was sealed: the language
         of a sealed text is nobody else's business.
         """
-        values: dict[str, Any] = {"desk": notices.desk_values(desk), "tag": "", "text": ""}
-        if not desk.extensions:
-            values["tag"] = f" [{threads.token(self._context.vault, story.case.handle, 'reporter')}]"
         body = story.message.body if story.message else None
-        if body is not None and claim.kind == "reply":
-            values["text"] = body.text
+        values = {"desk": notices.desk_values(desk), "text": body.text if body and claim.kind == "reply" else ""}
         telling = body is not None and body.encryption != "none" and not sealed
         found = "" if body is None or telling else language_of(body.text)
         rendered = self._in_languages(desk, claim.kind, found, values)
+        if not desk.extensions:  # then what answers it is known by its subject
+            tag = threads.token(self._context.vault, story.case.handle, "reporter")
+            rendered = Rendered(f"{rendered.subject} [{tag}]", rendered.text)
         if claim.kind == "send-key":
             return rendered, [self._desk_key(desk)]
         return rendered, self._files(story) if claim.kind == "reply" else ()
