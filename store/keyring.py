@@ -10,6 +10,7 @@ import io
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -30,6 +31,7 @@ from store.openpgp import (
 )
 from store.secrets import read_secret
 
+_KEY_AGE_SECONDS = 10
 _NO_AGENT = "GnuPG could not reach its agent. Run 'ombud check'; the mail is taken again later."
 
 
@@ -164,12 +166,14 @@ class Keyring:
 
     def create(self, name: str, address: str) -> str:
         """Make an ed25519/cv25519 key without expiry; its fingerprint. Raises KeyProblem."""
+        # A little old, for gpg waits for the next second before it signs a key again, as `extend` has it do below.
+        created = int(time.time()) - _KEY_AGE_SECONDS
         protection = [f"Passphrase: {self._passphrase}"] if self._passphrase else ["%no-protection"]
         script = "\n".join(
             [
                 "Key-Type: EDDSA", "Key-Curve: ed25519", "Key-Usage: sign,cert",
                 "Subkey-Type: ECDH", "Subkey-Curve: cv25519", "Subkey-Usage: encrypt",
-                f"Name-Real: {' '.join(name.split())}", f"Name-Email: {address}", "Expire-Date: 0",
+                f"Name-Real: {' '.join(name.split())}", f"Name-Email: {address}", "Expire-Date: 0", f"Creation-Date: seconds={created}",
                 *protection, "%commit", "",
             ]
         )  # fmt: skip
