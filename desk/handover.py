@@ -18,6 +18,7 @@ from pathlib import Path
 from store.local import UNKNOWN_SENDER, find, socket_address
 
 EX_OK, EX_DATAERR, EX_NOUSER, EX_TEMPFAIL = 0, 65, 67, 75
+_WRONG_ADDRESS = (501, 550, 553)
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 900
 
@@ -108,6 +109,8 @@ def _talk(stream: io.BufferedRWPair, order: Order, mail: bytes) -> int:
         return EX_TEMPFAIL
     for recipient in order.recipients:
         answer = _say(stream, f"MAIL FROM:<{order.sender}> SMTPUTF8 SIZE={len(mail)}")
+        if answer[0] in _WRONG_ADDRESS:  # no reason to lose a mail: then its sender is not known
+            answer = _say(stream, f"MAIL FROM:<{UNKNOWN_SENDER}> SMTPUTF8 SIZE={len(mail)}")
         if answer[0] == 250:
             answer = _say(stream, f"RCPT TO:<{recipient}>")
         if answer[0] == 250:
@@ -115,7 +118,7 @@ def _talk(stream: io.BufferedRWPair, order: Order, mail: bytes) -> int:
         if answer[0] == 354:
             stream.write(stuffed + b".\r\n")
             answer = _answer(stream)
-        codes.append(_report(answer, as_json=order.as_json))
+        codes.append(exit_code(answer, as_json=order.as_json))
         if answer[0] != 250:
             _say(stream, "RSET")
     stream.write(b"QUIT\r\n")
@@ -139,8 +142,11 @@ def _answer(stream: io.BufferedRWPair) -> tuple[int, str]:
             return int(line[:3]), line[4:].decode("ascii", "replace").strip()
 
 
-def _report(answer: tuple[int, str], *, as_json: bool) -> int:
-    """Say how it went, as the whole program does; the exit code (sysexits.h)."""
+def exit_code(answer: tuple[int, str], *, as_json: bool) -> int:
+    """Say how it went, as the whole program does; the exit code (sysexits.h).
+
+    The mail server behind the pipe gives a mail up after any other code than 75. So all is 75 but what is known.
+    """
     code, text = answer
     words = text.split()
     if code == 250 and len(words) == 3:
@@ -150,7 +156,7 @@ def _report(answer: tuple[int, str], *, as_json: bool) -> int:
     if code == 552:
         print("ombud: the mail is larger than listener.size_limit", file=sys.stderr)
         return EX_DATAERR
-    if 500 <= code < 600:
+    if code in _WRONG_ADDRESS:
         print("ombud: no desk has this address", file=sys.stderr)
         return EX_NOUSER
     print("ombud: the mail cannot be kept now; it is to be tried again", file=sys.stderr)

@@ -1,11 +1,28 @@
-"""Logs: one JSON object a line on standard error; never content, an address or a subject."""
+"""Logs: one JSON object a line on standard error; never content, an address or a subject.
+
+A line that cannot be written (the disk is full, the reader is gone) is lost: no mail may be for it.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
-import sys
+import os
+from typing import TextIO, cast
 
 import structlog
+
+_STDERR = 2
+
+
+class _Lines(io.TextIOBase):
+    """Standard error without a buffer, in which lines that cannot be written would pile up."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            os.write(_STDERR, text.encode("utf-8", "backslashreplace"))
+        return len(text)
 
 
 def set_up(*, quiet: bool = False) -> None:
@@ -17,7 +34,7 @@ def set_up(*, quiet: bool = False) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if quiet else logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Lines())),
         cache_logger_on_first_use=False,
     )
     # Libraries log what they handle. Only what this program says is meant for others.

@@ -185,14 +185,15 @@ class Rehearsal:
             raise ValueError(f"the configuration has no {old!r}")
         self.config.write_text(text.replace(old, new, 1), encoding="utf-8")
 
-    def start(self, *, environment: dict[str, str] | None = None, command: str = "run") -> None:
+    def start(
+        self, *, environment: dict[str, str] | None = None, command: str = "run", log: Path | None = None
+    ) -> None:
         """Start the real service and wait until it answers. Raises RuntimeError with what it said when it does not."""
-        log = (self.folder / "service.log").open("ab")
-        self._service = subprocess.Popen(
-            [sys.executable, "-m", "desk", command, "--config", str(self.config)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **(environment or {})},
-        )  # fmt: skip
-        log.close()
+        with (log or self.folder / "service.log").open("ab") as said:
+            self._service = subprocess.Popen(
+                [sys.executable, "-m", "desk", command, "--config", str(self.config)],
+                stdin=subprocess.DEVNULL, stdout=said, stderr=said, env={**os.environ, **(environment or {})},
+            )  # fmt: skip
         end = time.monotonic() + READY_SECONDS
         while True:
             if self._service.poll() is not None or time.monotonic() > end:

@@ -225,3 +225,17 @@ def test_long_work_shows_a_bar_on_a_terminal_and_nothing_elsewhere(
         step(2)
     assert "importing" in seen.getvalue()
     assert "2/3" in seen.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"), [(250, 0), (550, 67), (552, 65), (451, 75), (421, 75), (500, 75), (503, 75), (554, 75)]
+)
+def test_a_pipe_gives_a_mail_up_only_for_an_address_that_is_not_ours(
+    answer: int, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is not understood is tried again: the mail server behind the pipe would tell the reporter that nobody is here."""
+    from desk.handover import exit_code
+
+    assert exit_code((answer, "2.0.0 case amber-heron"), as_json=False) == code
+    said = capsys.readouterr()
+    assert (said.out + said.err).startswith("case amber-heron" if code == 0 else "ombud: ")

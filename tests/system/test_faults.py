@@ -61,6 +61,23 @@ def test_a_full_disk_loses_nothing(make_desk: DeskMaker) -> None:
     assert len(json.loads(play.command("case", "list", "--json").stdout)) == 2
 
 
+def test_a_log_that_cannot_be_written_stops_nothing(desk: Desk) -> None:
+    """A full disk may hold the log as well: that must neither refuse a mail for good nor end a worker."""
+    play, database = desk.play, desk.play.folder / "ombud.sqlite3"
+    play.start(log=Path("/dev/full"))
+    play.send(plain_mail("one"))
+    assert play.command("deliver", play.address, stdin=plain_mail("two")).returncode == 0
+    play.sink.wait_for(12)
+    database.rename(play.folder / "hidden")
+    with pytest.raises(smtplib.SMTPDataError) as caught:
+        play.send(plain_mail("three"))
+    assert caught.value.smtp_code == 451
+    assert play.command("deliver", play.address, stdin=plain_mail("four")).returncode == 75
+    (play.folder / "hidden").rename(database)
+    play.send(plain_mail("three"))
+    play.sink.wait_for(18)
+
+
 def wrapped_gpg(desk: Desk) -> Path:
     """Have the desk call gpg through a stand-in that misbehaves while a file exists; that file."""
     flag, program = desk.play.folder / "flag", desk.play.folder / "gpg-wrapper"

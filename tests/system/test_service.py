@@ -198,6 +198,9 @@ def test_deliver_with_and_without_the_service(desk: Desk) -> None:
     fresh = play.command("deliver", "conduct@desk.example", stdin=mail.replace(b"hello", b"good day"))
     assert fresh.stdout.split()[0] == b"case"
     assert play.command("deliver", "nobody@desk.example", stdin=mail).returncode == 67
+    for sender in ("root", "a b@c", "x@y@z", "<>", ""):
+        odd = plain_mail(f"by {sender or 'nobody'}", sender="kim@reporter.example")
+        assert play.command("deliver", "--sender", sender, "conduct@desk.example", stdin=odd).returncode == 0, sender
     record = json.loads(play.command("case", "show", fresh.stdout.split()[1].decode(), "--json").stdout)
     assert record["messages"][0]["text"] == ".dot\n\ngood day"
     play.sink.wait_for(12)  # without --sender the envelope is unknown, not null: the reporter is answered
