@@ -8,7 +8,7 @@ demo:
 
 test:
 	@.ci/setup test
-	.venv/bin/python -m pytest -n 2 --dist loadfile
+	.venv/bin/python -m pytest -n 2 --dist worksteal
 
 lint:
 	@.ci/setup test
@@ -34,7 +34,7 @@ bench:
 	.venv/bin/python -m tests.bench_growth
 	[ -z "$(PEERS)" ] || .venv/bin/python -m tests.bench_peers
 
-# An hour of kills, floods and malformed mail; the figures in one table.
+# Three quarters of an hour of kills, floods and malformed mail; the figures in one table.
 prove:
 	@.ci/setup test
 	.venv/bin/python -m tests.prove
