@@ -21,7 +21,7 @@ from tests.mails import only_message, sealed
 from tests.prove import figure
 from tests.talk import to
 
-FUZZ = int(os.environ.get("FUZZ", "400"))
+FUZZ = int(os.environ.get("FUZZ", "1200"))
 SECRET = "It happened at the après-party. Ünïcode ✓"
 
 
