@@ -21,7 +21,7 @@ from mailer.packets import Part, armor
 from mailer.padding import padded_length
 from mailer.relay import NotTaken, Relay, RelayDown
 from mailer.seal import Sealer
-from store import audit, outbox, patterns, recusals, threads
+from store import audit, outbox, patterns, threads
 from store.access import may_know
 from store.answers import Answer
 from store.config import Desk
@@ -313,11 +313,10 @@ class Mailer:
         at, database = self._context.clock(), self._context.database
         changes = bool(work.others or work.listed)  # looking for who is named in another case may recuse
         with database.write(durable=False) if changes else database.read() as session:
-            mine = outbox.still_owned(session, work.claim, at)
-            standing = recusals.recusals_of(session, work.story.case.id) if work.story else ()
+            standing = outbox.still_owned(session, work.claim, at)
             roster = self._context.roster(work.desk)
             still = not reader or self._still_knows(session, work, roster, reader, known)
-        if not mine:
+        if standing is None:
             raise ClaimLost
         if not reader or work.story is None:
             return still

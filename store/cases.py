@@ -69,7 +69,7 @@ def record(session: Session, vault: Vault, arrival: Arrival) -> Case:
     )
     session.add(row)
     session.flush()
-    add_message(session, vault, row, arrival)
+    add_message(session, vault, row, arrival, position=1)
     if arrival.fields:
         set_fields(session, vault, row, arrival.fields)
         if reported := arrival.fields.get("reported"):
@@ -96,14 +96,16 @@ def replace_message(session: Session, vault: Vault, row: CaseRow, message_id: st
     return message.position == 1
 
 
-def add_message(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
-    """Write a message of a case, with its attachments; its id."""
+def add_message(session: Session, vault: Vault, row: CaseRow, arrival: Arrival, position: int | None = None) -> str:
+    """Write a message of a case, by default its last, with its attachments; its id."""
     box = box_of(vault, row)
-    count = session.exec(select(func.count()).select_from(MessageRow).where(MessageRow.case_id == row.id)).one()
+    if position is None:
+        count = select(func.count()).select_from(MessageRow).where(MessageRow.case_id == row.id)
+        position = 1 + session.exec(count).one()
     message = MessageRow(
         case_id=row.id,
         desk=row.desk,
-        position=1 + count,
+        position=position,
         direction=arrival.direction,
         author=arrival.author,
         at=to_text(arrival.at),
@@ -157,7 +159,7 @@ def find_row(session: Session, codename: str) -> CaseRow | None:
 
 def row_by_id(session: Session, case_id: str) -> CaseRow:
     """The row of a case that is known to exist."""
-    return session.exec(select(CaseRow).where(CaseRow.id == case_id)).one()
+    return session.get_one(CaseRow, case_id)  # asked for once in a transaction
 
 
 def case_of(session: Session, row: CaseRow) -> Case:

@@ -7,17 +7,18 @@ holds; who was reached already is on record, and a notice is done when nobody it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
-from sqlmodel import Session, col, insert, or_, select, update
+from sqlmodel import Session, col, select, update
 
 from store import chores
 from store.backoff import delay
 from store.clock import from_text, to_text
 from store.config import Outbox as OutboxConfig
-from store.models import CaseRow, DeliveryRow, KeyTroubleRow, NoticeRow
+from store.models import CaseRow, DeliveryRow, KeyTroubleRow, NoticeRow, new_id
+from store.records import Recusal
 
 # Kinds that go to the readers of a case, and are told to whoever becomes a reader later.
 TO_READERS = frozenset({"report", "held", "message", "note", "pattern", "pattern-other", "flood"})
@@ -26,10 +27,26 @@ _COUNT_TODAY = text(
     "INSERT INTO reply_counts (address_hash, day, count) VALUES (:hash, :day, 1) "
     "ON CONFLICT (address_hash, day) DO UPDATE SET count = reply_counts.count + 1 RETURNING count"
 )
+_CLAIM = (
+    "WITH free AS MATERIALIZED (SELECT id FROM notices WHERE done = 0 AND due <= :now "
+    "AND (owned_until IS NULL OR owned_until < :now) ORDER BY due LIMIT :limit{lock}) "
+    "UPDATE notices SET owner = :owner, owned_until = :until WHERE id IN (SELECT id FROM free) "
+    "RETURNING id, case_id, desk, kind, subject_id, reopened, due"
+)
+_CLAIMS = {"sqlite": text(_CLAIM.format(lock="")), "postgresql": text(_CLAIM.format(lock=" FOR UPDATE SKIP LOCKED"))}
 _SENT = text("UPDATE deliveries SET state = 'sent', sent_at = :at, reason = '' WHERE id = :id")
-_OWNED = text("SELECT 1 FROM notices WHERE id = :id AND owner = :owner AND owned_until >= :now")
+_OWNED = text(
+    "SELECT recusals.member, recusals.source FROM notices "
+    "LEFT JOIN recusals ON recusals.case_id = notices.case_id AND recusals.ended IS NULL "
+    "WHERE notices.id = :id AND notices.owner = :owner AND notices.owned_until >= :now "
+    "ORDER BY recusals.since, recusals.member"
+)
 # What every mail goes through is written in SQL: objects of the ORM took as long as gpg.
 _DELIVERIES = text("SELECT id, recipient, message_id, state, due FROM deliveries WHERE notice_id = :notice")
+_NEW_DELIVERY = text(
+    "INSERT INTO deliveries (id, notice_id, case_id, recipient, state, reason, tries, due, message_id) "
+    "VALUES (:id, :notice, :case, :recipient, 'waiting', '', 0, :due, :message_id)"
+)
 _MOVED = text("UPDATE deliveries SET state = :state, reason = :reason, due = :due WHERE id = :id")
 _GIVEN_BACK = text(
     "UPDATE notices SET owner = NULL, owned_until = NULL WHERE id = :id AND owner = :owner RETURNING reopened, created"
@@ -135,29 +152,19 @@ def retire(session: Session, case_id: str, kind: str, subject_id: str | None = N
 
 def claim(session: Session, owner: str, at: datetime, seconds: float, limit: int) -> list[Claim]:
     """Claim notices that are due, for a number of seconds. Two workers never hold the same one."""
-    now = to_text(at)
-    due = (
-        select(NoticeRow)
-        .where(
-            NoticeRow.done == 0,
-            NoticeRow.due <= now,
-            or_(col(NoticeRow.owned_until).is_(None), col(NoticeRow.owned_until) < now),
-        )
-        .order_by(col(NoticeRow.due))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    rows = session.exec(due).all()
-    for row in rows:
-        row.owner, row.owned_until = owner, to_text(at + timedelta(seconds=seconds))
-        session.add(row)
-    return [Claim(row.id, row.case_id, row.desk, row.kind, row.subject_id, owner, row.reopened) for row in rows]
+    connection = session.connection()
+    values = {"owner": owner, "until": to_text(at + timedelta(seconds=seconds)), "now": to_text(at), "limit": limit}
+    rows = connection.execute(_CLAIMS[connection.dialect.name], values).all()
+    return [
+        Claim(row.id, row.case_id, row.desk, row.kind, row.subject_id, owner, row.reopened)
+        for row in sorted(rows, key=lambda row: str(row.due))
+    ]
 
 
-def still_owned(session: Session, claim: Claim, at: datetime) -> bool:
-    """Whether a claim holds still; a worker that was slow may have lost it to another."""
-    found = session.connection().execute(_OWNED, {"id": claim.id, "owner": claim.owner, "now": to_text(at)})
-    return found.first() is not None
+def still_owned(session: Session, claim: Claim, at: datetime) -> tuple[Recusal, ...] | None:
+    """Who is recused now from the case of a claim; None when the claim is lost: a worker that was slow may have lost it."""
+    found = session.connection().execute(_OWNED, {"id": claim.id, "owner": claim.owner, "now": to_text(at)}).all()
+    return tuple(Recusal(member, source) for member, source in found if member) if found else None
 
 
 def expand(session: Session, claim: Claim, wanted: Mapping[str, str], at: datetime) -> list[Delivery]:
@@ -179,14 +186,15 @@ def expand(session: Session, claim: Claim, wanted: Mapping[str, str], at: dateti
             due[row.recipient] = Delivery(row.id, row.recipient, row.message_id)
         elif state in ("waiting", "held") and row.due <= now:
             due[row.recipient] = Delivery(row.id, row.recipient, row.message_id)
-    fresh = [
-        DeliveryRow(notice_id=claim.id, case_id=claim.case_id, recipient=recipient, due=now, message_id=message_id)
+    fresh = {
+        recipient: Delivery(new_id(), recipient, message_id)
         for recipient, message_id in wanted.items()
         if recipient not in known
-    ]
+    }
     if fresh:
-        connection.execute(insert(DeliveryRow), [row.model_dump() for row in fresh])
-        due.update({row.recipient: Delivery(row.id, row.recipient, row.message_id) for row in fresh})
+        same = {"notice": claim.id, "case": claim.case_id, "due": now}
+        connection.execute(_NEW_DELIVERY, [{**same, **asdict(delivery)} for delivery in fresh.values()])
+        due.update(fresh)
     return [due[recipient] for recipient in wanted if recipient in due]
 
 

@@ -5,7 +5,7 @@ Works within a transaction that the caller opened. Who may recuse or bring back 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import text
@@ -27,12 +27,14 @@ def recuse(
     vault: Vault,
     row: CaseRow,
     box: Box,
-    recusals: Iterable[Recusal],
+    recusals: Sequence[Recusal],
     actor: str,
     at: datetime,
     reason: str = "",
 ) -> list[Recusal]:
     """Recuse members from a case; the recusals that are new. What had a weaker reason gets the stronger one."""
+    if not recusals:
+        return []
     known = {item.member: item for item in standing(session, row.id)}
     added = []
 
