@@ -17,8 +17,6 @@ def progress(what: str, total: int | None, *, octets: bool = False) -> Iterator[
     """Shows how much of `total` is done (None: nobody knows how much there is); each step says how much more."""
     amount = DownloadColumn() if octets else MofNCompleteColumn()
     columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
-    with Progress(
-        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
-    ) as bar:  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=total)
         yield lambda step: bar.advance(task, step)
