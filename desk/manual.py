@@ -61,5 +61,6 @@ def _plain(text: str) -> str:
     """Text in which nothing is a request of roff; what begins a request (`.PP` of our own) is left."""
     if text == ".PP":
         return text
-    escaped = re.sub(r"[-]", r"\\-", text.replace("\\", "\\e"))
+    escaped = text.replace("\\", "\\e").replace("-", "\\-")
+    escaped = re.sub(r"[^\x00-\x7f]", lambda found: f"\\[u{ord(found[0]):04X}]", escaped)
     return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped

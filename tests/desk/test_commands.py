@@ -188,6 +188,7 @@ def test_the_arguments_of_deliver() -> None:
 def test_the_manual_names_every_command_and_option() -> None:
     page = ombud("manual").stdout.decode()
     assert page.startswith(".TH OMBUD 1")
+    assert page.isascii()
     for piece in (
         ".SS ombud case destroy",
         ".SS ombud check",
