@@ -120,8 +120,14 @@ def templates_of(config: Config, desk: Desk) -> Templates:
 
 
 def check(config: Config, desk: Desk, samples: Mapping[str, Mapping[str, Any]]) -> None:
-    """Render every template of a desk with sample values. Raises ConfigError naming the first that fails."""
-    if desk.templates and not config.path(desk.templates).is_dir():
+    """Render every template of a desk with sample values. Raises ConfigError naming the first that fails.
+
+    A desk without templates of its own has only those that the tests rendered: trying all of them in every
+    language took two thirds of a second of each start.
+    """
+    if not desk.templates:
+        return
+    if not config.path(desk.templates).is_dir():
         raise ConfigError(
             f"desk.templates: {config.path(desk.templates)} is not a folder. Create it, or remove the field."
         )
