@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from intake.arrival import Opened, source_of
 from intake.message import Mail, children, content_type, header, header_values, parse, part_octets
-from intake.plan import Outcome, Plan, may_reply, told_as_it_should
+from intake.plan import Outcome, Plan, told_as_it_should, with_acknowledgement
 from intake.triage import is_failure
 from store import cases, conversation, outbox, threads
 from store.context import Context
@@ -110,13 +110,11 @@ class FollowUp:
 
     def _with_reply(self, session: Session, arrival: Arrival) -> Arrival:
         """With an acknowledgement for somebody new, and one for whoever must write again; none for the rest."""
-        desk, to = self.opened.job.desk, arrival.body.reply_to
-        failed = bool(arrival.body.failure)
-        by_address = self.opened.job.asked.token is None or self.opened.job.asked.token.side == "reporter"
-        wanted = failed or (arrival.author == "other" and by_address)
-        if not (wanted and to and desk.acknowledge and may_reply(session, self.context, desk, to)):
+        job = self.opened.job
+        by_address = job.asked.token is None or job.asked.token.side == "reporter"
+        if not (arrival.body.failure or (arrival.author == "other" and by_address)):
             return arrival
-        return replace(arrival, notices=(*arrival.notices, "acknowledge-held" if failed else "acknowledge"))
+        return with_acknowledgement(session, self.context, job, arrival, arrival.body.reply_to)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from sqlmodel import Session
 
+from intake.arrival import Job
 from store import outbox
 from store.config import Desk
 from store.context import Context
@@ -25,6 +26,17 @@ class Plan(Protocol):
 def may_reply(session: Session, context: Context, desk: Desk, address: str) -> bool:
     """Count a reply of the desk's own to an address; whether it may have one more today."""
     return _count_today(session, context, "reply address", address) <= desk.replies_per_day
+
+
+def with_acknowledgement(session: Session, context: Context, job: Job, arrival: Arrival, address: str) -> Arrival:
+    """A mail with what the desk itself says to its author, if there is an address and it had not too many today."""
+    desk = job.desk
+    if not (desk.acknowledge and address):
+        return arrival
+    if not may_reply(session, context, desk, address):
+        return arrival
+    kind = "send-key" if job.asked.key else "acknowledge-held" if arrival.body.failure else "acknowledge"
+    return replace(arrival, notices=(*arrival.notices, kind))
 
 
 def told_as_it_should(session: Session, context: Context, desk: Desk, source: str, arrival: Arrival) -> Arrival:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import IntegrityError
@@ -19,7 +20,7 @@ from intake.directives import Asked
 from intake.follow_up import Place
 from intake.message import read_mail, without_trace
 from intake.open import OpenedMail
-from intake.plan import Outcome, Plan, may_reply, told_as_it_should
+from intake.plan import Outcome, Plan, told_as_it_should, with_acknowledgement
 from intake.quotes import own_text
 from intake.triage import excluded
 from store import attempts, cases, conversation, withholding
@@ -30,6 +31,7 @@ from store.records import Arrival, Body
 from store.sentences import marked
 
 _KEEP_TRIES = 5
+_TOLD_AFTER = timedelta(minutes=10)
 _REQUEST_LENGTH = 300
 _TOO_LARGE = marked("it is larger than this desk takes")
 
@@ -96,10 +98,10 @@ class Receiver:
 
         return self._receive_at(desk, Asked(), Envelope(raw, None, (desk.address,)), read)
 
-    def reopen(self, codename: str) -> bool:
+    def reopen(self, codename: str, *, acknowledge: bool = False) -> bool:
         """Try again to open the mails of a case that did not open; whether one opened. Its readers are then told what it says.
 
-        Raises NoSuchCase, NotAllowed for a case without such a mail, TryLater.
+        Its author is only told when nobody told them yet. Raises NoSuchCase, NotAllowed for a case without such a mail, TryLater.
         """
         context = self._context
         with context.database.read() as session:
@@ -113,10 +115,10 @@ class Receiver:
             if not here:
                 raise NotAllowed(f"The mail of {codename} is not here: {held[0].body.failure}.")
             raws = [(item, cases.raw_message(session, context.vault, row, item.id)) for item in here]
-        opened = [self._reopen(row.id, row.desk, item.id, raw) for item, raw in raws]
+        opened = [self._reopen(row.id, row.desk, item.id, raw, acknowledge=acknowledge) for item, raw in raws]
         return any(opened)
 
-    def _reopen(self, case_id: str, desk_id: str, message_id: str, raw: bytes) -> bool:
+    def _reopen(self, case_id: str, desk_id: str, message_id: str, raw: bytes, *, acknowledge: bool) -> bool:
         desk = self._context.config.desk_by_id(desk_id)
         job = Job(desk, Asked(), Envelope(raw, None, (desk.address,)), "", self._context.roster(desk))
         try:
@@ -134,6 +136,9 @@ class Receiver:
             if first is not None and first.id != message_id:
                 signer = first.body.signature.fingerprint
                 arrival = follow_up.as_follow_up(arrival, cases.facts(vault, row), signer)
+            arrival = replace(arrival, notices=())
+            if acknowledge:
+                arrival = with_acknowledgement(session, self._context, job, arrival, arrival.facts.reply_to)
             conversation.open_at_last(session, vault, row, message_id, arrival)
         self._on_kept()
         return True
@@ -169,8 +174,10 @@ class Receiver:
     def _first_time(self, job: Job, read: Read) -> Receipt:
         with self._context.database.write(durable=False) as session:
             attempt = attempts.begin(session, job.digest, self._context.clock())
+        if attempt > attempts.GIVE_UP_AFTER:
+            return self._kept_first(job)
         try:
-            return self._keep(job, self._read(job, attempt, read))
+            return self._keep(job, self._read(job, read))
         except OpenPGPStopped:
             raise  # the mail itself may be the cause: this attempt counts
         except TryLater:
@@ -178,9 +185,7 @@ class Receiver:
                 attempts.uncount(session, job.digest)
             raise
 
-    def _read(self, job: Job, attempt: int, read: Read) -> Plan:
-        if attempt > attempts.GIVE_UP_AFTER:
-            return self._unreadable(job, marked("handling it was tried several times and did not come to an end"))
+    def _read(self, job: Job, read: Read) -> Plan:
         try:
             return read(job)
         except TryLater:
@@ -189,8 +194,24 @@ class Receiver:
             log.warning("a mail can't be read", kind=type(error).__name__)
             return self._unreadable(job, marked("its structure cannot be read"))
 
-    def _unreadable(self, job: Job, why: str) -> Plan:
-        return self._new_case(job, unreadable(self._context, job, why), job.envelope.sender or "")
+    def _unreadable(self, job: Job, why: str, told_at: datetime | None = None) -> Plan:
+        arrival = replace(unreadable(self._context, job, why), told_at=told_at)
+        return self._new_case(job, arrival, job.envelope.sender or "")
+
+    def _kept_first(self, job: Job) -> Receipt:
+        """Keep a mail whose handling ended several times with the service, so that it blocks nobody; then open it once more.
+
+        It need not have been the mail's fault. Its readers are told that it is held only if it stays so: whom its
+        author excludes stands in it.
+        """
+        why = marked("handling it was tried several times and did not come to an end")
+        receipt = self._keep(job, self._unreadable(job, why, self._context.clock() + _TOLD_AFTER))
+        try:
+            if receipt.outcome == "held" and self.reopen(receipt.codename, acknowledge=True):
+                return replace(receipt, outcome="case")
+        except TryLater as error:
+            log.warning("a held mail stays held", reason=str(error), case=receipt.codename)
+        return receipt
 
     def _open(self, job: Job) -> Plan:
         """Open a mail, and find out what it is: a member's word, more on a case, or a new case."""
@@ -249,11 +270,8 @@ class NewCase:
             # Whoever only asks for the key does not wake the team.
             arrival = replace(arrival, state="automatic", notices=())
         arrival = told_as_it_should(session, self.context, desk, self.source, arrival)
-        reply_to = arrival.facts.reply_to if self.answered else ""
-        if desk.acknowledge and reply_to and may_reply(session, self.context, desk, reply_to):
-            kind = "acknowledge-held" if arrival.state == "held" else "acknowledge"
-            kind = "send-key" if self.job.asked.key else kind
-            arrival = replace(arrival, notices=(*arrival.notices, kind))
+        if self.answered:
+            arrival = with_acknowledgement(session, self.context, self.job, arrival, arrival.facts.reply_to)
         case = cases.record(session, self.context.vault, arrival)
         outcome: Outcome = "automatic" if case.state == "automatic" else "held" if case.state == "held" else "case"
         return outcome, case.codename

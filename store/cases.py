@@ -65,7 +65,7 @@ def record(session: Session, vault: Vault, arrival: Arrival) -> Case:
         facts_sealed=box.seal_json(arrival.facts.to_json(), "cases", "facts", case_id),
         screened=json.dumps(dict(arrival.screened)),
         closed_at=to_text(arrival.at) if arrival.state == "closed" else None,
-        came="in plain" if arrival.body.encryption == "none" else "encrypted",
+        came=came(arrival),
     )
     session.add(row)
     session.flush()
@@ -78,7 +78,7 @@ def record(session: Session, vault: Vault, arrival: Arrival) -> Case:
     audit.append(session, vault, "case-opened", "desk", arrival.at, case_id=case_id, box=box, detail=detail)
     recusals.recuse(session, vault, row, box, arrival.recusals, "desk", arrival.at)
     for kind in arrival.notices:
-        outbox.enqueue(session, kind, arrival.desk, arrival.at, case_id=case_id)
+        outbox.enqueue(session, kind, arrival.desk, arrival.told_at or arrival.at, case_id=case_id)
     return case_of(session, row)
 
 
@@ -88,12 +88,22 @@ def replace_message(session: Session, vault: Vault, row: CaseRow, message_id: st
     message = session.exec(select(MessageRow).where(MessageRow.id == message_id)).one()
     message.body_sealed = box.seal_json(arrival.body.to_json(), "messages", "body", message.id)
     message.author = arrival.author
+    message.message_id_hash = message.message_id_hash or _id_hash(vault, arrival)
     session.add(message)
     for item in session.exec(select(AttachmentRow).where(AttachmentRow.message_id == message_id)):
         session.delete(item)
     for position, attachment in enumerate(arrival.attachments, 1):
         _add_attachment(session, box, row.id, message_id, position, attachment)
     return message.position == 1
+
+
+def came(arrival: Arrival) -> str:
+    """How a report travelled, for the figures."""
+    return "in plain" if arrival.body.encryption == "none" else "encrypted"
+
+
+def _id_hash(vault: Vault, arrival: Arrival) -> str | None:
+    return id_hash(vault, arrival.message_id) if arrival.message_id else None
 
 
 def add_message(session: Session, vault: Vault, row: CaseRow, arrival: Arrival, position: int | None = None) -> str:
@@ -110,7 +120,7 @@ def add_message(session: Session, vault: Vault, row: CaseRow, arrival: Arrival, 
         author=arrival.author,
         at=to_text(arrival.at),
         digest=arrival.digest or None,
-        message_id_hash=id_hash(vault, arrival.message_id) if arrival.message_id else None,
+        message_id_hash=_id_hash(vault, arrival),
         body_sealed=b"",
         raw_sealed=b"",
     )

@@ -60,21 +60,25 @@ def join(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
 def open_at_last(session: Session, vault: Vault, row: CaseRow, message_id: str, arrival: Arrival) -> None:
     """A mail that did not open, opened at last: what it says takes the place of what was known of it, and readers are told.
 
-    What the reporter asked for when it came in still holds; the acknowledgement that went out is not repeated.
+    What the reporter asked for when it came in still holds. The arrival's notices are those that nobody has had yet.
     """
     box = cases.box_of(vault, row)
     before = cases.facts(vault, row)
     audit.append(session, vault, "held-mail-opened", "operator", arrival.at, case_id=row.id, box=box)
     recusals.recuse(session, vault, row, box, arrival.recusals, "desk", arrival.at)
     if cases.replace_message(session, vault, row, message_id, arrival):
-        row.state, row.screened = arrival.state, json.dumps(dict(arrival.screened))
+        row.state, row.screened, row.came = arrival.state, json.dumps(dict(arrival.screened)), cases.came(arrival)
         known = replace(learned(before, arrival), came_sealed=arrival.facts.came_sealed)
+        if not before.reporters:  # not even its header could be read
+            known = replace(arrival.facts, excluded=known.excluded, also_excluded=known.also_excluded)
         outbox.retire(session, row.id, "held")
         outbox.enqueue(session, "report", row.desk, arrival.at, case_id=row.id)
     else:
         known = learned(before, arrival)
         outbox.retire(session, row.id, "message", message_id)
         outbox.enqueue(session, "message", row.desk, arrival.at, case_id=row.id, subject_id=message_id)
+    for kind in arrival.notices:
+        outbox.enqueue(session, kind, row.desk, arrival.at, case_id=row.id)
     cases.set_facts(vault, row, known)
     session.add(row)
     _fill(session, vault, row, arrival)

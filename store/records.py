@@ -183,7 +183,8 @@ class AttachmentInfo:
 class Arrival:
     """One mail that becomes a case, or part of one: everything that the one transaction writes.
 
-    `author` is `reporter`, `other` (somebody else), `desk` or a member's id.
+    `author` is `reporter`, `other` (somebody else), `desk` or a member's id. `told_at` is when a new case's notices
+    are due, at once when None.
     """
 
     desk: str
@@ -201,3 +202,4 @@ class Arrival:
     author: str = "reporter"
     direction: Direction = "in"
     fields: Mapping[str, str] = field(default_factory=dict)
+    told_at: datetime | None = None

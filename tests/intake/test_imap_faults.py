@@ -148,7 +148,7 @@ def test_the_poller_is_killed_twenty_times(
     assert answer.returncode == 0, answer.stderr
     time.sleep(1.1)
     play.command("poll", "--once")
-    assert dovecot.count(user) == 0
+    assert dovecot.count(user) == 0, (answer.stdout, answer.stderr)
     assert texts(desk) == Counter({f"report {number}": 1 for number in range(150)})
     once = {item.headers["Message-ID"]: item for item in play.sink.mails if item.recipient.endswith("team.example")}
     assert Counter(item.recipient for item in once.values()) == {person.email: 150 for person in team}

@@ -13,8 +13,10 @@ import pytest
 
 from desk.rehearsal import Person, pgp_mime, plain_mail, text_entity
 from mailer.packets import armor
+from store.context import Context
 from tests.conftest import Desk, DeskMaker
 from tests.mails import mail_of, only_message, sealed
+from tests.talk import say
 
 SECRET = "It happened at the après-party. Ünïcode ✓"
 
@@ -303,3 +305,55 @@ def test_who_joins_later_is_compared_with_whom_the_reporter_excluded(make_desk: 
         "chidi": "reporter",
         "dana": "named",
     }
+
+
+class Killed(BaseException):
+    """What stands for SIGKILL while a mail is being handled."""
+
+
+def killed(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Have handling die the first times that a mail is opened."""
+    from intake.arrival import Job, Opened, open_job
+
+    left = iter(range(times))
+
+    def dying(context: Context, job: Job) -> Opened:
+        if next(left, None) is not None:
+            raise Killed
+        return open_job(context, job)
+
+    monkeypatch.setattr("intake.receive.open_job", dying)
+
+
+def test_a_mail_under_which_the_service_was_killed_is_kept_first_and_then_opened(
+    desk: Desk, team: list[Person], sam: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody hears of it before it is known whom its author excludes; its author hears as usual."""
+    mail = pgp_mime(text_entity("Exclude: Bo\n\nhello"), desk.play.desk_key, sam.keyring)
+    killed(monkeypatch, 3)
+    for _ in range(3):
+        with pytest.raises(Killed):
+            desk.receive(mail)
+    receipt = desk.receive(mail)
+    assert (receipt.outcome, desk.receive(mail).outcome) == ("case", "duplicate")
+    told = {item.recipient for item in desk.mail_out()}
+    assert told == {person.email for person in team if person.id != "bo"} | {"sam@reporter.example"}
+    answered = say(desk, team[0], "/reply plain\nThank you.", receipt.codename)
+    assert "sam@reporter.example" in {item.recipient for item in answered}
+    desk.clock.forward(hours=1)
+    assert desk.mail_out() == [], "nobody is told any more that it was held"
+
+
+def test_a_mail_that_kills_the_service_each_time_is_told_of_as_held(
+    desk: Desk, team: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail = plain_mail("bad luck")
+    killed(monkeypatch, 5)
+    for _ in range(4):
+        with pytest.raises(Killed):
+            desk.receive(mail)
+    receipt = desk.receive(mail)
+    assert (receipt.outcome, desk.case(receipt.codename)["state"]) == ("duplicate", "held")
+    assert desk.mail_out() == []
+    desk.clock.forward(minutes=11)
+    assert {item.recipient for item in desk.mail_out()} == {person.email for person in team}

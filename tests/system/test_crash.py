@@ -59,6 +59,7 @@ def kill_agent(desk: Desk) -> None:
 def test_nothing_is_lost_when_the_service_is_killed(
     short_tmp: Path, team: list[Person], sam: Person, dovecot: Dovecot, user: str
 ) -> None:
+    print(f"CRASH_SEED={SEED}")
     luck, done = random.Random(SEED), Counter[str]()
     done["seed"] = SEED
     with chaos.small_disk(short_tmp / "small", 300 + 4 * CRASHES) as disk:
@@ -81,7 +82,7 @@ def test_nothing_is_lost_when_the_service_is_killed(
                 done["service killed"] += 1
                 time.sleep(luck.uniform(0, 0.1))
                 fleet.start(0)
-            chaos.finish(desk, loads, sink)
+            done["opened by hand"] = chaos.finish(desk, loads, sink)
         figure("killed, on SQLite, by SMTP, mailbox and pipe", f"{chaos.check(desk, team, loads)}; {chaos.told(done)}")
         desk.end()
 
@@ -89,6 +90,7 @@ def test_nothing_is_lost_when_the_service_is_killed(
 def test_several_workers_on_postgresql_are_killed_cut_off_and_stopped(
     make_desk: DeskMaker, database: str, team: list[Person], sam: Person
 ) -> None:
+    print(f"CRASH_SEED={SEED}")
     luck, done = random.Random(SEED), Counter[str]()
     done["seed"] = SEED
     desk = make_desk(database_url=database)
@@ -111,5 +113,5 @@ def test_several_workers_on_postgresql_are_killed_cut_off_and_stopped(
                 fleet.send_signal(victim, signal.SIGKILL)
                 done["worker killed"] += 1
                 fleet.start(victim)
-        chaos.finish(desk, loads, sink)
+        done["opened by hand"] = chaos.finish(desk, loads, sink)
     figure("killed, on PostgreSQL, four workers", f"{chaos.check(desk, team, loads)}; {chaos.told(done)}")
