@@ -165,11 +165,12 @@ class Receiver:
             case = cases.find_by_digest(session, job.desk.id, job.digest)
         if case is None:
             return None
+        case_id, codename = case
         if job.asked.exclude:
             recusals, _ = excluded(job.asked, job.roster.members)
             with self._context.database.write() as session:
-                withholding.recuse_for_reporter(session, self._context.vault, case.id, recusals, self._context.clock())
-        return Receipt(job.desk.id, "duplicate", case.codename)
+                withholding.recuse_for_reporter(session, self._context.vault, case_id, recusals, self._context.clock())
+        return Receipt(job.desk.id, "duplicate", codename)
 
     def _first_time(self, job: Job, read: Read) -> Receipt:
         with self._context.database.write(durable=False) as session:
@@ -249,7 +250,7 @@ class Receiver:
         attempts.end(session, job.digest)
         before = cases.find_by_digest(session, job.desk.id, job.digest)
         if before is not None:
-            return Receipt(job.desk.id, "duplicate", before.codename)
+            return Receipt(job.desk.id, "duplicate", before[1])
         return Receipt(job.desk.id, *plan.carry_out(session))
 
 
@@ -272,9 +273,11 @@ class NewCase:
         arrival = told_as_it_should(session, self.context, desk, self.source, arrival)
         if self.answered:
             arrival = with_acknowledgement(session, self.context, self.job, arrival, arrival.facts.reply_to)
-        case = cases.record(session, self.context.vault, arrival)
-        outcome: Outcome = "automatic" if case.state == "automatic" else "held" if case.state == "held" else "case"
-        return outcome, case.codename
+        codename = cases.record(session, self.context.vault, arrival)
+        outcome: Outcome = (
+            "automatic" if arrival.state == "automatic" else "held" if arrival.state == "held" else "case"
+        )
+        return outcome, codename
 
 
 def _says_little(arrival: Arrival) -> bool:

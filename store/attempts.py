@@ -15,6 +15,7 @@ _BEGIN = text(
     "INSERT INTO attempts (digest, count, at) VALUES (:digest, 1, :at) "
     "ON CONFLICT (digest) DO UPDATE SET count = attempts.count + 1, at = excluded.at RETURNING count"
 )
+_END = text("DELETE FROM attempts WHERE digest = :digest")
 _FORGET_AFTER = timedelta(days=7)
 
 
@@ -34,7 +35,7 @@ def uncount(session: Session, digest: str) -> None:
 
 def end(session: Session, digest: str) -> None:
     """Handling came to an end."""
-    session.connection().execute(delete(AttemptRow).where(col(AttemptRow.digest) == digest))
+    session.connection().execute(_END, {"digest": digest})
 
 
 def forget_old(session: Session, at: datetime) -> None:

@@ -8,16 +8,30 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, update
 
+from store import rows
 from store.clock import to_text
 from store.errors import VaultError
 from store.models import ChainHeadRow, EventRow
 from store.vault import Box, Vault
 
 _HEAD = 1
+_LAST = select(ChainHeadRow.seq, ChainHeadRow.link).where(ChainHeadRow.id == _HEAD).with_for_update()
+_MOVE = update(ChainHeadRow).where(col(ChainHeadRow.id) == _HEAD)
+
+
+class _Event(NamedTuple):
+    """What a link covers of an event, in this order."""
+
+    seq: int
+    case_id: str | None
+    kind: str
+    at: str
+    actor: str
+    detail_digest: str
 
 
 def append(
@@ -35,23 +49,14 @@ def append(
 
     `actor` is a member's id, `reporter`, `operator` or `desk`; `detail` is sealed with the case's box.
     """
-    head = session.exec(select(ChainHeadRow).where(ChainHeadRow.id == _HEAD).with_for_update()).one()
+    connection = session.connection()
+    last, previous = connection.execute(_LAST).one()
     plain = json.dumps(detail or {}, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    row = EventRow(
-        seq=head.seq + 1,
-        case_id=case_id,
-        kind=kind,
-        at=to_text(at),
-        actor=actor,
-        detail_digest=vault.digest("event detail", plain),
-        link="",
-    )
-    if detail and box is not None:
-        row.detail_sealed = box.seal(plain, "events", "detail", str(row.seq))
-    row.link = _link(vault, head.link, row)
-    head.seq, head.link = row.seq, row.link
-    session.add(row)
-    session.flush()
+    event = _Event(last + 1, case_id, kind, to_text(at), actor, vault.digest("event detail", plain))
+    sealed = box.seal(plain, "events", "detail", str(event.seq)) if detail and box is not None else None
+    link = _link(vault, previous, event)
+    rows.add(session, EventRow, **event._asdict(), detail_sealed=sealed, link=link)
+    connection.execute(_MOVE, {"seq": event.seq, "link": link})
 
 
 def verify(session: Session, vault: Vault) -> int:
@@ -59,7 +64,8 @@ def verify(session: Session, vault: Vault) -> int:
     previous, count = "", 0
     for row in session.exec(select(EventRow).order_by(col(EventRow.seq)).execution_options(yield_per=500)):
         count += 1
-        if row.seq != count or row.link != _link(vault, previous, row):
+        event = _Event(row.seq, row.case_id, row.kind, row.at, row.actor, row.detail_digest)
+        if row.seq != count or row.link != _link(vault, previous, event):
             raise VaultError(f"The record is broken at event {count}: it was changed or removed after it was written.")
         previous = row.link
     head = session.get(ChainHeadRow, _HEAD)
@@ -68,6 +74,5 @@ def verify(session: Session, vault: Vault) -> int:
     return count
 
 
-def _link(vault: Vault, previous: str, row: EventRow) -> str:
-    parts = [previous, row.seq, row.case_id, row.kind, row.at, row.actor, row.detail_digest]
-    return vault.digest("event link", json.dumps(parts).encode())
+def _link(vault: Vault, previous: str, event: _Event) -> str:
+    return vault.digest("event link", json.dumps([previous, *event]).encode())

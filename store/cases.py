@@ -11,11 +11,10 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from sqlalchemy.orm import defer
+from sqlalchemy import text
 from sqlmodel import Session, col, func, select
-from sqlmodel.sql.expression import SelectOfScalar
 
-from store import audit, outbox, patterns, recusals
+from store import audit, outbox, patterns, recusals, rows
 from store.access import may_know
 from store.clock import from_text, to_text
 from store.codenames import new_codename
@@ -39,23 +38,35 @@ from store.sentences import marked
 from store.threads import id_hash
 from store.vault import Box, Vault
 
+# Asked for each mail.
+_BY_DIGEST = text(
+    "SELECT cases.id, cases.codename FROM messages JOIN cases ON cases.id = messages.case_id "
+    "WHERE messages.desk = :desk AND messages.digest = :digest"
+)
+_WITH_CODENAME = text("SELECT id FROM cases WHERE codename = :codename")
+_MESSAGES = "SELECT id, direction, at, body_sealed, author FROM messages WHERE case_id = :case_id"
+_ALL = text(f"{_MESSAGES} ORDER BY position")
+_FIRST = text(f"{_MESSAGES} ORDER BY position LIMIT 1")
+_ONE = text(f"{_MESSAGES} AND id = :message_id")
+_ATTACHMENTS = text("SELECT id, meta_sealed FROM attachments WHERE message_id = :message_id ORDER BY position")
 
-def find_by_digest(session: Session, desk: str, digest: str) -> Case | None:
-    """The case that a mail with this digest became, if it was taken in before."""
-    row = session.exec(
-        select(CaseRow).join(MessageRow).where(MessageRow.desk == desk, MessageRow.digest == digest)
-    ).first()
-    return case_of(session, row) if row else None
+
+def find_by_digest(session: Session, desk: str, digest: str) -> tuple[str, str] | None:
+    """The case that a mail with this digest became, if it was taken in before: its id and its codename."""
+    found = session.connection().execute(_BY_DIGEST, {"desk": desk, "digest": digest}).first()
+    return (found.id, found.codename) if found else None
 
 
-def record(session: Session, vault: Vault, arrival: Arrival) -> Case:
-    """Write a new case with its message, attachments, recusals, events and outbox rows."""
+def record(session: Session, vault: Vault, arrival: Arrival) -> str:
+    """Write a new case with its message, attachments, recusals, events and outbox rows; its codename."""
     case_id = new_id()
     box, wrapped = vault.new_case_key(case_id)
     codename = new_codename(
-        lambda name: session.exec(select(CaseRow.id).where(CaseRow.codename == name)).first() is not None
+        lambda name: session.connection().execute(_WITH_CODENAME, {"codename": name}).first() is not None
     )
-    row = CaseRow(
+    rows.add(
+        session,
+        CaseRow,
         id=case_id,
         codename=codename,
         desk=arrival.desk,
@@ -67,19 +78,23 @@ def record(session: Session, vault: Vault, arrival: Arrival) -> Case:
         closed_at=to_text(arrival.at) if arrival.state == "closed" else None,
         came=came(arrival),
     )
-    session.add(row)
-    session.flush()
-    add_message(session, vault, row, arrival, position=1)
+    _add_message(session, vault, box, case_id, 1, arrival, arrival.desk)
+    detail = {"state": arrival.state, "encryption": arrival.body.encryption, "failure": arrival.body.failure}
+    audit.append(session, vault, "case-opened", "desk", arrival.at, case_id=case_id, box=box, detail=detail)
+    if arrival.fields or arrival.recusals:
+        _begin_record(session, vault, row_by_id(session, case_id), box, arrival)
+    for kind in arrival.notices:
+        outbox.enqueue(session, kind, arrival.desk, arrival.told_at or arrival.at, case_id=case_id)
+    return codename
+
+
+def _begin_record(session: Session, vault: Vault, row: CaseRow, box: Box, arrival: Arrival) -> None:
+    """What the report itself fills in of its record, and from whom it is withheld."""
     if arrival.fields:
         set_fields(session, vault, row, arrival.fields)
         if reported := arrival.fields.get("reported"):
             patterns.note(session, vault, row, box, reported, "reporter", arrival.at)
-    detail = {"state": arrival.state, "encryption": arrival.body.encryption, "failure": arrival.body.failure}
-    audit.append(session, vault, "case-opened", "desk", arrival.at, case_id=case_id, box=box, detail=detail)
     recusals.recuse(session, vault, row, box, arrival.recusals, "desk", arrival.at)
-    for kind in arrival.notices:
-        outbox.enqueue(session, kind, arrival.desk, arrival.told_at or arrival.at, case_id=case_id)
-    return case_of(session, row)
 
 
 def replace_message(session: Session, vault: Vault, row: CaseRow, message_id: str, arrival: Arrival) -> bool:
@@ -106,37 +121,40 @@ def _id_hash(vault: Vault, arrival: Arrival) -> str | None:
     return id_hash(vault, arrival.message_id) if arrival.message_id else None
 
 
-def add_message(session: Session, vault: Vault, row: CaseRow, arrival: Arrival, position: int | None = None) -> str:
-    """Write a message of a case, by default its last, with its attachments; its id."""
-    box = box_of(vault, row)
-    if position is None:
-        count = select(func.count()).select_from(MessageRow).where(MessageRow.case_id == row.id)
-        position = 1 + session.exec(count).one()
-    message = MessageRow(
-        case_id=row.id,
-        desk=row.desk,
+def add_message(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
+    """Write the last message of a case, with its attachments; its id."""
+    count = select(func.count()).select_from(MessageRow).where(MessageRow.case_id == row.id)
+    return _add_message(session, vault, box_of(vault, row), row.id, 1 + session.exec(count).one(), arrival, row.desk)
+
+
+def _add_message(
+    session: Session, vault: Vault, box: Box, case_id: str, position: int, arrival: Arrival, desk: str
+) -> str:
+    message_id = new_id()
+    rows.add(
+        session,
+        MessageRow,
+        id=message_id,
+        case_id=case_id,
+        desk=desk,
         position=position,
         direction=arrival.direction,
         author=arrival.author,
         at=to_text(arrival.at),
         digest=arrival.digest or None,
         message_id_hash=_id_hash(vault, arrival),
-        body_sealed=b"",
-        raw_sealed=b"",
+        body_sealed=box.seal_json(arrival.body.to_json(), "messages", "body", message_id),
+        raw_sealed=box.seal(arrival.raw, "messages", "raw", message_id),
     )
-    message.body_sealed = box.seal_json(arrival.body.to_json(), "messages", "body", message.id)
-    message.raw_sealed = box.seal(arrival.raw, "messages", "raw", message.id)
-    session.add(message)
-    session.flush()
-    for position, attachment in enumerate(arrival.attachments, 1):
-        _add_attachment(session, box, row.id, message.id, position, attachment)
-    return message.id
+    for place, attachment in enumerate(arrival.attachments, 1):
+        _add_attachment(session, box, case_id, message_id, place, attachment)
+    return message_id
 
 
 def _add_attachment(
     session: Session, box: Box, case_id: str, message_id: str, position: int, attachment: Attachment
 ) -> None:
-    item = AttachmentRow(case_id=case_id, message_id=message_id, position=position, meta_sealed=b"", data_sealed=b"")
+    item_id = new_id()
     meta = {
         "name": attachment.name,
         "type": attachment.type,
@@ -144,9 +162,16 @@ def _add_attachment(
         "sha256": hashlib.sha256(attachment.data).hexdigest(),
         "note": attachment.note,
     }
-    item.meta_sealed = box.seal_json(meta, "attachments", "meta", item.id)
-    item.data_sealed = box.seal(attachment.data, "attachments", "data", item.id)
-    session.add(item)
+    rows.add(
+        session,
+        AttachmentRow,
+        id=item_id,
+        case_id=case_id,
+        message_id=message_id,
+        position=position,
+        meta_sealed=box.seal_json(meta, "attachments", "meta", item_id),
+        data_sealed=box.seal(attachment.data, "attachments", "data", item_id),
+    )
 
 
 def row_for(session: Session, roster: Roster, codename: str, actor: str, at: datetime) -> CaseRow:
@@ -224,41 +249,35 @@ def set_fields(session: Session, vault: Vault, row: CaseRow, values: Mapping[str
 
 def messages(session: Session, vault: Vault, case_id: str) -> list[Message]:
     """The messages of a case, opened, without the content of attachments."""
-    wanted = _without_raw().where(MessageRow.case_id == case_id)
     box = box_of(vault, row_by_id(session, case_id))
-    return [_opened(session, box, row) for row in session.exec(wanted)]
+    session.flush()
+    found = session.connection().execute(_ALL, {"case_id": case_id}).all()
+    return [_opened(session, box, *row) for row in found]
 
 
 def message(session: Session, vault: Vault, case_id: str, message_id: str | None = None) -> Message | None:
     """One message of a case, the first one when none is named; opened, without the content of attachments."""
-    wanted = _without_raw().where(MessageRow.case_id == case_id)
-    if message_id is not None:
-        wanted = wanted.where(MessageRow.id == message_id)
-    row = session.exec(wanted.limit(1)).first()
-    return _opened(session, box_of(vault, row_by_id(session, case_id)), row) if row else None
+    statement, wanted = (_FIRST, {}) if message_id is None else (_ONE, {"message_id": message_id})
+    session.flush()
+    found = session.connection().execute(statement, {"case_id": case_id, **wanted}).first()
+    return _opened(session, box_of(vault, row_by_id(session, case_id)), *found) if found else None
 
 
-def _without_raw() -> SelectOfScalar[MessageRow]:
-    return select(MessageRow).options(defer(MessageRow.raw_sealed)).order_by(col(MessageRow.position))  # type: ignore[arg-type]
-
-
-def _opened(session: Session, box: Box, row: MessageRow) -> Message:
+def _opened(
+    session: Session, box: Box, message_id: str, direction: str, at: str, body_sealed: bytes, author: str
+) -> Message:
     return Message(
-        row.id,
-        _direction(row.direction),
-        from_text(row.at),
-        Body.from_json(box.open_json(row.body_sealed, "messages", "body", row.id)),
-        _attachments(session, box, row.id),
-        row.author,
+        message_id,
+        _direction(direction),
+        from_text(at),
+        Body.from_json(box.open_json(body_sealed, "messages", "body", message_id)),
+        _attachments(session, box, message_id),
+        author,
     )
 
 
 def _attachments(session: Session, box: Box, message_id: str) -> tuple[AttachmentInfo, ...]:
-    found = session.exec(
-        select(AttachmentRow.id, AttachmentRow.meta_sealed)
-        .where(AttachmentRow.message_id == message_id)
-        .order_by(col(AttachmentRow.position))
-    ).all()
+    found = session.connection().execute(_ATTACHMENTS, {"message_id": message_id}).all()
     return tuple(AttachmentInfo(id=item, **box.open_json(meta, "attachments", "meta", item)) for item, meta in found)
 
 

@@ -33,6 +33,7 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self._engine = _engine(url, busy_seconds)
+        self._file = Path(url.removeprefix("sqlite:///")) if self.is_sqlite else None
         # SQLite lets writers poll for their turn, with ever longer sleeps; threads of one process can queue.
         self._turn: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
 
@@ -44,7 +45,7 @@ class Database:
     @property
     def file(self) -> Path | None:
         """The database file, on SQLite."""
-        return Path(self.url.removeprefix("sqlite:///")) if self.is_sqlite else None
+        return self._file
 
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[Session]:
@@ -71,9 +72,9 @@ class Database:
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        if self.file is not None and not self.file.exists():  # SQLite would make an empty one
+        if self._file is not None and not self._file.exists():  # SQLite would make an empty one
             raise StoreUnavailable(
-                f"There is no database at {self.file}. Run 'ombud init', or bring it back from a backup."
+                f"There is no database at {self._file}. Run 'ombud init', or bring it back from a backup."
             )
         try:
             with Session(self._engine, expire_on_commit=False) as session:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from anyascii import anyascii
 from rapidfuzz.distance import OSA
@@ -154,6 +155,7 @@ def _names(text: _Read, member: Member) -> bool:
     return _nearly_there(words(member.name), text)
 
 
+@lru_cache(maxsize=1000)
 def _full_forms(member: Member) -> list[list[str]]:
     forms = [form for alias in member.aliases if (form := words(alias))]
     name = words(member.name)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlmodel import Session, col, select, update
 
-from store import chores
+from store import chores, rows
 from store.backoff import delay
 from store.clock import from_text, to_text
 from store.config import Outbox as OutboxConfig
@@ -92,10 +92,8 @@ def enqueue(
     subject_id: str | None = None,
 ) -> None:
     """Put a notice into the outbox, due at once, in the transaction of what it tells of."""
-    session.add(
-        NoticeRow(kind=kind, desk=desk, case_id=case_id, subject_id=subject_id, created=to_text(at), due=to_text(at))
-    )
-    session.flush()
+    when = to_text(at)
+    rows.add(session, NoticeRow, kind=kind, desk=desk, case_id=case_id, subject_id=subject_id, created=when, due=when)
 
 
 def enqueue_once(

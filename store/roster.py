@@ -7,6 +7,7 @@ last good roster (sealed, so that it survives a restart), and says when a file i
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 import tomllib
@@ -334,16 +335,19 @@ class RosterBook:
 
     def _stamp(self, desk: Desk) -> tuple[object, ...]:
         """What changes when the roster or any key file does; a refused roster may wait for a key of a new member."""
-        folder = self._config.path(desk.keys)
-        files = sorted(folder.iterdir()) if folder.is_dir() else []
-        roster = self._config.path(desk.roster)
-        signature = roster.with_name(roster.name + ".asc")
-        return tuple((path, _stat(path)) for path in (roster, signature, *files))
+        folder, roster = str(self._config.path(desk.keys)), str(self._config.path(desk.roster))
+        try:
+            names = sorted(os.listdir(folder))  # noqa: PTH208
+        except OSError:
+            names = []
+        files = [roster, f"{roster}.asc", *(f"{folder}/{name}" for name in names)]
+        return tuple((file, _stat(file)) for file in files)
 
 
-def _stat(path: Path) -> tuple[int, int, int] | None:
+def _stat(file: str) -> tuple[int, int, int] | None:
+    """Asked of each key file before each mail; by names, for objects of pathlib took twice as long."""
     try:
-        found = path.stat()
+        found = os.stat(file)  # noqa: PTH116
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
