@@ -6,11 +6,13 @@ import contextlib
 import smtplib
 import time
 
+from mailer.transaction import hand_over
 from store.config import Config
 from store.secrets import bearer_response, client_tls, fetch_token, read_secret
 
 _KEEP_OPEN_SECONDS = 20.0
 _MAILS_PER_CONNECTION = 100
+_TOO_LARGE = 552  # RFC 1870 section 6.1
 
 
 class RelayDown(Exception):
@@ -45,7 +47,7 @@ class Relay:
         if options and not connection.has_extn("smtputf8"):
             raise NotTaken("the relay cannot take an address with such letters (SMTPUTF8)", final=True)
         try:
-            connection.sendmail(sender, [recipient], mail, mail_options=options)
+            hand_over(connection, sender, recipient, mail, options)
             self._used = time.monotonic()
             self._count += 1
         except smtplib.SMTPRecipientsRefused as error:
@@ -56,6 +58,8 @@ class Relay:
                 f"the mail server answered {error.smtp_code} to the mail", final=500 <= error.smtp_code < 600
             ) from None
         except smtplib.SMTPResponseException as error:
+            if error.smtp_code == _TOO_LARGE:  # said to its announced size; other mails may well pass
+                raise NotTaken("the mail server answered 552 to the size of the mail", final=True) from None
             self.close()
             raise RelayDown(f"the relay answered {error.smtp_code}") from None
         except (smtplib.SMTPException, OSError, UnicodeError) as error:
@@ -81,7 +85,7 @@ class Relay:
             self._connection = None
 
     def _open(self) -> smtplib.SMTP:
-        if self._connection is not None:
+        if self._connection is not None and self._connection.sock is not None:  # a refusal with 421 ends it
             if self._count < _MAILS_PER_CONNECTION and time.monotonic() - self._used < _KEEP_OPEN_SECONDS:
                 return self._connection
             self.close()
