@@ -35,7 +35,7 @@ def set_up(*, quiet: bool = False) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if quiet else logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Lines())),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )
     # Libraries log what they handle. Only what this program says is meant for others.
     logging.disable(logging.CRITICAL)

@@ -196,7 +196,7 @@ port = {relay_port}
 # token_mechanism = "XOAUTH2"           # or OAUTHBEARER
 # hello = ""                            # the name we greet with; this machine's when empty
 # seconds = 60                          # the longest wait for an answer
-# connections = 2
+# connections = 3
 
 [outbox]
 # retry_days = 5

@@ -310,12 +310,15 @@ class Mailer:
         """
         if self._sent and time.monotonic() - self._unmarked_since >= _MARK_SECONDS:
             self._note_sent()
-        at, database = self._context.clock(), self._context.database
-        changes = bool(work.others or work.listed)  # looking for who is named in another case may recuse
-        with database.write(durable=False) if changes else database.read() as session:
-            standing = outbox.still_owned(session, work.claim, at)
-            roster = self._context.roster(work.desk)
-            still = not reader or self._still_knows(session, work, roster, reader, known)
+        at, database, still = self._context.clock(), self._context.database, True
+        roster = self._context.roster(work.desk)
+        if work.others or work.listed:
+            with database.write(durable=False) as session:  # looking for who is named in another case may recuse
+                standing = outbox.still_owned(session.connection(), work.claim, at)
+                still = not reader or self._still_knows(session, work, roster, reader, known)
+        else:
+            with database.look() as connection:
+                standing = outbox.still_owned(connection, work.claim, at)
         if standing is None:
             raise ClaimLost
         if not reader or work.story is None:

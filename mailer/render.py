@@ -13,7 +13,15 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateNotFound,
+)
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mailer.notices import AUDIENCE
@@ -42,6 +50,7 @@ class Templates:
         self._own = own
         self._zone = zone
         self._environments: dict[str, Environment] = {}
+        self._found: dict[tuple[str, str], Template] = {}
 
     def languages(self) -> set[str]:
         """The languages that there are templates in."""
@@ -54,8 +63,7 @@ class Templates:
         Raises ConfigError when the template cannot be used.
         """
         try:
-            template = self._environment(language).select_template([f"{kind}.{language}.txt", f"{kind}.txt"])
-            text = template.render(values)
+            text = self._template(kind, language).render(values)
         except TemplateNotFound:
             raise ConfigError(f"There is no template for '{kind}'.") from None
         except (
@@ -73,6 +81,13 @@ class Templates:
         if not head.lower().startswith("subject:") or not head[8:].strip():
             raise ConfigError(self._complaint(kind, None))
         return Rendered(" ".join(head[8:].split()), body.strip("\n") + "\n")
+
+    def _template(self, kind: str, language: str) -> Template:
+        """Looked for once: jinja2 remembers what it found, but not what it looked for in vain."""
+        if (kind, language) not in self._found:
+            names = [f"{kind}.{language}.txt", f"{kind}.txt"]
+            self._found[kind, language] = self._environment(language).select_template(names)
+        return self._found[kind, language]
 
     def _environment(self, language: str) -> Environment:
         if language not in self._environments:

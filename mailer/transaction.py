@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import smtplib
 from collections.abc import Sequence
+from functools import lru_cache
 
 _READY, _TAKEN = 354, 250
 _CLOSING = 421
@@ -26,8 +27,8 @@ def hand_over(connection: smtplib.SMTP, sender: str, recipient: str, mail: bytes
         return
     size = [f"size={len(mail)}"] if connection.has_extn("size") else []
     commands = [
-        " ".join((f"MAIL FROM:{smtplib.quoteaddr(sender)}", *size, *options)),
-        f"RCPT TO:{smtplib.quoteaddr(recipient)}",
+        " ".join((f"MAIL FROM:{_path(sender)}", *size, *options)),
+        f"RCPT TO:{_path(recipient)}",
         "DATA",
     ]
     if any(end in command for command in commands for end in "\r\n"):
@@ -42,6 +43,12 @@ def hand_over(connection: smtplib.SMTP, sender: str, recipient: str, mail: bytes
     if taken[0] != _TAKEN:
         _leave(connection, taken)
         raise smtplib.SMTPDataError(*taken)
+
+
+@lru_cache(maxsize=100)
+def _path(address: str) -> str:
+    """An address in angle brackets (RFC 5321 section 4.1.2), as smtplib writes it."""
+    return smtplib.quoteaddr(address)
 
 
 def _refusal(

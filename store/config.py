@@ -92,7 +92,7 @@ class Relay(_Section):
     token_mechanism: Literal["XOAUTH2", "OAUTHBEARER"] = "XOAUTH2"
     hello: str = ""
     seconds: Annotated[float, Field(gt=0)] = 60
-    connections: Annotated[int, Field(ge=1, le=16)] = 2
+    connections: Annotated[int, Field(ge=1, le=16)] = 3
 
     @model_validator(mode="after")
     def _sealed_login(self) -> Relay:

@@ -167,12 +167,16 @@ def _full_forms(member: Member) -> list[list[str]]:
 
 
 def _holds_address(folded: str, address: str) -> bool:
-    return bool(address) and re.search(rf"(?<![\w.+-]){re.escape(address)}(?![\w-])", folded) is not None
+    if not address or address not in folded:
+        return False
+    return re.search(rf"(?<![\w.+-]){re.escape(address)}(?![\w-])", folded) is not None
 
 
 def _holds_handle(folded: str, handle: str) -> bool:
     bare = handle.removeprefix("@")
-    return len(bare) > 1 and re.search(rf"(?<![\w.])@{re.escape(bare)}(?![\w-])", folded) is not None
+    if len(bare) < 2 or f"@{bare}" not in folded:
+        return False
+    return re.search(rf"(?<![\w.])@{re.escape(bare)}(?![\w-])", folded) is not None
 
 
 def _unspaced_in(name: str, unspaced: str) -> bool:

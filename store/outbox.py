@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlmodel import Session, col, select, update
 
 from store import chores, rows
@@ -159,9 +159,9 @@ def claim(session: Session, owner: str, at: datetime, seconds: float, limit: int
     ]
 
 
-def still_owned(session: Session, claim: Claim, at: datetime) -> tuple[Recusal, ...] | None:
+def still_owned(connection: Connection, claim: Claim, at: datetime) -> tuple[Recusal, ...] | None:
     """Who is recused now from the case of a claim; None when the claim is lost: a worker that was slow may have lost it."""
-    found = session.connection().execute(_OWNED, {"id": claim.id, "owner": claim.owner, "now": to_text(at)}).all()
+    found = connection.execute(_OWNED, {"id": claim.id, "owner": claim.owner, "now": to_text(at)}).all()
     return tuple(Recusal(member, source) for member, source in found if member) if found else None
 
 
