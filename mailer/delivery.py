@@ -33,6 +33,7 @@ from store.people import Member, Roster
 _BATCH = 4
 _RETRY_SECONDS = 60.0
 _MARK_SECONDS = 0.05
+_FRESH_SECONDS = 0.05
 
 # What stands outside says of what goes to one member no more than what kind of mail it is.
 _SUBJECTS = {
@@ -49,7 +50,10 @@ log = structlog.get_logger("ombud.mailer")
 
 @dataclass(frozen=True)
 class _Work:
-    """A claimed notice with what is needed to handle it. `others` are other cases that it mentions, `listed` those of a list (ids)."""
+    """A claimed notice with what is needed to handle it. `others` are other cases that it mentions, `listed` those of a list (ids).
+
+    `since` is when the roster was read, in seconds of the monotonic clock.
+    """
 
     claim: Claim
     desk: Desk
@@ -58,6 +62,7 @@ class _Work:
     answer: Answer
     others: frozenset[str]
     deliveries: list[Delivery]
+    since: float
     listed: frozenset[str] = frozenset()
 
 
@@ -97,11 +102,11 @@ class Mailer:
             desk = self._context.config.desk_by_id(claim.desk)
             self._deliver(self._prepare(claim, desk))
             with self._context.database.write(durable=False) as session:
-                self._note_sent_in(session)
+                self._note_sent_in(session, claim)
                 outbox.settle(session, claim)
             self._sent.clear()
         except ClaimLost:
-            self._note_sent()
+            self._note_sent(claim)
             log.warning("another worker took a notice over", kind=claim.kind, desk=claim.desk)
         except RelayDown as error:
             log.warning("the relay does not take mail", reason=str(error), desk=claim.desk)
@@ -115,13 +120,13 @@ class Mailer:
             self._postpone(claim)
 
     def _postpone(self, claim: Claim) -> None:
-        self._note_sent()
+        self._note_sent(claim)
         with self._context.database.write(durable=False) as session:
             outbox.postpone(session, claim, self._context.clock(), _RETRY_SECONDS)
 
     def _prepare(self, claim: Claim, desk: Desk) -> _Work:
         """Screen the case for members who are new, then work out who should have the notice now."""
-        context, at = self._context, self._context.clock()
+        context, at, since = self._context, self._context.clock(), time.monotonic()
         roster = context.roster(desk)
         domain = desk.address.rpartition("@")[2]
         with context.database.write(durable=False) as session:
@@ -130,7 +135,7 @@ class Mailer:
             ids = {recipient: self._message_id(claim, recipient, domain) for recipient in audience.ids}
             others = recipients.mentioned_in(claim, story, audience.answer)
             rows = outbox.expand(session, claim, ids, at)
-            return _Work(claim, desk, roster, story, audience.answer, others, rows)
+            return _Work(claim, desk, roster, story, audience.answer, others, rows, since)
 
     def _message_id(self, claim: Claim, recipient: str, domain: str) -> str:
         """The same over all tries and restarts, so that a mail sent twice can be told to be one."""
@@ -292,26 +297,27 @@ class Mailer:
         except NotTaken as error:
             self._failed(work, row, error.reason, final=error.final)
         except RelayDown as error:
-            self._note_sent()
+            self._note_sent(work.claim)
             for waiting in work.deliveries:
                 self._failed(work, waiting, str(error), final=False)
             raise
         else:
             self._note(row)
-            log.info("sent", kind=work.claim.kind, desk=work.desk.id)
 
     def _may_send(self, work: _Work, reader: str, known: frozenset[str]) -> bool:
         """Asked right before a mail leaves: is the notice still this worker's, and may its recipient still have it?
 
-        That is: are they a reader now, also of the other cases that it tells them of.
+        That is: are they a reader now, also of the other cases that it tells them of. Recusals are asked for each time,
+        the files of the roster when they were read more than a twentieth of a second ago.
 
         What was sent is noted before the next mail when that took a while, else with those that follow at once: a
         crash repeats what left in a twentieth of a second, under the same Message-IDs.
         """
         if self._sent and time.monotonic() - self._unmarked_since >= _MARK_SECONDS:
-            self._note_sent()
+            self._note_sent(work.claim)
         at, database, still = self._context.clock(), self._context.database, True
-        roster = self._context.roster(work.desk)
+        fresh = time.monotonic() - work.since < _FRESH_SECONDS
+        roster = work.roster if fresh else self._context.roster(work.desk)
         if work.others or work.listed:
             with database.write(durable=False) as session:  # looking for who is named in another case may recuse
                 standing = outbox.still_owned(session.connection(), work.claim, at)
@@ -342,14 +348,16 @@ class Mailer:
             self._unmarked_since = time.monotonic()
         self._sent.append(row.id)
 
-    def _note_sent(self) -> None:
+    def _note_sent(self, claim: Claim) -> None:
         if self._sent:
             with self._context.database.write(durable=False) as session:
-                self._note_sent_in(session)
+                self._note_sent_in(session, claim)
             self._sent.clear()
 
-    def _note_sent_in(self, session: Session) -> None:
-        outbox.mark_sent(session, self._sent, self._context.clock())
+    def _note_sent_in(self, session: Session, claim: Claim) -> None:
+        if self._sent:
+            outbox.mark_sent(session, self._sent, self._context.clock())
+            log.info("sent", kind=claim.kind, desk=claim.desk, mails=len(self._sent))
 
     def _hold(self, work: _Work, row: Delivery, member: Member, reason: str) -> None:
         """A key is not right: nothing is sent to it, and its owner alone is told, in plain and without content."""

@@ -14,6 +14,7 @@ import contextlib
 import logging
 import os
 import selectors
+import shutil
 import subprocess
 import time
 from collections.abc import Sequence
@@ -61,7 +62,8 @@ class Program(gnupg.GPG):  # type: ignore[misc]
         """Raises OSError when the program can't be started, ValueError when the folder is none."""
         self._seconds = seconds
         self._output_limit = output_limit
-        super().__init__(gpgbinary=program, gnupghome=str(home), options=list(_OPTIONS))
+        # Looked for once: each folder of PATH that does not have it costs an attempt to start it.
+        super().__init__(gpgbinary=shutil.which(program) or program, gnupghome=str(home), options=list(_OPTIONS))
 
     def call(self, args: Sequence[str], data: bytes, passphrase: str | None, files: tuple[int, ...] = ()) -> Finished:
         """Run gpg with data on its standard input and descriptors to pass on. Raises OSError when it can't be started."""
