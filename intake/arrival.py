@@ -119,7 +119,7 @@ def unreadable(context: Context, job: Job, why: str) -> Arrival:
         digest=job.digest,
         message_id="",
         body=Body(failure=why),
-        facts=Facts(no_reply_because=because, excluded=directives.all_names(job.asked)),
+        facts=Facts(no_reply_because=because, excluded=directives.all_names(job.asked), asks_quiet=job.asked.quiet),
         recusals=tuple(recusals),
         notices=("held",),
         screened=_screened(context, job),

@@ -98,10 +98,10 @@ class Receiver:
 
         return self._receive_at(desk, Asked(), Envelope(raw, None, (desk.address,)), read)
 
-    def reopen(self, codename: str, *, acknowledge: bool = False) -> bool:
+    def reopen(self, codename: str) -> bool:
         """Try again to open the mails of a case that did not open; whether one opened. Its readers are then told what it says.
 
-        Its author is only told when nobody told them yet. Raises NoSuchCase, NotAllowed for a case without such a mail, TryLater.
+        Raises NoSuchCase, NotAllowed for a case without such a mail, TryLater.
         """
         context = self._context
         with context.database.read() as session:
@@ -115,12 +115,15 @@ class Receiver:
             if not here:
                 raise NotAllowed(f"The mail of {codename} is not here: {held[0].body.failure}.")
             raws = [(item, cases.raw_message(session, context.vault, row, item.id)) for item in here]
-        opened = [self._reopen(row.id, row.desk, item.id, raw, acknowledge=acknowledge) for item, raw in raws]
+            asked = Asked(quiet=cases.facts(context.vault, row).asks_quiet)
+        desk = context.config.desk_by_id(row.desk)
+        roster = context.roster(desk)
+        jobs = [(item, Job(desk, asked, Envelope(raw, None, (desk.address,)), "", roster)) for item, raw in raws]
+        opened = [self._reopen(job, row.id, item.id) for item, job in jobs]
         return any(opened)
 
-    def _reopen(self, case_id: str, desk_id: str, message_id: str, raw: bytes, *, acknowledge: bool) -> bool:
-        desk = self._context.config.desk_by_id(desk_id)
-        job = Job(desk, Asked(), Envelope(raw, None, (desk.address,)), "", self._context.roster(desk))
+    def _reopen(self, job: Job, case_id: str, message_id: str, *, acknowledge: bool = False) -> bool:
+        """Open one mail of a case; its author is told that it came only when nobody told them yet."""
         try:
             arrival = arrival_of(self._context, open_job(self._context, job))
         except TryLater:
@@ -207,8 +210,13 @@ class Receiver:
         """
         why = marked("handling it was tried several times and did not come to an end")
         receipt = self._keep(job, self._unreadable(job, why, self._context.clock() + _TOLD_AFTER))
+        if receipt.outcome != "held":
+            return receipt
+        with self._context.database.read() as session:
+            row = cases.find_row(session, receipt.codename)
+            kept = cases.message(session, self._context.vault, row.id) if row else None
         try:
-            if receipt.outcome == "held" and self.reopen(receipt.codename, acknowledge=True):
+            if row and kept and self._reopen(job, row.id, kept.id, acknowledge=job.asked.token is None):
                 return replace(receipt, outcome="case")
         except TryLater as error:
             log.warning("a held mail stays held", reason=str(error), case=receipt.codename)

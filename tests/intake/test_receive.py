@@ -344,6 +344,19 @@ def test_a_mail_under_which_the_service_was_killed_is_kept_first_and_then_opened
     assert desk.mail_out() == [], "nobody is told any more that it was held"
 
 
+@pytest.mark.parametrize(("to", "sender"), [("conduct+quiet@desk.example", "sam@reporter.example"), ("", "")])
+def test_who_asked_for_silence_and_programs_are_not_answered_after_kills_either(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, to: str, sender: str
+) -> None:
+    mail = plain_mail("please do not answer")
+    killed(monkeypatch, 3)
+    for _ in range(3):
+        with pytest.raises(Killed):
+            desk.receive(mail, *filter(None, [to]), sender=sender)
+    assert desk.receive(mail, *filter(None, [to]), sender=sender).outcome == "case"
+    assert {item.recipient.partition("@")[2] for item in desk.mail_out()} == {"team.example"}
+
+
 def test_a_mail_that_kills_the_service_each_time_is_told_of_as_held(
     desk: Desk, team: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -357,3 +370,7 @@ def test_a_mail_that_kills_the_service_each_time_is_told_of_as_held(
     assert desk.mail_out() == []
     desk.clock.forward(minutes=11)
     assert {item.recipient for item in desk.mail_out()} == {person.email for person in team}
+    killed(monkeypatch, 0)
+    assert "is open" in desk.play.command("case", "reopen", receipt.codename).stdout.decode()
+    answered = say(desk, team[0], "/reply\nThank you.", receipt.codename)
+    assert "sam@reporter.example" in {item.recipient for item in answered}
