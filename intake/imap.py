@@ -64,10 +64,12 @@ class Mailbox:
         self._imap = imap
         self._receiver = receiver
         self._client: IMAPClient | None = None
+        self._flagged: set[int] = set()
 
     def open(self) -> None:
         """Connect, log in, and select the folder. Raises MailboxDown, ConfigError."""
         self.close()
+        self._flagged.clear()
         with self._named("connect"):
             self._client = self._connect()
         with self._named("login"):
@@ -95,11 +97,12 @@ class Mailbox:
     def take_all(self, stopping: Callable[[], bool] = lambda: False) -> Passed:
         """Take in everything that lies in the folder, in batches of bounded size, and remove what is kept.
 
+        Also what is flagged as deleted: it may be kept already, by a program that ended before it could remove it.
         Raises MailboxDown; TryLater when nothing can be kept now (a full disk, a locked database).
         """
         taken = left = 0
         with self._named("fetch"):
-            waiting = self._open_client.search("UNDELETED")
+            waiting = [uid for uid in self._open_client.search("ALL") if uid not in self._flagged]
         for start in range(0, len(waiting), _BATCH_MAILS):
             for group in self._groups(waiting[start : start + _BATCH_MAILS]):
                 if stopping():
@@ -252,9 +255,10 @@ class Mailbox:
             if archive:
                 client.copy(uids, self._imap.archive_folder)
             client.delete_messages(uids, silent=True)
+            self._flagged.update(uids)
             if client.has_capability("UIDPLUS"):
                 client.uid_expunge(uids)
-            elif set(client.search("DELETED")) <= set(uids):
+            elif set(client.search("DELETED")) <= self._flagged:
                 client.expunge()  # without UIDPLUS this removes whatever is flagged: only when that is ours alone
 
     @contextlib.contextmanager

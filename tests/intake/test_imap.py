@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from desk.rehearsal import Person, plain_mail
+from intake.arrival import Envelope
 from intake.imap import MailboxDown, envelope_of
+from intake.receive import Receipt, Receiver
 from store.config import Desk as DeskConfig
 from store.errors import OmbudError
 from tests.dovecot import TOKEN, CutProxy, Dovecot
 from tests.intake.conftest import Configure
-from tests.mailboxes import empty, mailbox, reports, texts, wait_until
+from tests.mailboxes import box_passed, empty, mailbox, reports, texts, wait_until
 from tests.talk import to
 
 
@@ -97,19 +99,54 @@ def test_servers_that_lack_idle_move_or_uidplus(
         server.kill()
 
 
-def test_without_uidplus_what_another_client_flagged_is_not_expunged(
-    mailbox_desk: Configure, short_tmp: Path, user: str
+@pytest.mark.parametrize("capability", ["IMAP4rev1 SASL-IR LITERAL+", ""])
+def test_what_is_flagged_as_deleted_is_taken_in_as_well(
+    mailbox_desk: Configure, short_tmp: Path, user: str, capability: str
 ) -> None:
-    server = Dovecot(short_tmp / "flagged", "IMAP4rev1 SASL-IR LITERAL+")
+    """By whoever has access to the mailbox, who may be named in it; or by a poller that was killed before it expunged."""
+    server = Dovecot(short_tmp / f"flagged{len(capability)}", capability)
     server.start()
     try:
         desk = mailbox_desk(server)
-        server.put(user, plain_mail("somebody flagged this"), plain_mail("a report"))
-        client = server.client(user)
-        client.delete_messages([1])
-        assert empty(desk) == 1
-        assert server.count(user) == 2
+        mails = [plain_mail("kept already"), plain_mail("somebody flagged this"), *reports(120)]
+        server.put(user, *mails)
+        desk.receive(mails[0])
+        server.client(user).delete_messages([1, 2])
+        assert empty(desk) == 122
+        assert server.count(user) == 0
+        assert texts(desk) == Counter(
+            {"kept already": 1, "somebody flagged this": 1} | {f"report {number}": 1 for number in range(120)}
+        )
         assert empty(desk) == 0
+    finally:
+        server.kill()
+
+
+def test_without_uidplus_what_is_flagged_meanwhile_is_not_expunged(
+    mailbox_desk: Configure, short_tmp: Path, user: str
+) -> None:
+    server = Dovecot(short_tmp / "meanwhile", "IMAP4rev1 SASL-IR LITERAL+")
+    server.start()
+    try:
+        desk = mailbox_desk(server)
+        server.put(user, plain_mail("a report"))
+        box = mailbox(desk)
+        box.open()
+        keep = Receiver.receive
+
+        def flag_another(self: Receiver, envelope: Envelope) -> list[Receipt]:
+            server.put(user, plain_mail("came just now"))
+            server.client(user).delete_messages([2])
+            return keep(self, envelope)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Receiver, "receive", flag_another)
+            assert box.take_all() == box_passed(1, 0)
+        assert server.count(user) == 2
+        assert box.take_all() == box_passed(1, 0)
+        box.close()
+        assert server.count(user) == 0
+        assert texts(desk) == Counter({"a report": 1, "came just now": 1})
     finally:
         server.kill()
 
