@@ -1,4 +1,4 @@
-"""`make prove`: nothing lost, nothing leaked, tried for three quarters of an hour, and the figures in one table.
+"""`make prove`: nothing lost, nothing leaked, tried for half an hour, and the figures in one table.
 
 Each figure comes from a test of the suite, run here much longer; its method is in docs/performance.md. The amounts
 can be changed: `CRASHES=20 LOAD=1000 FUZZ=1000 FLOOD=1000 make prove` takes some minutes.

@@ -170,36 +170,6 @@ def test_hours_of_work_in_one_mail_are_declined(desk: Desk, sam: Person, team: l
     assert desk.case(desk.receive(names).codename)["recused"] == [{"member": "bo", "source": "named"}]
 
 
-@given(st.data())
-@settings(max_examples=FUZZ)
-def test_whatever_comes_is_kept(keeper: dict[str, Desk], make_desk: DeskMaker, data: st.DataObject) -> None:
-    desk = keeper.setdefault("desk", None) or make_desk()  # type: ignore[arg-type]
-    keeper["desk"] = desk
-    raw = data.draw(st.sampled_from([*BAD.values(), *SEEDS]).filter(lambda seed: len(seed) < 20_000))
-    for _ in range(data.draw(st.integers(0, 6))):
-        at = data.draw(st.integers(0, len(raw)))
-        raw = (
-            raw[:at]
-            + data.draw(st.sampled_from(JUNK) | st.binary(max_size=20))
-            + raw[at + data.draw(st.integers(0, 40)) :]
-        )
-    receipt = desk.receive(raw)
-    assert receipt.outcome in ("case", "held", "duplicate", "automatic")
-    assert len(desk.case(receipt.codename)["messages"]) == 1
-    told = {item.recipient for item in desk.mail_out(50)}
-    desk.play.sink.mails.clear()  # of thousands of mails, nothing but the count is wanted
-    assert any(recipient.endswith("team.example") for recipient in told) or receipt.outcome in (
-        "duplicate",
-        "automatic",
-    )
-
-
-@pytest.fixture(scope="module")
-def keeper() -> Iterator[dict[str, Desk]]:
-    yield {}
-    figure("mails made wrong at random", f"{FUZZ}; not kept: 0")
-
-
 SEEDS = [
     plain_mail("Exclude: Bo\n\nhello"),
     b'From: a@b.example\nContent-Type: multipart/signed; protocol="application/pgp-signature"; boundary=b\n\n--b\n\nx\n--b\nContent-Type: application/pgp-signature\n\nz\n--b--\n',
@@ -222,3 +192,43 @@ JUNK = [
     b"filename*0*=x''%00;",
     b"-----BEGIN PGP MESSAGE-----\n",
 ]
+
+
+def wrong(seed: bytes, cuts: list[tuple[float, bytes, int]]) -> bytes:
+    """A mail with pieces of it replaced: where (as a part of its length), by what, and how much is left out."""
+    for where, junk, less in cuts:
+        at = int(where * len(seed))
+        seed = seed[:at] + junk + seed[at + less :]
+    return seed
+
+
+# Of what it draws from, hypothesis keeps a description with each mail: small seeds, and each strategy made once.
+WRONG = st.builds(
+    wrong,
+    st.sampled_from([seed for seed in (*BAD.values(), *SEEDS) if len(seed) < 20_000]),
+    st.lists(
+        st.tuples(st.floats(0, 1), st.sampled_from(JUNK) | st.binary(max_size=20), st.integers(0, 40)), max_size=6
+    ),
+)
+
+
+@given(WRONG)
+@settings(max_examples=FUZZ)
+def test_whatever_comes_is_kept(keeper: dict[str, Desk], make_desk: DeskMaker, raw: bytes) -> None:
+    desk = keeper.setdefault("desk", None) or make_desk()  # type: ignore[arg-type]
+    keeper["desk"] = desk
+    receipt = desk.receive(raw)
+    assert receipt.outcome in ("case", "held", "duplicate", "automatic")
+    assert len(desk.case(receipt.codename)["messages"]) == 1
+    told = {item.recipient for item in desk.mail_out(50)}
+    desk.play.sink.mails.clear()  # of thousands of mails, nothing but the count is wanted
+    assert any(recipient.endswith("team.example") for recipient in told) or receipt.outcome in (
+        "duplicate",
+        "automatic",
+    )
+
+
+@pytest.fixture(scope="module")
+def keeper() -> Iterator[dict[str, Desk]]:
+    yield {}
+    figure("mails made wrong at random", f"{FUZZ}; not kept: 0")
