@@ -34,7 +34,7 @@ bench:
 	.venv/bin/python -m tests.bench_growth
 	[ -z "$(PEERS)" ] || .venv/bin/python -m tests.bench_peers
 
-# Half an hour of kills, floods and malformed mail; the figures in one table.
+# Forty minutes of kills, floods and malformed mail; the figures in one table.
 prove:
 	@.ci/setup test
 	.venv/bin/python -m tests.prove
