@@ -33,6 +33,7 @@ from store.sentences import marked
 _KEEP_TRIES = 5
 _TOLD_AFTER = timedelta(minutes=10)
 _REQUEST_LENGTH = 300
+_INTERRUPTED = marked("handling it was tried several times and did not come to an end")
 _TOO_LARGE = marked("it is larger than this desk takes")
 
 log = structlog.get_logger("ombud.intake")
@@ -179,7 +180,11 @@ class Receiver:
         with self._context.database.write(durable=False) as session:
             attempt = attempts.begin(session, job.digest, self._context.clock())
         if attempt > attempts.GIVE_UP_AFTER:
-            return self._kept_first(job)
+            if read == self._open:
+                return self._kept_first(job)
+            return self._keep(
+                job, self._unreadable(job, _INTERRUPTED)
+            )  # old mail, or a header alone: not read as a new report
         try:
             return self._keep(job, self._read(job, read))
         except OpenPGPStopped:
@@ -208,8 +213,7 @@ class Receiver:
         It need not have been the mail's fault. Its readers are told that it is held only if it stays so: whom its
         author excludes stands in it.
         """
-        why = marked("handling it was tried several times and did not come to an end")
-        receipt = self._keep(job, self._unreadable(job, why, self._context.clock() + _TOLD_AFTER))
+        receipt = self._keep(job, self._unreadable(job, _INTERRUPTED, self._context.clock() + _TOLD_AFTER))
         if receipt.outcome != "held":
             return receipt
         with self._context.database.read() as session:

@@ -12,6 +12,7 @@ from email.mime.text import MIMEText
 import pytest
 
 from desk.rehearsal import Person, pgp_mime, plain_mail, text_entity
+from intake.receive import Receiver
 from mailer.packets import armor
 from store.context import Context
 from tests.conftest import Desk, DeskMaker
@@ -355,6 +356,17 @@ def test_who_asked_for_silence_and_programs_are_not_answered_after_kills_either(
             desk.receive(mail, *filter(None, [to]), sender=sender)
     assert desk.receive(mail, *filter(None, [to]), sender=sender).outcome == "case"
     assert {item.recipient.partition("@")[2] for item in desk.mail_out()} == {"team.example"}
+
+
+def test_old_mail_is_not_opened_as_a_new_report_after_kills(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its author of years ago would be answered."""
+    mail, old = plain_mail("long ago"), desk.context.config.desk[0]
+    killed(monkeypatch, 3)
+    for _ in range(3):
+        with pytest.raises(Killed):
+            Receiver(desk.context).receive_old(mail, old, tell=False)
+    assert Receiver(desk.context).receive_old(mail, old, tell=False).outcome == "held"
+    assert "sam@reporter.example" not in {item.recipient for item in desk.mail_out()}
 
 
 def test_a_mail_that_kills_the_service_each_time_is_told_of_as_held(
