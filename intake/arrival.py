@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from intake import directives
 from intake.directives import Asked
 from intake.form import read_form
-from intake.message import Mail, header, read_mail, to_text
+from intake.message import Mail, bare, header, header_values, read_mail, to_text
 from intake.open import OpenedMail, open_mail
-from intake.triage import Sorted, bare, excluded, sort
+from intake.triage import Sorted, excluded, sort
 from store import withholding
 from store.config import Desk
 from store.context import Context
@@ -88,6 +88,8 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
             came_sealed=content.body.encryption != "none",
             asks_reply=job.asked.reply,
             asks_quiet=job.asked.quiet,
+            address=found.address,
+            without_token=job.asked.token is not None or bool(header_values(mail.root, "References", "In-Reply-To")),
         ),
         attachments=content.attachments,
         recusals=found.recusals,

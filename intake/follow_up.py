@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from sqlmodel import Session
 
 from intake.arrival import Opened, source_of
 from intake.message import Mail, children, content_type, header, header_values, parse, part_octets
 from intake.plan import Outcome, Plan, told_as_it_should, with_acknowledgement
+from intake.standing import Record, standing
 from intake.triage import is_failure
-from store import cases, conversation, outbox, threads
+from store import cases, conversation, outbox, recusals, threads
 from store.context import Context
 from store.models import CaseRow
-from store.records import Arrival, Facts, Recusal
+from store.openpgp import Signature
+from store.records import Arrival, Facts
 from store.sentences import Sentence, marked
 from store.threads import Side, Token, read_token
 
@@ -23,25 +26,25 @@ _ID = re.compile(r"<[^<>\s]+@[^<>\s]+>")
 _TAG = re.compile(r"\[(c-[a-z2-7]{24})\]", re.IGNORECASE)
 _RETURNED = frozenset({"message/rfc822", "text/rfc822-headers", "message/rfc822-headers"})
 
-SOMEBODY_ELSE = marked("this mail did not come from the address of the report: it may be from somebody else")
 NOT_SIGNED = marked("this mail is not signed by the key that signed the report")
 NEW_KEY = marked(
     "a different key came with this mail ({new}); replies still go to the first one ({old}) until somebody writes /reply new-key"
 )
-FIRST_KEY = marked("a key came with this mail ({new}); replies are encrypted to it from now on")
+FIRST_KEY = marked("a key came with this mail ({new}); it is not used until somebody writes /reply new-key")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a mail says that it belongs. `unknown_team`: by a token of the team's side whose case there is not.
+    """Where a mail says that it belongs, which anybody may say.
 
-    `recipient` is the member whose notice it answers, if it answers one.
+    `found`: by a token, or by an answer to a mail that is known. `recipient` is to whom the mail of ours went that it
+    answers, `author` whose mail it answers, if not one of ours; both are empty where a token led here.
     """
 
     side: Side
     row: CaseRow | None
     recipient: str = ""
-    unknown_team: bool = False
+    author: str = ""
     found: bool = False
 
 
@@ -54,10 +57,9 @@ def place_of(context: Context, opened: Opened) -> Place:
         return Place("reporter", None)
     with context.database.read() as session:
         if token is not None:
-            row = threads.find(session, vault, desk.id, token)
-            return Place(token.side, row, "", token.side == "team" and row is None, True)
+            return Place(token.side, threads.find(session, vault, desk.id, token), found=True)
         found = threads.find_by_ids(session, vault, desk.id, answered)
-    return Place(found.side, found.row, found.recipient, False, True) if found else Place("reporter", None)
+    return Place(found.side, found.row, found.recipient, found.author, True) if found else Place("reporter", None)
 
 
 def _tag(opened: Opened) -> Token | None:
@@ -80,41 +82,50 @@ def referred(mail: Mail) -> list[str]:
     return [found for value in (*references, *values) for found in _ID.findall(value)]
 
 
+class OwnCase(Plan, Protocol):
+    """A mail as a case of its own, which may be linked with the one that it points at."""
+
+    def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Outcome, str]:
+        """Write the case down."""
+
+
 @dataclass(frozen=True)
 class FollowUp:
-    """A mail that joins a case; where the case is gone by then, it becomes one of its own."""
+    """A mail that points at a case. It joins when its author is sure enough; otherwise it becomes a case of its own."""
 
     context: Context
     opened: Opened
-    case_id: str
+    place: Place
     arrival: Arrival
-    otherwise: Plan
+    own_case: OwnCase
 
     def carry_out(self, session: Session) -> tuple[Outcome, str]:
         """Write it down, and have the readers told. A program's answer wakes nobody, unless it is about our reply."""
-        vault = self.context.vault
-        row = cases.row_by_id(session, self.case_id)
+        vault, arrival = self.context.vault, self.arrival
+        row = cases.row_by_id(session, self.place.row.id if self.place.row else "")
         if row.wrapped_key is None:
-            return self.otherwise.carry_out(session)
-        known = cases.facts(vault, row)
-        first = cases.message(session, vault, row.id)
-        arrival = as_follow_up(self.arrival, known, first.body.signature.fingerprint if first else None)
+            return self.own_case.carry_out(session)
+        known, first = cases.facts(vault, row), cases.message(session, vault, row.id)
+        signature = first.body.signature if first else Signature()
+        sure = standing(self.opened.mail, arrival.body.signature, Record(known.reporters, signature), self.place)
         if arrival.state == "automatic":
-            conversation.join(session, vault, row, replace(arrival, notices=()))
+            joined = replace(arrival, author="other", recusals=recusals.doubted(arrival.recusals), notices=())
+            conversation.join(session, vault, row, joined)
             if is_failure(self.opened.mail):
                 outbox.enqueue(session, "bounced", row.desk, arrival.at, case_id=row.id, subject_id="reporter")
             return "automatic", row.codename
+        if sure == "doubtful":
+            return self.own_case.carry_out(session, row)
+        arrival = as_follow_up(arrival, known, signature)
         told = told_as_it_should(session, self.context, self.opened.job.desk, source_of(self.opened), arrival)
         conversation.join(session, vault, row, self._with_reply(session, replace(told, state=arrival.state)))
         return "thread", row.codename
 
     def _with_reply(self, session: Session, arrival: Arrival) -> Arrival:
-        """With an acknowledgement for somebody new, and one for whoever must write again; none for the rest."""
-        job = self.opened.job
-        by_address = job.asked.token is None or job.asked.token.side == "reporter"
-        if not (arrival.body.failure or (arrival.author == "other" and by_address)):
+        """With an answer for whoever must write again; no second acknowledgement."""
+        if not arrival.body.failure:
             return arrival
-        return with_acknowledgement(session, self.context, job, arrival, arrival.body.reply_to)
+        return with_acknowledgement(session, self.context, self.opened.job, arrival, arrival.body.reply_to)
 
 
 @dataclass(frozen=True)
@@ -138,29 +149,14 @@ class MachineToTeam:
         return self.otherwise.carry_out(session)
 
 
-def as_follow_up(arrival: Arrival, known: Facts, first_signer: str | None) -> Arrival:
-    """What would be a case, as a message of one. Pure.
-
-    Somebody who is not the reporter asks for nothing for good: what they say withholds provisionally.
-    """
-    from_reporter = bool(set(arrival.facts.reporters) & set(known.reporters))
+def as_follow_up(arrival: Arrival, known: Facts, first: Signature) -> Arrival:
+    """What would be a case, as a message of the one that its author wrote before. Pure."""
     notes = list(arrival.body.notes)
-    recusals = arrival.recusals
-    if not from_reporter:
-        notes.insert(0, Sentence(SOMEBODY_ELSE))
-        recusals = tuple(
-            Recusal(item.member, "named" if item.source == "reporter" else item.source) for item in recusals
-        )
-    elif first_signer and arrival.body.signature.fingerprint != first_signer:
+    if first.fingerprint and arrival.body.signature.fingerprint != first.fingerprint:
         notes.insert(0, Sentence(NOT_SIGNED))
-    if from_reporter and arrival.facts.reporter_fingerprint not in ("", known.reporter_fingerprint):
+    if arrival.facts.reporter_fingerprint not in ("", known.reporter_fingerprint):
         text = NEW_KEY if known.reporter_key else FIRST_KEY
         keys = {"new": arrival.facts.reporter_fingerprint, "old": known.reporter_fingerprint}
         notes.append(Sentence(text, keys))
-    return replace(
-        arrival,
-        author="reporter" if from_reporter else "other",
-        body=replace(arrival.body, notes=tuple(notes)),
-        recusals=recusals,
-        notices=("message",),
-    )
+    body = replace(arrival.body, notes=tuple(notes))
+    return replace(arrival, author="reporter", body=body, notices=("message",))

@@ -130,6 +130,12 @@ def _plausible(address: str) -> bool:
     return bool(local and domain) and len(address) <= 320 and not re.search(r"[\s\x00-\x1f\x7f<>]", address)
 
 
+def bare(address: str) -> str:
+    """An address without extension, case folded."""
+    local, _, domain = address.casefold().rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
+
+
 def to_text(octets: bytes, charset: str | None) -> str:
     """Text of a named charset; of an unknown or wrong one, UTF-8 if it is that, otherwise Windows-1252."""
     for name in (charset, "utf-8"):

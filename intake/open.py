@@ -49,17 +49,31 @@ class Opener(Protocol):
 
 
 @dataclass(frozen=True)
+class Signed:
+    """All that one valid signature covers, and nothing else: what is done in a member's name is read from here alone.
+
+    `octets` are those under the signature; `subject` and `recipients` stand in headers among them (RFC 9788).
+    """
+
+    by: Signature
+    octets: bytes = field(repr=False)
+    text: str = field(default="", repr=False)
+    subject: str = field(default="", repr=False)
+    recipients: tuple[str, ...] = field(default=(), repr=False)
+    files: tuple[Attachment, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
 class OpenedMail:
     """What a mail says. `keys` are public keys that came with it, those from inside the encryption first.
 
-    `signed_subject` and `signed_recipients` stand in headers that the signature covers (RFC 9788).
+    `signed` is what a valid signature covers of it; None when there is none.
     """
 
     body: Body = field(repr=False)
     attachments: tuple[Attachment, ...] = field(default=(), repr=False)
     keys: tuple[bytes, ...] = field(default=(), repr=False)
-    signed_subject: str = field(default="", repr=False)
-    signed_recipients: tuple[str, ...] = field(default=(), repr=False)
+    signed: Signed | None = field(default=None, repr=False)
 
     def texts(self) -> list[str]:
         """Everything that may name a person."""
@@ -69,21 +83,41 @@ class OpenedMail:
         return [body.text, body.outside_text, body.subject, body.outside_subject, body.sender, *files]
 
 
+@dataclass(frozen=True)
+class _Cover:
+    """A signature, the octets under it, and the entity that they are (None for a bare text)."""
+
+    signature: Signature
+    octets: bytes
+    entity: Message | None = None
+
+
 @dataclass
 class _Content:
-    """What an opened entity says, while it is put together."""
+    """What an opened entity says, while it is put together: text and files of the report, and what stood beside it."""
 
     text: str = ""
     outside: str = ""
     subject: str | None = None
-    signature: Signature = Signature()
-    head: Message | None = None
-    signed_head: Message | None = None
+    cover: _Cover | None = None
     encryption: Encryption = "none"
     failure: str = ""
     notes: list[Sentence] = field(default_factory=list)
     files: list[Attachment] = field(default_factory=list)
+    outside_files: list[Attachment] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
+
+    def signed(self) -> Signed | None:
+        """What a valid signature covers; None when there is none."""
+        cover = self.cover
+        if self.failure or cover is None or cover.signature.status != "valid":
+            return None
+        files = tuple(self.files)
+        if cover.entity is None:
+            return Signed(cover.signature, cover.octets, self.text.strip("\n"), files=files)
+        recipients = tuple(item.address for item in addresses(cover.entity, "To", "Cc"))
+        subject = header(cover.entity, "Subject")
+        return Signed(cover.signature, cover.octets, self.text.strip("\n"), subject, recipients, files)
 
 
 def open_mail(mail: Mail, gnupg: Opener) -> OpenedMail:
@@ -103,22 +137,21 @@ def open_mail(mail: Mail, gnupg: Opener) -> OpenedMail:
         outside_text=content.outside.strip("\n"),
         outside_subject=_outside_subject(mail.subject, subject, held=bool(content.failure)),
         encryption=content.encryption,
-        signature=content.signature,
+        signature=content.cover.signature if content.cover else Signature(),
         failure=content.failure,
         notes=tuple(content.notes),
         date=mail.date,
         message_id=mail.message_id,
     )
     keys = tuple(dict.fromkeys([*content.keys, *_autocrypt_keys(mail)]))
-    head = content.signed_head
-    if head is None:
-        return OpenedMail(body, tuple(content.files), keys)
-    recipients = tuple(item.address for item in addresses(head, "To", "Cc"))
-    return OpenedMail(body, tuple(content.files), keys, header(head, "Subject"), recipients)
+    return OpenedMail(body, (*content.files, *content.outside_files), keys, content.signed())
 
 
 def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
-    """The content of a mail with sealed parts; None when it has none, or only sealed files beside a plain report."""
+    """The content of a mail with sealed parts; None when it has none, or only sealed files beside a plain report.
+
+    The first part that opens as a report is the report: every other file and text stood beside it.
+    """
     report: _Content | None = None
     failure: Failure | None = None
     opened: list[Attachment] = []
@@ -132,95 +165,103 @@ def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
             failure = failure or result.failure or "damaged"
             form = form if form != "none" else piece.form
             unopened.append(_as_file(piece, FAILURES[result.failure or "damaged"]))
-        elif report is None and (content := _report(piece, result.plain, gnupg)) is not None:
+        elif report is None and (content := _report(piece, result.plain, result.signature, gnupg)) is not None:
             report = content
             report.encryption = piece.form
-            if result.signature.status != "none":
-                report.signature, report.signed_head = result.signature, report.head
         else:
             note = f"was encrypted; signature: {result.signature.status}"
             opened.append(Attachment(_bare_name(piece.name), _opened_type(piece), result.plain, note))
     if not (report or opened or unopened):
         return None
     plain = _open_plain([piece for piece in found if piece.kind != "sealed"], gnupg)
-    outside = "\n\n".join(text for text in (plain.text.strip("\n"), plain.outside.strip("\n")) if text)
+    outside = _join((plain.text, plain.outside))
+    around = [*plain.files, *plain.outside_files]
     if report is None and failure is not None:
         return _Content(
             outside=outside,
             encryption=form,
             failure=FAILURES[failure],
-            files=[*plain.files, *opened, *unopened],
+            outside_files=[*around, *opened, *unopened],
             keys=plain.keys,
         )
     if report is None:
         plain.encryption = "none" if plain.text.strip() else "attachment"
-        plain.files += opened
+        plain.outside_files += opened
         return plain
-    report.outside = "\n\n".join(text for text in (report.outside, outside) if text)
-    report.files += [*opened, *unopened, *(replace(item, note=item.note or OUTSIDE_NOTE) for item in plain.files)]
+    report.outside = _join((report.outside, outside))
+    report.outside_files += [*opened, *unopened, *(replace(item, note=item.note or OUTSIDE_NOTE) for item in around)]
     report.keys += plain.keys
     report.notes += plain.notes
     return report
 
 
-def _report(piece: Piece, plain: bytes, gnupg: Opener) -> _Content | None:
-    """What a decrypted part says, if it is a text or a MIME entity and not just some file."""
+def _report(piece: Piece, plain: bytes, signature: Signature, gnupg: Opener) -> _Content | None:
+    """What a decrypted part says, if it is a text or a MIME entity and not just some file.
+
+    A signature made together with the encryption covers all of it.
+    """
     looks_mime = re.match(
         rb"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*)*?(content-type|mime-version)[ \t]*:", plain[:16384], re.IGNORECASE
     )
+    signed = signature.status != "none"
     if piece.form == "pgp/mime" or (piece.form == "attachment" and looks_mime):
         entity = parse(plain)
-        content = _open_plain(pieces(plain, entity), gnupg)
-        content.subject, content.head = protected_subject(entity), entity
+        cover = _Cover(signature, plain, entity) if signed else None
+        content = _open_plain(pieces(plain, entity), gnupg, cover)
+        content.subject = protected_subject(entity)
         return content
     if piece.form == "attachment" and not (_TEXT_NAMES.search(_bare_name(piece.name)) and _decodes(plain)):
         return None
-    return _Content(text=clean(to_text(plain, piece.charset if piece.form == "inline" else None)))
+    text = clean(to_text(plain, piece.charset if piece.form == "inline" else None))
+    return _Content(text=text, cover=_Cover(signature, plain) if signed else None)
 
 
-def _open_plain(found: Iterable[Piece], gnupg: Opener) -> _Content:
-    """The content of an entity without encryption. If part of it is signed, that part is the report.
+def _open_plain(found: Sequence[Piece], gnupg: Opener, around: _Cover | None = None) -> _Content:
+    """The content of an entity that needs no opening. If part of it is signed, that part is the report.
 
-    Of several signed parts, what the first signature covers is the report: nobody else's words may pass for the
-    first signer's.
+    `around` is a signature that covers all of it. Else, of several signed parts, what the first signature covers is
+    the report: nobody else's words may pass for the first signer's, also when what was signed has no text.
     """
     content = _Content()
-    texts: list[tuple[str, object, Signature | None, Piece]] = []
-    files: list[tuple[Attachment, Region | None]] = []
-    checked: dict[int, Signature] = {}
+    texts: list[tuple[str, _Cover | None]] = []
+    files: list[tuple[Attachment, _Cover | None]] = []
+    regions: dict[int, _Cover] = {}
+    covers: list[_Cover] = []
     for piece in found:
-        signature: Signature | None = None
-        mark: object = piece.region
-        if piece.region is not None:
-            if id(piece.region) not in checked:
-                checked[id(piece.region)] = gnupg.verify(piece.region.signed, piece.region.signature)
-            signature = checked[id(piece.region)]
+        cover = around
+        if cover is None and piece.region is not None:
+            if id(piece.region) not in regions:
+                regions[id(piece.region)] = _checked(piece.region, gnupg)
+            cover = regions[id(piece.region)]
         if piece.kind == "clear-signed":
             octets, signature = gnupg.verify_clear(piece.octets)
-            text, mark = to_text(octets if octets is not None else piece.octets, piece.charset), piece
-            texts.append((clean(text), mark, signature, piece))
+            text = clean(to_text(octets if octets is not None else piece.octets, piece.charset))
+            cover = around or _Cover(signature, octets or b"")
+            texts.append((text, cover))
         elif piece.kind == "text":
-            texts.append((piece.text, mark, signature, piece))
+            texts.append((piece.text, cover))
         elif piece.kind == "rest":
             content.notes.append(Sentence(REST_NOTE))
         else:
-            note = NESTED_NOTE if piece.kind == "sealed" else ""
-            files.append((_as_file(piece, note), piece.region))
+            files.append((_as_file(piece, NESTED_NOTE if piece.kind == "sealed" else ""), cover))
             if is_public_key(piece.octets):
                 content.keys.append(piece.octets)
-    signed = [item for item in texts if item[2] is not None and item[0].strip()]
-    first = signed[0] if signed else None
-    content.signature = first[2] or Signature() if first else next(iter(checked.values()), Signature())
-    if first is not None and first[3].region is not None:
-        content.signed_head = first[3].region.entity
-    content.text = _join(text for text, mark, _, _ in texts if first is None or mark is first[1])
-    content.outside = _join(text for text, mark, _, _ in texts if first is not None and mark is not first[1])
-    covered = first[1] if first else None
-    content.files = [
-        replace(item, note=item.note or UNSIGNED_NOTE) if first is not None and region is not covered else item
-        for item, region in files
+        covers += [cover] if cover is not None and cover.signature.status != "none" else []
+    first = next(iter(covers), None)
+    content.cover = first
+    content.text = _join(text for text, cover in texts if first is None or cover is first)
+    content.outside = _join(text for text, cover in texts if first is not None and cover is not first)
+    content.files = [item for item, cover in files if first is None or cover is first]
+    content.outside_files = [
+        replace(item, note=item.note or UNSIGNED_NOTE)
+        for item, cover in files
+        if first is not None and cover is not first
     ]
     return content
+
+
+def _checked(region: Region, gnupg: Opener) -> _Cover:
+    return _Cover(gnupg.verify(region.signed, region.signature), region.signed, region.entity)
 
 
 def _outside_subject(outside: str, inside: str, *, held: bool) -> str:

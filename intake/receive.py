@@ -23,10 +23,11 @@ from intake.open import OpenedMail
 from intake.plan import Outcome, Plan, told_as_it_should, with_acknowledgement
 from intake.quotes import own_text
 from intake.triage import excluded
-from store import attempts, cases, conversation, withholding
+from store import attempts, cases, conversation, linking, recusals, withholding
 from store.config import Desk
 from store.context import Context
 from store.errors import NotAllowed, OpenPGPStopped, StoreUnavailable, TryLater
+from store.models import CaseRow
 from store.records import Arrival, Body
 from store.sentences import marked
 
@@ -138,8 +139,7 @@ class Receiver:
             row = cases.row_by_id(session, case_id)
             first = cases.message(session, vault, case_id)
             if first is not None and first.id != message_id:
-                signer = first.body.signature.fingerprint
-                arrival = follow_up.as_follow_up(arrival, cases.facts(vault, row), signer)
+                arrival = follow_up.as_follow_up(arrival, cases.facts(vault, row), first.body.signature)
             arrival = replace(arrival, notices=())
             if acknowledge:
                 arrival = with_acknowledgement(session, self._context, job, arrival, arrival.facts.reply_to)
@@ -164,16 +164,21 @@ class Receiver:
         return receipt
 
     def _duplicate(self, job: Job) -> Receipt | None:
-        """The receipt of a mail that was taken in before. What its address asks for this time holds as well."""
+        """The receipt of a mail that was taken in before.
+
+        What its address asks for this time holds as well, but provisionally: whoever has a copy can send it.
+        """
         with self._context.database.read() as session:
             case = cases.find_by_digest(session, job.desk.id, job.digest)
         if case is None:
             return None
         case_id, codename = case
         if job.asked.exclude:
-            recusals, _ = excluded(job.asked, job.roster.members)
+            found, _ = excluded(job.asked, job.roster.members)
             with self._context.database.write() as session:
-                withholding.recuse_for_reporter(session, self._context.vault, case_id, recusals, self._context.clock())
+                withholding.recuse_for_copy(
+                    session, self._context.vault, case_id, recusals.doubted(found), self._context.clock()
+                )
         return Receipt(job.desk.id, "duplicate", codename)
 
     def _first_time(self, job: Job, read: Read) -> Receipt:
@@ -237,12 +242,12 @@ class Receiver:
 
     def _from_outside(self, opened: Opened, place: Place) -> Plan:
         context, arrival = self._context, arrival_of(self._context, opened)
-        new_case = self._new_case(opened.job, arrival, source_of(opened), answered=not place.unknown_team)
-        if place.row is None:
-            return new_case
+        new_case = self._new_case(opened.job, arrival, source_of(opened), answered=place.side != "team")
         if place.side == "team" and arrival.state == "automatic":
             return follow_up.MachineToTeam(opened, place, arrival.at, new_case)
-        return follow_up.FollowUp(context, opened, place.row.id, arrival, new_case)
+        if place.row is None:
+            return new_case
+        return follow_up.FollowUp(context, opened, place, arrival, new_case)
 
     def _new_case(self, job: Job, arrival: Arrival, source: str, *, answered: bool = True) -> NewCase:
         return NewCase(self._context, job, arrival, source, answered)
@@ -276,16 +281,20 @@ class NewCase:
     source: str
     answered: bool = True
 
-    def carry_out(self, session: Session) -> tuple[Outcome, str]:
-        """Write the case down."""
+    def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Outcome, str]:
+        """Write the case down; linked with the one that it points at, when its author is not sure to be that one's."""
         arrival, desk = self.arrival, self.job.desk
         if self.job.asked.key and _says_little(arrival):
             # Whoever only asks for the key does not wake the team.
             arrival = replace(arrival, state="automatic", notices=())
+        if may_belong_to is not None:
+            arrival = linking.pointing_at(session, self.context.vault, may_belong_to, arrival)
         arrival = told_as_it_should(session, self.context, desk, self.source, arrival)
         if self.answered:
             arrival = with_acknowledgement(session, self.context, self.job, arrival, arrival.facts.reply_to)
         codename = cases.record(session, self.context.vault, arrival)
+        if may_belong_to is not None:
+            linking.link(session, self.context.vault, codename, may_belong_to, arrival.at)
         outcome: Outcome = (
             "automatic" if arrival.state == "automatic" else "held" if arrival.state == "held" else "case"
         )

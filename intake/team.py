@@ -17,7 +17,7 @@ from intake.arrival import Opened
 from intake.commands import Commands, WrongLine, begins_with_command, named_case, parse
 from intake.directives import desk_of
 from intake.follow_up import Place
-from intake.open import OUTSIDE_NOTE, UNSIGNED_NOTE
+from intake.open import Signed
 from intake.pieces import is_public_key
 from intake.plan import Outcome, may_reply
 from intake.quotes import own_text
@@ -69,27 +69,27 @@ def speaker(context: Context, opened: Opened, place: Place) -> Member | None:
         with context.database.read() as session:
             case = cases.case_of(session, place.row)
         return signed if signed and may_know(case, opened.job.roster, signed.id, context.clock()) else None
-    text = opened.content.body.text
-    if signed and (begins_with_command(text) or threads.team_tokens(text) or _CODENAME.search(_subject(opened))):
+    if signed and (said := opened.content.signed) and _is_about_a_case(said):
         return signed
     claimed = _claimed(opened)
     return claimed if claimed and f"[{opened.job.desk.id}] " in opened.mail.subject else None
 
 
+def _is_about_a_case(said: Signed) -> bool:
+    """Whether what was signed is clearly a member's word on a case."""
+    return bool(begins_with_command(said.text) or threads.team_tokens(said.text) or _CODENAME.search(said.subject))
+
+
 def _signer(opened: Opened) -> Member | None:
-    signature = opened.content.body.signature
-    if signature.status != "valid":
+    signed = opened.content.signed
+    if signed is None:
         return None
-    return next((item for item in opened.job.roster.members if item.fingerprint == signature.fingerprint), None)
+    return next((item for item in opened.job.roster.members if item.fingerprint == signed.by.fingerprint), None)
 
 
 def _claimed(opened: Opened) -> Member | None:
     authors = [item.address for item in opened.mail.sender]
     return next((member for member in opened.job.roster.members if is_one_of(member, authors)), None)
-
-
-def _subject(opened: Opened) -> str:
-    return opened.content.signed_subject
 
 
 @dataclass(frozen=True)
@@ -108,16 +108,18 @@ class TeamMail:
             if may_reply(session, self.context, self.opened.job.desk, self.member.email):
                 self._refuse(session, trouble)
             return "refused", ""
-        sight = answers.first_sight(session, self._signed_content(), self.opened.job.digest, self.context.clock())
+        said = self.opened.content.signed
+        if said is None:
+            raise ValueError("what counts is signed")
+        sight = answers.first_sight(session, self._replay_key(said), self.opened.job.digest, self.context.clock())
         if sight == "same":
             return "duplicate", ""
         try:
-            row = self._case(session)
+            row = self._case(session, said)
             if sight == "replayed":
                 raise NotAllowed(REPLAYED)
-            commands = parse(self.opened.content.body.text)
             with session.begin_nested():
-                return self._do(session, row, commands)
+                return self._do(session, row, said, parse(said.text))
         except (WrongLine, Refused) as error:
             self._refuse(session, error.sentence, error.line)
         except NotAllowed as error:
@@ -126,46 +128,48 @@ class TeamMail:
 
     def _not_counted(self) -> Sentence:
         """Why the mail does not count, whatever it is about; empty when it does."""
-        body, desk = self.opened.content.body, self.opened.job.desk
+        body, desk, said = self.opened.content.body, self.opened.job.desk, self.opened.content.signed
         if body.failure:
             return Sentence(NOT_OPENED)
         if body.signature.status == "none":
             return Sentence(NOT_SIGNED)
         if body.signature.status == "invalid":
             return Sentence(NOT_VALID)
-        if body.signature.status != "valid" or body.signature.fingerprint != self.member.fingerprint:
+        if said is None or said.by.fingerprint != self.member.fingerprint:
             return Sentence(WRONG_KEY)
         now = self.context.clock().timestamp()
-        if body.signature.made < now - timedelta(hours=desk.signature_hours).total_seconds():
+        if said.by.made < now - timedelta(hours=desk.signature_hours).total_seconds():
             return Sentence(STALE, {"hours": f"{desk.signature_hours:g}"})
-        if body.signature.made > now + _SKEW.total_seconds():
+        if said.by.made > now + _SKEW.total_seconds():
             return Sentence(EARLY)
-        signed_to = self.opened.content.signed_recipients
-        if signed_to and not any(self.context.config.is_own(address) for address in signed_to):
+        if said.recipients and not any(self.context.config.is_own(address) for address in said.recipients):
             return Sentence(ELSEWHERE)
         return NOTHING
 
-    def _signed_content(self) -> str:
-        """A keyed hash of who signed what and when; nobody but the signer can make another of the same content."""
-        body, files = self.opened.content.body, self._files()
-        pieces = [body.signature.fingerprint or "", str(body.signature.made), _subject(self.opened), body.text]
-        pieces += [hashlib.sha256(item.data).hexdigest() for item in files]
-        return self.context.vault.digest("signed mail", "\0".join(pieces).encode("utf-8", "surrogatepass"))
+    def _replay_key(self, said: Signed) -> str:
+        """A keyed hash of one signature: who made it, when, and over what.
 
-    def _case(self, session: Session) -> CaseRow | None:
+        Not of its octets: an ECDSA signature can be turned into another valid one by anybody. White space is left out,
+        for a signature over a text does not cover how its lines end (RFC 9580 section 5.2.4).
+        """
+        octets = b"".join(said.octets.split())
+        pieces = [said.by.fingerprint or "", str(said.by.made), hashlib.sha256(octets).hexdigest()]
+        return self.context.vault.digest("signature", "\0".join(pieces).encode())
+
+    def _case(self, session: Session, said: Signed) -> CaseRow | None:
         """The case that the signed part names; None for a mail that needs none. Raises NotAllowed."""
-        job, vault, text = self.opened.job, self.context.vault, self.opened.content.body.text
+        job, vault, text = self.opened.job, self.context.vault, said.text
         rows: list[CaseRow | None] = []
         if name := named_case(text):
             rows = [cases.find_row(session, name)]
         else:
             tokens = threads.team_tokens(text)
-            for address in self.opened.content.signed_recipients:
+            for address in said.recipients:
                 meant = desk_of(address, (job.desk,))
                 if meant and meant[1].token and meant[1].token.side == "team":
                     tokens.append(meant[1].token)
             rows = [threads.find(session, vault, job.desk.id, token) for token in tokens]
-            if subject := _CODENAME.search(_subject(self.opened)):
+            if subject := _CODENAME.search(said.subject):
                 rows.append(cases.find_row(session, subject[1]))
         if not rows:
             self._require_no_case(text)
@@ -198,7 +202,7 @@ class TeamMail:
         if not any(item.id == self.member.id for item in self.opened.job.roster.on_duty(self.context.clock())):
             raise NotAllowed(NO_CASE)
 
-    def _do(self, session: Session, row: CaseRow | None, commands: Commands) -> tuple[Outcome, str]:
+    def _do(self, session: Session, row: CaseRow | None, said: Signed, commands: Commands) -> tuple[Outcome, str]:
         desk = self.opened.job.desk
         if "show" in commands.asks and desk.notice == "summary":
             raise NotAllowed(SUMMARIES)
@@ -209,29 +213,28 @@ class TeamMail:
             in_plain=self.opened.content.body.encryption == "none",
         )
         if row is None:
-            self._answer(session, self._with_key(answer, commands), None)
+            self._answer(session, self._with_key(answer, said, commands), None)
             return "thread", ""
-        scene = self.scene
-        text = own_text(commands.rest)
-        arrival = self._arrival(session, row, commands, text)
+        scene, commands = self.scene, replace(commands, rest=own_text(commands.rest))
+        arrival = self._arrival(session, row, said, commands)
         done = conversation.act(session, scene, row, commands.deeds, arrival)
-        if not (done or text or arrival.attachments or commands.asks):
+        if not (done or commands.rest or arrival.attachments or commands.asks):
             raise NotAllowed(EMPTY)
         if deeds.withdraws(scene, commands.deeds):
             self._answer(session, Answer(withdrawn=True, in_plain=answer.in_plain), None)
         elif commands.any or answer.in_plain:
-            wrote = ("reply" if arrival.direction == "out" else "note") if text or arrival.attachments else ""
-            self._answer(session, self._with_key(replace(answer, done=done, wrote=wrote), commands), row)
+            wrote = ("reply" if arrival.direction == "out" else "note") if commands.rest or arrival.attachments else ""
+            self._answer(session, self._with_key(replace(answer, done=done, wrote=wrote), said, commands), row)
         return "thread", row.codename
 
-    def _with_key(self, answer: Answer, commands: Commands) -> Answer:
+    def _with_key(self, answer: Answer, said: Signed, commands: Commands) -> Answer:
         """With the member's other key put into place, when they ask for it: last, for no transaction undoes a file."""
-        return replace(answer, key=self._take_key()) if "key" in commands.asks else answer
+        return replace(answer, key=self._take_key(said)) if "key" in commands.asks else answer
 
-    def _take_key(self) -> str:
+    def _take_key(self, said: Signed) -> str:
         """Put the attached key into place, which the one on the roster signed; its fingerprint. Raises NotAllowed."""
         context, desk = self.context, self.opened.job.desk
-        material = [item.data for item in self._files() if is_public_key(item.data)]
+        material = [item.data for item in said.files if is_public_key(item.data)]
         if len(material) != 1:
             raise NotAllowed(
                 marked("Attach one public key, and sign the mail with the key that the roster has for you.")
@@ -248,27 +251,23 @@ class TeamMail:
         job = self.opened.job
         return Scene(self.context.vault, job.desk, job.roster, self.member.id, self.context.clock())
 
-    def _arrival(self, session: Session, row: CaseRow, commands: Commands, text: str) -> Arrival:
+    def _arrival(self, session: Session, row: CaseRow, said: Signed, commands: Commands) -> Arrival:
         """The mail as a message of the case: a note, or a reply to the reporter. Raises NotAllowed."""
         job, body = self.opened.job, self.opened.content.body
         arrival = Arrival(
             desk=row.desk, state="new", at=self.context.clock(), raw=job.envelope.raw, digest=job.digest,
             message_id=self.opened.mail.message_id, facts=Facts(), author=self.member.id, direction="note",
-            attachments=self._files(),
+            attachments=said.files,
             body=Body(
-                sender=body.sender, text=text, encryption=body.encryption, signature=body.signature, date=body.date,
+                sender=body.sender, text=commands.rest, encryption=body.encryption, signature=said.by, date=body.date,
                 message_id=body.message_id,
             ),
         )  # fmt: skip
         if commands.reply is None:
             return arrival
-        files = tuple(item for item in self._files() if not _is_key(item))
-        reply = conversation.Reply(text, files, commands.reply)
+        files = tuple(item for item in said.files if not _is_key(item))
+        reply = conversation.Reply(commands.rest, files, commands.reply)
         return conversation.as_reply(session, self.scene, row, arrival, reply, self.context.keyring)
-
-    def _files(self) -> tuple[Attachment, ...]:
-        """The files that the signature covers."""
-        return tuple(item for item in self.opened.content.attachments if item.note not in (OUTSIDE_NOTE, UNSIGNED_NOTE))
 
     def _refuse(self, session: Session, why: Sentence, line: str = "") -> None:
         in_plain = self.opened.content.body.encryption == "none"

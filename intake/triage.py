@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from intake.directives import Asked, from_text, names
-from intake.message import Mail, children, content_type, header, header_values
+from intake.message import Mail, bare, children, content_type, header, header_values
 from intake.open import OpenedMail
 from store.names import who_is_meant, who_is_named, who_may_be_meant
 from store.people import Member, Roster
@@ -22,6 +22,7 @@ Kind = Literal["report", "machine", "reply-by-machine"]
 class Sorted:
     """What triage found.
 
+    `answer_to` is where the team may write, `address` where it could if the author had not asked for silence.
     `machine` is mail that a program may have sent on a person's behalf (a form, a list): it becomes a case, but
     is never answered. `reply-by-machine` is a bounce, a receipt or an absence note: kept, and the team not woken.
     """
@@ -32,6 +33,7 @@ class Sorted:
     reply_to: str
     no_reply_because: str
     answer_to: str = ""
+    address: str = ""
 
 
 def sort(
@@ -46,8 +48,10 @@ def sort(
     withheld = {item.member for item in recusals}
     reply_to, because = reply_address(mail, kind, asked, withheld, roster, is_own)
     # A program's mail is never answered by this one, but a person may write to whom it names: a web form's visitor.
-    answer_to = reply_to or reply_address(mail, "report", asked, withheld, roster, is_own)[0]
-    return Sorted(kind, recusals, unmatched, reply_to, because, "" if kind == "reply-by-machine" else answer_to)
+    address = reply_address(mail, "report", replace(asked, quiet=False), withheld, roster, is_own)[0]
+    if kind == "reply-by-machine":
+        return Sorted(kind, recusals, unmatched, reply_to, because)
+    return Sorted(kind, recusals, unmatched, reply_to, because, "" if asked.quiet else address, address)
 
 
 def is_failure(mail: Mail) -> bool:
@@ -148,9 +152,3 @@ def reply_address(
 def is_one_of(member: Member, addresses: Sequence[str]) -> bool:
     own = bare(member.email)
     return any(bare(address) == own for address in addresses)
-
-
-def bare(address: str) -> str:
-    """An address without extension, case folded."""
-    local, _, domain = address.casefold().rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"

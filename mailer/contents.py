@@ -53,7 +53,7 @@ class Contents:
 
     def _values(self, desk: Desk, claim: Claim, story: Story, known: Collection[str]) -> dict[str, Any]:
         if claim.kind in ("report", "message"):
-            return notices.report_values(desk, story)
+            return notices.report_values(desk, story, known)
         if claim.kind == "held":
             return notices.held_values(story)
         if claim.kind == "note":
@@ -91,7 +91,7 @@ class Contents:
         telling = body is not None and body.encryption != "none" and not sealed
         found = "" if body is None or telling else language_of(body.text)
         rendered = self._in_languages(desk, claim.kind, found, values)
-        if not desk.extensions:  # then what answers it is known by its subject
+        if not (desk.extensions or story.facts.without_token):  # then what answers it is known by its subject
             tag = threads.token(self._context.vault, story.case.handle, "reporter")
             rendered = Rendered(f"{rendered.subject} [{tag}]", rendered.text)
         if claim.kind == "send-key":

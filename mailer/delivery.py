@@ -233,10 +233,11 @@ class Mailer:
         sealed = body.encryption != "none" if reply else bool(key)
         answers = body.answers if reply else body.message_id or story.facts.first_message_id
         token = threads.reply_address(self._context.vault, story.case.handle, "reporter", desk.address)
+        with_token = desk.extensions and not story.facts.without_token
         way = compose.Way(
             story.reporter, row.message_id, self._context.clock(), answers,
             # A mail program looks for a key by address: who encrypts must answer to the one that the key names.
-            reply_to=token if desk.extensions and not sealed else "",
+            reply_to=token if with_token and not sealed else "",
             autocrypt=self._sealer.autocrypt(desk.fingerprint), automatic=not reply,
         )  # fmt: skip
         mail = self._sealed_to_reporter(work, way, key) if sealed else None
@@ -247,7 +248,7 @@ class Mailer:
             rendered, files = self._contents.for_reporter(desk, claim, story, sealed=False)
             mail = compose.plain_note(desk, way, rendered, self._context.keyring, files)
         # Where a person wrote, a mail server that gives up later must be able to say so.
-        sender = (token if desk.extensions else desk.address) if reply else ""
+        sender = (token if with_token else desk.address) if reply else ""
         self._send(work, row, sender, story.reporter, mail)
 
     def _sealed_to_reporter(self, work: _Work, way: compose.Way, key: bytes) -> bytes | None:

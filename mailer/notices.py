@@ -52,6 +52,8 @@ WHY_WITHHELD: Mapping[Source, str] = {
     "named": marked("they are named in the mail (two other readers may bring them back)"),
     "sender": marked("the mail seems to be from them (two other readers may bring them back)"),
     "addressed": marked("the mail went to them as well (two other readers may bring them back)"),
+    "doubtful": marked("a mail that may not be the reporter's asks for it (two other readers may bring them back)"),
+    "linked": marked("the case to which this may belong is withheld from them (two other readers may bring them back)"),
     "self": marked("they withdrew themself"),
     "reader": marked("a reader withheld it from them"),
     "operator": marked("the operator withheld it from them"),
@@ -95,14 +97,14 @@ def case_values(desk: Desk, story: Story, reference: str) -> dict[str, Any]:
     }
 
 
-def report_values(desk: Desk, story: Story) -> dict[str, Any]:
-    """The values of a notice of a mail from outside, beside those of its case."""
+def report_values(desk: Desk, story: Story, known: Collection[str] = ()) -> dict[str, Any]:
+    """The values of a notice of a mail from outside, beside those of its case. `known` as in `note_values`."""
     message = story.message
     if message is None:
         raise ValueError("a notice of a mail needs its message")
     body = message.body
     signer = body.signature.fingerprint or ""
-    known = next((member.name for member in story.roster.members if member.fingerprint == signer), "")
+    name = next((member.name for member in story.roster.members if member.fingerprint == signer), "")
     return {
         "full": desk.notice == "full",
         "excluded": list(story.facts.also_excluded),
@@ -115,12 +117,12 @@ def report_values(desk: Desk, story: Story) -> dict[str, Any]:
             "encryption": body.encryption,
             "signature": body.signature.status,
             "notes": list(body.notes),
-            "signer": f"{known} ({signer})" if known else signer,
+            "signer": f"{name} ({signer})" if name else signer,
             "author": message.author,
             "failure": body.failure,
             "received": message.at,
         },
-        "changes": done_values(body.done, story.roster),
+        "changes": done_values(visible_to(body.done, set(known)), story.roster),
         "files": _files(message),
     }
 

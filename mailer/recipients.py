@@ -74,7 +74,8 @@ def mentioned_in(claim: Claim, story: Story | None, answer: Answer = NO_ANSWER) 
     """The other cases (ids) that a notice mentions."""
     if claim.kind in (patterns.FIRST, patterns.SECOND):
         return frozenset({claim.subject_id or ""})
-    done = story.message.body.done if claim.kind == "note" and story and story.message else answer.done
+    tells = claim.kind in ("report", "message", "note") and story and story.message
+    done = story.message.body.done if tells and story and story.message else answer.done
     return frozenset(item.other_case for item in done if item.other_case)
 
 

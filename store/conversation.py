@@ -69,6 +69,9 @@ def open_at_last(session: Session, vault: Vault, row: CaseRow, message_id: str, 
     if cases.replace_message(session, vault, row, message_id, arrival):
         row.state, row.screened, row.came = arrival.state, json.dumps(dict(arrival.screened)), cases.came(arrival)
         known = replace(learned(before, arrival), came_sealed=arrival.facts.came_sealed)
+        if not before.reporter_key:  # what came with the first mail counts, whenever that is read
+            key, fingerprint = arrival.facts.reporter_key, arrival.facts.reporter_fingerprint
+            known = replace(known, reporter_key=key, reporter_fingerprint=fingerprint, new_key=b"", new_fingerprint="")
         if not before.reporters:  # not even its header could be read
             known = replace(arrival.facts, excluded=known.excluded, also_excluded=known.also_excluded)
         outbox.retire(session, row.id, "held")
@@ -95,7 +98,11 @@ def _fill(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> Non
 
 
 def learned(before: Facts, arrival: Arrival) -> Facts:
-    """What is known of a case after one more mail. A new key is only remembered: whoever can write as the reporter could send one."""
+    """What is known of a case after one more mail.
+
+    It may end and begin that the reporter is written to, but never move where to: `Reply: yes` leads back to the address
+    on record. A key is only remembered: whoever can write as the reporter could send one.
+    """
     now = arrival.facts
     known = replace(
         before,
@@ -106,14 +113,17 @@ def learned(before: Facts, arrival: Arrival) -> Facts:
         return known
     known = replace(known, came_sealed=before.came_sealed or now.came_sealed)
     if now.asks_quiet:
-        known = replace(known, reply_to="", answer_to="", no_reply_because=now.no_reply_because)
-    elif now.asks_reply and now.answer_to:
-        known = replace(known, reply_to=now.reply_to, answer_to=now.answer_to, no_reply_because="")
-    if now.reporter_key and not before.reporter_key:
-        return replace(known, reporter_key=now.reporter_key, reporter_fingerprint=now.reporter_fingerprint)
+        known = replace(known, reply_to="", answer_to="", no_reply_because=now.no_reply_because, asks_quiet=True)
+    elif now.asks_reply and (address := _on_record(before)):
+        known = replace(known, reply_to=address, answer_to=address, no_reply_because="", asks_quiet=False)
     if now.reporter_key and now.reporter_fingerprint != before.reporter_fingerprint:
         return replace(known, new_key=now.reporter_key, new_fingerprint=now.reporter_fingerprint)
     return known
+
+
+def _on_record(known: Facts) -> str:
+    """Where the first mail asked to be answered. Older records hold only whom it came from, the address to answer last."""
+    return known.address or known.answer_to or next(reversed(known.reporters), "")
 
 
 def act(session: Session, scene: Scene, row: CaseRow, wanted: Sequence[Deed], arrival: Arrival) -> tuple[Done, ...]:
@@ -210,6 +220,14 @@ def how_to_reply(known: Facts, how: How) -> tuple[Facts, bool]:
         return replace(changed, new_key=b"", new_fingerprint=""), True
     if how == "plain":
         return known, False
+    if not known.reporter_key and known.new_key:
+        raise NotAllowed(
+            marked(
+                "A key came with a later mail ({key}). Write '/reply new-key' if it is the reporter's, or '/reply plain' "
+                "if the reply may travel in the open."
+            ),
+            key=known.new_fingerprint,
+        )
     if not known.reporter_key and known.came_sealed:
         raise NotAllowed(
             marked(

@@ -15,10 +15,10 @@ State = Literal["new", "held", "automatic", "acknowledged", "investigating", "de
 Direction = Literal["in", "out", "note"]
 Encryption = Literal["none", "pgp/mime", "inline", "attachment"]
 Verb = Literal["assign", "recuse", "reinstate", "vote", "state", "deadline", "field", "link", "hold", "release"]
-Source = Literal["reporter", "named", "sender", "addressed", "self", "reader", "operator"]
+Source = Literal["reporter", "named", "sender", "addressed", "doubtful", "linked", "self", "reader", "operator"]
 
 _KEYS = ("reporter_key", "new_key")
-PROVISIONAL: frozenset[str] = frozenset({"named", "sender", "addressed"})
+PROVISIONAL: frozenset[str] = frozenset({"named", "sender", "addressed", "doubtful", "linked"})
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,9 @@ class Facts:
 
     `reply_to` is empty when the desk itself does not write to the reporter; `no_reply_because` then says why.
     `answer_to` is where the team may write, empty when nobody may. `reporters` are the addresses that the report
-    came from, by which its author is known again. `new_key` came with a later mail, and is not used until a
-    reader says so.
+    came from, by which its author is known again; `address` is where its first mail asked to be answered, whether they
+    want answers or not. `new_key` came with a later mail, and is not used until a reader says so. `without_token`: the
+    first mail referred to another one, and nothing that is sent to its author shows the token of the case.
     """
 
     reply_to: str = ""
@@ -102,6 +103,8 @@ class Facts:
     came_sealed: bool = False
     asks_reply: bool = False
     asks_quiet: bool = False
+    address: str = ""
+    without_token: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""

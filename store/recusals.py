@@ -6,6 +6,7 @@ Works within a transaction that the caller opened. Who may recuse or bring back 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import text
@@ -62,6 +63,11 @@ def recuse(
         session.flush()
         outbox.reopen(session, case_id=row.id, at=at)
     return added
+
+
+def doubted(found: Sequence[Recusal]) -> tuple[Recusal, ...]:
+    """What is withheld when it is not sure who asks for it: from the same members, but two readers may bring them back."""
+    return tuple(replace(item, source="doubtful") if item.source == "reporter" else item for item in found)
 
 
 def recusals_of(session: Session, case_id: str) -> tuple[Recusal, ...]:

@@ -37,11 +37,15 @@ class Token:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a mail belongs: a side, and a case if there is one. `recipient` is whose mail it answers, if one of ours."""
+    """Where a mail belongs: a side, and a case if there is one.
+
+    `recipient` is to whom the mail of ours went that it answers; `author` whose mail it answers, if not one of ours.
+    """
 
     side: Side
     row: CaseRow | None
     recipient: str = ""
+    author: str = ""
 
 
 def token(vault: Vault, handle: str, side: Side) -> str:
@@ -77,7 +81,10 @@ def find(session: Session, vault: Vault, desk: str, wanted: Token) -> CaseRow | 
 
 
 def find_by_ids(session: Session, vault: Vault, desk: str, message_ids: Sequence[str]) -> Place | None:
-    """Where a mail belongs that answers or refers to these Message-IDs (RFC 5322 section 3.6.4), the last one first."""
+    """Where a mail belongs that answers or refers to these Message-IDs (RFC 5322 section 3.6.4), the last one first.
+
+    The first mail that bore a Message-ID keeps it: anybody can write one that another mail had.
+    """
     ids = list(dict.fromkeys(message_ids))[-_MOST_IDS:]
     if not ids:
         return None
@@ -88,23 +95,22 @@ def find_by_ids(session: Session, vault: Vault, desk: str, message_ids: Sequence
         .where(col(DeliveryRow.message_id).in_(ids), NoticeRow.desk == desk)
     ).all()
     theirs = session.exec(
-        select(MessageRow.message_id_hash, MessageRow.direction, MessageRow.case_id)
+        select(MessageRow.message_id_hash, MessageRow.direction, MessageRow.case_id, MessageRow.author)
         .where(col(MessageRow.message_id_hash).in_(hashed), MessageRow.desk == desk)
         .order_by(col(MessageRow.at))
     ).all()
-    places: dict[str, tuple[Side, str | None, str]] = {
-        hashed[digest or ""]: ("reporter" if direction == "in" else "team", case_id, "")
-        for digest, direction, case_id in theirs
-    }
-    for message_id, recipient, case_id in ours:
+    places: dict[str, tuple[Side, str | None, str, str]] = {}
+    for digest, direction, of_case, author in theirs:
+        places.setdefault(hashed[digest or ""], ("reporter" if direction == "in" else "team", of_case, "", author))
+    for message_id, recipient, about in ours:
         if recipient != "operator":
-            places[message_id] = ("reporter" if recipient == "reporter" else "team", case_id, recipient)
+            places[message_id] = ("reporter" if recipient == "reporter" else "team", about, recipient, "")
     for message_id in reversed(ids):
         if message_id in places:
-            side, case_id, recipient = places[message_id]
+            side, case_id, recipient, author = places[message_id]
             row = session.exec(select(CaseRow).where(CaseRow.id == case_id)).first() if case_id else None
             gone = row is not None and row.wrapped_key is None
-            return Place(side, None if gone else row, recipient)
+            return Place(side, None if gone else row, recipient, author)
     return None
 
 

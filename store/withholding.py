@@ -25,11 +25,13 @@ from store.vault import Vault
 VOTES_TO_REINSTATE = 2
 
 
-def recuse_for_reporter(session: Session, vault: Vault, case_id: str, wanted: Sequence[Recusal], at: datetime) -> None:
-    """Recuse whom the reporter excludes in a case that exists already."""
+def recuse_for_copy(session: Session, vault: Vault, case_id: str, wanted: Sequence[Recusal], at: datetime) -> None:
+    """Recuse whom another copy of a mail that was taken in excludes by its address; the readers are told."""
     row = cases.row_by_id(session, case_id)
-    if row.wrapped_key is not None:
-        recusals.recuse(session, vault, row, cases.box_of(vault, row), wanted, "reporter", at)
+    if row.wrapped_key is None:
+        return
+    if added := recusals.recuse(session, vault, row, cases.box_of(vault, row), wanted, "desk", at):
+        _tell(session, vault, row, added, at)
 
 
 def recuse_by_hand(

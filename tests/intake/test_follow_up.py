@@ -68,27 +68,31 @@ def test_without_plus_addresses_a_tag_in_the_subject_leads_to_the_case(desk: Des
     assert (receipt.outcome, receipt.codename) == ("thread", name)
 
 
-def test_a_stranger_with_the_address_can_add_but_is_marked_and_reads_nothing(desk: Desk, team: list[Person]) -> None:
+def test_a_stranger_with_the_address_has_a_case_of_their_own_that_says_where_it_may_belong(
+    desk: Desk, team: list[Person]
+) -> None:
     name, mails = opened(desk)
     address = reply_to(acknowledgement(mails))
     receipt = desk.receive(plain_mail("I was there too.", sender="Kim <kim@other.example>"), address)
-    assert (receipt.outcome, receipt.codename) == ("thread", name)
+    assert receipt.outcome == "case"
+    assert receipt.codename != name
     sent = desk.mail_out()
     (text,) = to(team[0], sent)
-    assert text.startswith(f"[Conduct Team] {name}: a mail from somebody else")
-    assert "this mail did not come from the address of the report" in text
+    assert f"It may belong to the case {name}" in words(text)
     (answer,) = [item for item in sent if item.recipient == "kim@other.example"]
     assert answer.headers["In-Reply-To"] is not None
     assert "has arrived" in read(team[0], answer)
     assert "shouted" not in answer.mail.decode()
-    assert [item["author"] for item in desk.case(name)["messages"]] == ["reporter", "other"]
+    assert len(desk.case(name)["messages"]) == 1
+    assert desk.case(name)["links"] == [receipt.codename]
 
 
-def test_what_a_stranger_excludes_is_provisional_and_a_forged_sender_gives_no_key(desk: Desk, sam: Person) -> None:
+def test_what_a_stranger_excludes_is_provisional(desk: Desk) -> None:
     name, mails = opened(desk)
     address = reply_to(acknowledgement(mails))
-    desk.receive(plain_mail("Exclude: Bo\n\nx", sender="kim@other.example"), address)
-    assert desk.case(name)["recused"] == [{"member": "bo", "source": "named"}]
+    receipt = desk.receive(plain_mail("Exclude: Bo\n\nx", sender="kim@other.example"), address)
+    assert desk.case(name)["recused"] == []
+    assert desk.case(receipt.codename)["recused"] == [{"member": "bo", "source": "doubtful"}]
 
 
 def test_an_address_that_was_made_up_or_whose_case_is_gone_makes_a_case(desk: Desk) -> None:
@@ -197,8 +201,13 @@ def test_keys_of_the_reporter_are_remembered_and_a_new_one_is_not_trusted_by_its
 
     desk.receive(with_key(sam, "My key."), address)
     (text,) = to(team[0], desk.mail_out())
-    assert f"a key came with this mail ({sam.fingerprint}); replies are encrypted to it from now on" in words(text)
-    reply = acknowledgement(say(desk, team[0], "/reply\nFor you alone.", name))
+    assert (
+        f"a key came with this mail ({sam.fingerprint}); it is not used until somebody writes /reply new-key"
+        in words(text)
+    )
+    (answer,) = say(desk, team[0], "/reply\nFor you alone.", name)
+    assert f"A key came with a later mail ({sam.fingerprint})" in words(read(team[0], answer))
+    reply = acknowledgement(say(desk, team[0], "/reply new-key\nFor you alone.", name))
     assert "For you alone." in read(sam, reply)
     assert reply.headers["Reply-To"] is None, "a mail program looks for the key of the address that it answers to"
     assert sam.opens(reply.mail) is not None

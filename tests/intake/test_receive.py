@@ -231,12 +231,12 @@ def test_a_duplicate_with_an_exclusion_still_recuses(desk: Desk) -> None:
     mail = plain_mail("once")
     first = desk.receive(mail)
     desk.receive(mail, "conduct+except-bo@desk.example")
-    assert desk.case(first.codename)["recused"] == [{"member": "bo", "source": "reporter"}]
+    assert desk.case(first.codename)["recused"] == [{"member": "bo", "source": "doubtful"}]
 
 
 def test_a_mail_to_two_addresses_of_a_desk_is_one_case_with_what_both_ask(desk: Desk) -> None:
     receipt = desk.receive(plain_mail("x"), "conduct@desk.example", "conduct+quiet+except-bo@desk.example")
-    assert desk.case(receipt.codename)["recused"] == [{"member": "bo", "source": "reporter"}]
+    assert desk.case(receipt.codename)["recused"] == [{"member": "bo", "source": "doubtful"}]
     assert not [item for item in desk.mail_out() if item.recipient.startswith("sam@")]
 
 

@@ -1,0 +1,58 @@
+"""How sure it is that a mail which points at a case is from whom it says, and what that makes of what it asks for. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from intake.message import Mail, bare, header_values
+from store.openpgp import Signature
+from store.threads import Side
+
+# proven: signed by the key that signed the report. likely: from the one address on record, by a way that only its
+# author should know. doubtful: anything else that points at a case; it becomes a case of its own.
+Standing = Literal["proven", "likely", "doubtful"]
+
+
+class Pointer(Protocol):
+    """By what a mail points at a case."""
+
+    @property
+    def side(self) -> Side:
+        """Whose token it used, or whose mail it answers."""
+
+    @property
+    def author(self) -> str:
+        """Whose mail it answers, if not one of ours."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of the author of a report: the addresses that it came from, and its signature."""
+
+    addresses: tuple[str, ...] = field(repr=False)
+    signature: Signature
+
+
+def standing(mail: Mail, signature: Signature, record: Record, pointer: Pointer) -> Standing:
+    """How sure it is that a mail is from the author of the report whose case it points at."""
+    first = record.signature
+    if pointer.side == "team":
+        return "doubtful"  # the team's token and its notices are for members, who sign
+    if first.fingerprint and first.status != "invalid":
+        if signature.fingerprint != first.fingerprint or signature.status != first.status:
+            return "doubtful"
+        if first.status == "valid":
+            return "proven"
+    authors = [bare(item.address) for item in mail.sender]
+    if len(authors) != 1 or authors[0] not in record.addresses or failed_authentication(mail):
+        return "doubtful"
+    return "likely" if pointer.author in ("", "reporter") else "doubtful"
+
+
+def failed_authentication(mail: Mail) -> bool:
+    """Whether a mail server on the way says that the author's domain disowns the mail (RFC 8601, RFC 7489).
+
+    Anybody can write such a line, but nobody gains by it: it is only ever held against a mail.
+    """
+    return any("dmarc=fail" in value.casefold() for value in header_values(mail.root, "Authentication-Results"))
