@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from intake import directives
+from intake.charsets import decode
 from intake.directives import Asked
 from intake.form import read_form
-from intake.message import Mail, bare, header, header_values, read_mail, to_text
+from intake.message import Mail, bare, header, header_values, read_mail
 from intake.open import OpenedMail, open_mail
 from intake.triage import Sorted, excluded, sort
 from store import withholding
@@ -110,7 +111,7 @@ def unreadable(context: Context, job: Job, why: str) -> Arrival:
     """A mail that can't be handled: kept whole. The team is told that it waits; nothing of it is shown."""
     members = job.roster.members
     recusals, _ = excluded(job.asked, members)
-    text = to_text(job.envelope.raw[:_SCREENED_RAW], None)
+    text = decode(job.envelope.raw[:_SCREENED_RAW], None)
     recusals += [Recusal(member.id, "named") for member in who_is_named([text], members, members)]
     because = marked("the mail could not be read")
     return Arrival(

@@ -11,6 +11,8 @@ from lxml import etree
 from intake.message import clean
 
 HTML_LIMIT = 2_000_000
+# A page may ask for margins of any width: text that is mostly made of them is no text that anybody wrote.
+_LONGEST_TEXT, _MOST_TIMES = 200_000, 4
 _SETTINGS = ParserConfig(css=CSS_PROFILES["strict"], display_links=True)
 
 
@@ -21,7 +23,8 @@ def html_to_text(html: str) -> str | None:
     # An encoding declaration in the page contradicts what was decoded already, and lxml refuses the two together.
     body = html.split("?>", 1)[-1] if html.lstrip().startswith("<?xml") else html
     try:
-        return clean(get_text(_with_marked_quotes(body), _SETTINGS)).strip() + "\n"
+        text = get_text(_with_marked_quotes(body), _SETTINGS)
+        return clean(text).strip() + "\n" if len(text) <= max(_LONGEST_TEXT, _MOST_TIMES * len(html)) else None
     except (
         etree.LxmlError,
         ValueError,

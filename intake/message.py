@@ -18,6 +18,8 @@ from email.parser import BytesParser
 from email.utils import getaddresses
 from itertools import pairwise
 
+from intake.charsets import decode
+
 _HEADER_LIMIT = 64_000
 _SHOWN_LIMIT = 998
 _PIECE = 1_000_000
@@ -112,7 +114,7 @@ def decoded(text: str) -> str:
         pieces = decode_header(text)
     except (HeaderParseError, ValueError):
         return text
-    return "".join(piece if isinstance(piece, str) else to_text(piece, charset) for piece, charset in pieces)
+    return "".join(piece if isinstance(piece, str) else decode(piece, charset) for piece, charset in pieces)
 
 
 def addresses(entity: Message, *names: str) -> tuple[Address, ...]:
@@ -134,16 +136,6 @@ def bare(address: str) -> str:
     """An address without extension, case folded."""
     local, _, domain = address.casefold().rpartition("@")
     return f"{local.partition('+')[0]}@{domain}"
-
-
-def to_text(octets: bytes, charset: str | None) -> str:
-    """Text of a named charset; of an unknown or wrong one, UTF-8 if it is that, otherwise Windows-1252."""
-    for name in (charset, "utf-8"):
-        try:
-            return octets.decode(name or "utf-8")
-        except (LookupError, UnicodeDecodeError, ValueError):
-            continue
-    return octets.decode("cp1252", "replace")
 
 
 def clean(text: str) -> str:
@@ -174,17 +166,31 @@ def part_octets(part: Message) -> bytes:
 
 def part_text(part: Message) -> str:
     """The text of a leaf part."""
-    return clean(to_text(part_octets(part), part.get_param("charset") and str(part.get_content_charset())))
+    return clean(decode(part_octets(part), charset_of(part)))
+
+
+def charset_of(part: Message) -> str | None:
+    """The label of a text part's charset; None when it bears none."""
+    value = part.get_param("charset")
+    label = value[2] if isinstance(value, tuple) else value
+    return str(label) if label else None
 
 
 def file_name(part: Message) -> str:
-    """What the sender called an attachment: the last component, for show and never a path; empty when unnamed."""
+    """What the sender called an attachment: the last component, for show and never a path; empty when unnamed.
+
+    The charset of an extended parameter (RFC 2231) is read here: the standard library gives it to whatever codec bears
+    that name.
+    """
     try:
-        name = part.get_filename() or ""
+        value = part.get_param("filename", None, "content-disposition") or part.get_param("name", None)
     except (LookupError, ValueError, TypeError):
-        name = ""
-    shown = one_line(decoded(raw_text(name)))
-    return re.split(r"[/\\]", shown)[-1].lstrip(".").strip()[:200]
+        value = None
+    if isinstance(value, tuple):
+        name = decode(str(value[2]).encode("latin-1", "replace"), value[0])
+    else:
+        name = decoded(raw_text(str(value or "")))
+    return re.split(r"[/\\]", one_line(name))[-1].lstrip(".").strip()[:200]
 
 
 def content_type(part: Message) -> str:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from email.message import Message
 from typing import Protocol
 
-from intake.message import Mail, addresses, clean, header, header_values, one_line, parse, to_text
+from intake.charsets import decode
+from intake.message import Mail, addresses, clean, header, header_values, one_line, parse
 from intake.pieces import Piece, Region, is_public_key, pieces, protected_subject
 from store.openpgp import Decryption, Failure, Signature
 from store.records import Attachment, Body, Encryption
@@ -28,6 +29,10 @@ FAILURES: dict[Failure, str] = {
     "damaged": marked("its encrypted part is damaged"),
     "no-integrity": marked("its encrypted part has no integrity protection"),
     "too-large": marked("it unpacks to more than the limit"),
+}
+FOREIGN: dict[str, str] = {
+    "smime": marked("it is encrypted or wrapped with S/MIME, which this desk cannot open"),
+    "tnef": marked("its text is in a file of Outlook (winmail.dat), which this desk cannot open"),
 }
 REST_NOTE = marked("this mail has more parts than are shown; all of it is kept")
 OUTSIDE_NOTE = marked("came outside the encrypted part")
@@ -212,7 +217,7 @@ def _report(piece: Piece, plain: bytes, signature: Signature, gnupg: Opener) -> 
         return content
     if piece.form == "attachment" and not (_TEXT_NAMES.search(_bare_name(piece.name)) and _decodes(plain)):
         return None
-    text = clean(to_text(plain, piece.charset if piece.form == "inline" else None))
+    text = clean(decode(plain, piece.charset if piece.form == "inline" else None))
     return _Content(text=text, cover=_Cover(signature, plain) if signed else None)
 
 
@@ -235,7 +240,7 @@ def _open_plain(found: Sequence[Piece], gnupg: Opener, around: _Cover | None = N
             cover = regions[id(piece.region)]
         if piece.kind == "clear-signed":
             octets, signature = gnupg.verify_clear(piece.octets)
-            text = clean(to_text(octets if octets is not None else piece.octets, piece.charset))
+            text = clean(decode(octets if octets is not None else piece.octets, piece.charset))
             cover = around or _Cover(signature, octets or b"")
             texts.append((text, cover))
         elif piece.kind == "text":
@@ -247,6 +252,9 @@ def _open_plain(found: Sequence[Piece], gnupg: Opener, around: _Cover | None = N
             if is_public_key(piece.octets):
                 content.keys.append(piece.octets)
         covers += [cover] if cover is not None and cover.signature.status != "none" else []
+    if kind := _hidden(found):
+        around_it = _join(text for text, _ in texts)
+        return _Content(outside=around_it, failure=FOREIGN[kind], outside_files=[item for item, _ in files])
     first = next(iter(covers), None)
     content.cover = first
     content.text = _join(text for text, cover in texts if first is None or cover is first)
@@ -258,6 +266,21 @@ def _open_plain(found: Sequence[Piece], gnupg: Opener, around: _Cover | None = N
         if first is not None and cover is not first
     ]
     return content
+
+
+def _hidden(found: Iterable[Piece]) -> str:
+    """In which foreign wrapping the report itself must be; empty when it stands in the open.
+
+    What S/MIME wraps is a file only behind a text: a list may have put a text below it. Outlook repeats its text as a
+    plain one, unless it is told otherwise.
+    """
+    outlook = said = False
+    for piece in found:
+        said = said or piece.kind == "clear-signed" or bool(piece.kind == "text" and piece.text.strip())
+        if piece.kind == "smime" and not said:
+            return "smime"
+        outlook = outlook or piece.kind == "tnef"
+    return "tnef" if outlook and not said else ""
 
 
 def _checked(region: Region, gnupg: Opener) -> _Cover:
@@ -304,7 +327,7 @@ def _texts_in(item: Attachment) -> list[str]:
     """The texts of a text file, or of a forwarded mail."""
     if not _is_text(item):
         return []
-    whole = to_text(item.data[:_SCREENED_TEXT], None)
+    whole = decode(item.data[:_SCREENED_TEXT], None)
     if item.type != "message/rfc822" and not item.name.lower().endswith(".eml"):
         return [whole]
     forwarded = parse(item.data)

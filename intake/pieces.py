@@ -12,11 +12,13 @@ from dataclasses import dataclass, field, replace
 from email.message import Message
 from typing import Literal
 
+from intake.charsets import decode
 from intake.flowed import unflowed
 from intake.html import html_to_text
 from intake.message import (
     body_parts,
     canonical,
+    charset_of,
     children,
     clean,
     content_type,
@@ -25,12 +27,11 @@ from intake.message import (
     parse,
     part_octets,
     part_text,
-    to_text,
 )
 from store.records import Encryption
 
 Flow = Literal["fixed", "flowed", "delsp"]
-Kind = Literal["text", "file", "sealed", "clear-signed", "rest"]
+Kind = Literal["text", "file", "sealed", "clear-signed", "smime", "tnef", "rest"]
 MOST_PIECES = 1000
 MOST_COSTLY = 50
 
@@ -41,6 +42,10 @@ _ARMOR = re.compile(
 )
 _PUBLIC_KEY = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _SEALED_NAME = re.compile(r"\.(asc|gpg|pgp)$", re.IGNORECASE)
+# Content that only other programs unwrap: S/MIME, encrypted or opaquely signed (RFC 8551), and Outlook's own format.
+_SMIME_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+_TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
+_TNEF_MAGIC = b"\x78\x9f\x3e\x22"
 _MESSAGE_TAGS = frozenset({1, 3, 9, 18, 20})
 _KEY_TAGS = frozenset({5, 6})
 _SIGNATURE_TAG = 2
@@ -64,7 +69,7 @@ class Piece:
     text: str = field(default="", repr=False)
     name: str = ""
     type: str = "text/plain"
-    charset: str = "utf-8"
+    charset: str = ""
     form: Encryption = "none"
     region: Region | None = None
 
@@ -179,7 +184,10 @@ def _leaf(part: Message, kind: str, region: Region | None) -> Iterator[Piece]:
         yield Piece("file", _forwarded(part), name=name or "forwarded.eml", type=kind, region=region)
         return
     octets = part_octets(part)
-    charset = str(part.get_content_charset() or "utf-8") if part.get_param("charset") else "utf-8"
+    if foreign := _foreign(part, octets, name, kind):
+        yield Piece(foreign, octets, name=name or _unnamed(kind), type=kind, region=region)
+        return
+    charset = charset_of(part) or ""
     attached = bool(name) or part.get_content_disposition() == "attachment"
     if kind == "text/rfc822-headers" and part.get_param("protected-headers"):
         return  # the legacy display of protected headers repeats the subject
@@ -195,6 +203,15 @@ def _leaf(part: Message, kind: str, region: Region | None) -> Iterator[Piece]:
         yield Piece("sealed", octets, name=name, type=kind, form="attachment", region=region)
     elif octets or attached:
         yield Piece("file", octets, name=name or _unnamed(kind), type=kind, charset=charset, region=region)
+
+
+def _foreign(part: Message, octets: bytes, name: str, kind: str) -> Literal["smime", "tnef", ""]:
+    """Whether a part wraps content in a way that is not OpenPGP's."""
+    if kind in _TNEF_TYPES or octets.startswith(_TNEF_MAGIC) or name.casefold() == "winmail.dat":
+        return "tnef"
+    certificates = str(part.get_param("smime-type") or "").casefold() == "certs-only"
+    wraps = kind in _SMIME_TYPES or (kind == "application/octet-stream" and name.casefold().endswith(".p7m"))
+    return "smime" if wraps and not certificates else ""
 
 
 def _flow_of(part: Message) -> Flow:
@@ -219,7 +236,7 @@ def _text(octets: bytes, charset: str, region: Region | None, flow: Flow = "fixe
 
 
 def _whole(octets: bytes, charset: str, flow: Flow) -> str:
-    text = clean(to_text(octets, charset))
+    text = clean(decode(octets, charset))
     return text if flow == "fixed" else unflowed(text, delsp=flow == "delsp")
 
 

@@ -17,7 +17,7 @@ from mailer.packets import armor
 from store.context import Context
 from tests.conftest import Desk, DeskMaker
 from tests.mails import mail_of, only_message, sealed
-from tests.talk import say
+from tests.talk import read, say, to, words
 
 SECRET = "It happened at the après-party. Ünïcode ✓"
 
@@ -236,7 +236,7 @@ def test_a_duplicate_with_an_exclusion_still_recuses(desk: Desk) -> None:
 
 def test_a_mail_to_two_addresses_of_a_desk_is_one_case_with_what_both_ask(desk: Desk) -> None:
     receipt = desk.receive(plain_mail("x"), "conduct@desk.example", "conduct+quiet+except-bo@desk.example")
-    assert desk.case(receipt.codename)["recused"] == [{"member": "bo", "source": "doubtful"}]
+    assert desk.case(receipt.codename)["recused"] == [{"member": "bo", "source": "reporter"}]
     assert not [item for item in desk.mail_out() if item.recipient.startswith("sam@")]
 
 
@@ -386,3 +386,50 @@ def test_a_mail_that_kills_the_service_each_time_is_told_of_as_held(
     assert "is open" in desk.play.command("case", "reopen", receipt.codename).stdout.decode()
     answered = say(desk, team[0], "/reply\nThank you.", receipt.codename)
     assert "sam@reporter.example" in {item.recipient for item in answered}
+
+
+CMS = "MIAGCSqGSIb3DQEHA6CAMIACAQAxggE="
+SMIME = 'application/pkcs7-mime; smime-type=enveloped-data; name="smime.p7m"'
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "content"),
+    [
+        (SMIME, "smime.p7m", CMS),
+        ("application/x-pkcs7-mime; smime-type=signed-data", "smime.p7m", CMS),
+        ("application/octet-stream", "smime.p7m", CMS),
+        ("application/ms-tnef", "winmail.dat", "eJ8+IgAA"),
+        ("application/octet-stream", "a.bin", "eJ8+IgAA"),
+    ],
+)
+@pytest.mark.parametrize("around", [False, True])
+def test_what_other_programs_wrap_is_held_and_its_author_told(
+    desk: Desk, team: list[Person], kind: str, name: str, content: str, around: bool
+) -> None:
+    part = (
+        f"Content-Type: {kind}\nContent-Disposition: attachment; filename={name}\n"
+        f"Content-Transfer-Encoding: base64\n\n{content}\n"
+    )
+    if around:  # as a list does, which puts its footer below
+        footer = "Content-Type: text/plain\n\n_______________\nhttps://list.example\n" if "pkcs7" in kind else ""
+        part = f"Content-Type: multipart/mixed; boundary=l\n\n--l\n{part}--l\n{footer}--l--\n"
+    mail = f"From: sam@reporter.example\nTo: conduct@desk.example\nSubject: x\nMIME-Version: 1.0\n{part}".encode()
+    receipt = desk.receive(mail)
+    assert receipt.outcome == "held"
+    sent = desk.mail_out()
+    (answer,) = [item for item in sent if item.recipient == "sam@reporter.example"]
+    assert "cannot open it" in read(team[0], answer)
+    assert "which this desk cannot open" in words(to(team[0], sent)[0])
+
+
+def test_a_file_of_other_programs_behind_a_text_is_a_file(desk: Desk) -> None:
+    mail = (
+        "From: sam@reporter.example\nSubject: x\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=l\n\n--l\n"
+        "Content-Type: text/plain\n\nHe wrote me this.\n--l\n"
+        f"Content-Type: {SMIME}\nContent-Transfer-Encoding: base64\n\n{CMS}\n--l--\n"
+    ).encode()
+    receipt = desk.receive(mail)
+    assert receipt.outcome == "case"
+    message = only_message(desk, receipt.codename)
+    assert message["text"] == "He wrote me this."
+    assert [item["name"] for item in message["attachments"]] == ["smime.p7m"]
