@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from intake import directives
 from intake.charsets import decode
 from intake.directives import Asked
 from intake.form import read_form
-from intake.message import Mail, bare, header, header_values, read_mail
+from intake.message import Mail, bare, read_mail
 from intake.open import OpenedMail, open_mail
 from intake.triage import Sorted, excluded, sort
 from store import withholding
 from store.config import Desk
 from store.context import Context
+from store.keyring import Keyring
 from store.names import who_is_named
 from store.people import Roster
 from store.records import Arrival, Body, Facts, Recusal, State
@@ -44,30 +46,45 @@ class Job:
 
 @dataclass(frozen=True)
 class Opened:
-    """A mail that was read and opened, with what it asks for."""
+    """A mail that was read and opened, with what it asks for (in `job`) and what triage found.
+
+    `key` is the key to write to its author with, and its fingerprint; `fields` are those of the record that it fills.
+    """
 
     job: Job
     mail: Mail
     content: OpenedMail
+    found: Sorted
+    key: tuple[bytes, str] = field(default=(b"", ""), repr=False)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def open_job(context: Context, job: Job) -> Opened:
-    """Read and open a mail. Raises OpenPGPUnavailable, and whatever a broken mail makes the parser raise."""
-    mail = read_mail(job.envelope.raw)
-    content = open_mail(mail, context.keyring)
+def open_job(job: Job, keyring: Keyring, is_own: Callable[[str], bool], unread: str = "") -> Opened:
+    """Read and open a mail. Of one that is known only by its header, `unread` says why; nothing else of it is read.
+
+    Touches nothing but GnuPG. Raises OpenPGPUnavailable, and whatever a broken mail makes the parser raise.
+    """
+    parsed = read_mail(job.envelope.raw)
+    mail = parsed.mail
+    if unread:
+        body = Body(sender=mail.sender_text, outside_subject=mail.subject, failure=unread, date=mail.date)
+        content = OpenedMail(body)
+    else:
+        content = open_mail(parsed, keyring)
     asked = job.asked | directives.from_text(content.body.text)
     asked |= Asked(quiet=directives.from_text(content.body.outside_text).quiet)
-    return Opened(replace(job, asked=asked), mail, content)
+    found = sort(parsed, content, job.envelope.sender, asked, job.roster, is_own)
+    key = _reply_key(keyring, content, found.answer_to)
+    return Opened(replace(job, asked=asked), mail, content, found, key, read_form(content.body.text))
 
 
 def arrival_of(context: Context, opened: Opened) -> Arrival:
     """The case that an opened mail would become."""
-    job, mail, content = opened.job, opened.mail, opened.content
-    found: Sorted = sort(mail, content, job.envelope.sender, job.asked, job.roster, context.config.is_own)
+    job, mail, content, found = opened.job, opened.mail, opened.content, opened.found
     held = bool(content.body.failure)
     state: State = "automatic" if found.kind == "reply-by-machine" else "held" if held else "new"
     notice = "held" if held else "report"
-    key, fingerprint = _reply_key(context, content, found.answer_to)
+    key, fingerprint = opened.key
     return Arrival(
         desk=job.desk.id,
         state=state,
@@ -90,21 +107,20 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
             asks_reply=job.asked.reply,
             asks_quiet=job.asked.quiet,
             address=found.address,
-            without_token=job.asked.token is not None or bool(header_values(mail.root, "References", "In-Reply-To")),
+            without_token=job.asked.token is not None or mail.refers,
         ),
         attachments=content.attachments,
         recusals=found.recusals,
         notices=() if state == "automatic" else (notice,),
         screened=_screened(context, job),
-        fields=read_form(content.body.text),
+        fields=opened.fields,
     )
 
 
 def source_of(opened: Opened) -> str:
     """Whom a mail counts for when one sends very many: the list that it came by, its author, or its envelope's sender."""
     mail = opened.mail
-    by_list = header(mail.root, "List-Id")
-    return by_list or next((bare(item.address) for item in mail.sender), opened.job.envelope.sender or "")
+    return mail.list_id or next((bare(item.address) for item in mail.sender), opened.job.envelope.sender or "")
 
 
 def unreadable(context: Context, job: Job, why: str) -> Arrival:
@@ -133,12 +149,12 @@ def _screened(context: Context, job: Job) -> dict[str, str]:
     return {member.id: withholding.identity_digest(context.vault, member) for member in job.roster.members}
 
 
-def _reply_key(context: Context, content: OpenedMail, address: str) -> tuple[bytes, str]:
+def _reply_key(keyring: Keyring, content: OpenedMail, address: str) -> tuple[bytes, str]:
     """The key to write to the reporter with, and its fingerprint: one that came with the mail and speaks for the address or signed it."""
     if not address:
         return b"", ""
     for material in content.keys:
-        keys = context.keyring.read_key_data(material)
+        keys = keyring.read_key_data(material)
         if len(keys) != 1 or not keys[0].can_encrypt or keys[0].secret:
             continue
         speaks_for = {address.casefold() for address in keys[0].addresses}

@@ -10,10 +10,8 @@ from typing import Protocol
 from sqlmodel import Session
 
 from intake.arrival import Opened, source_of
-from intake.message import Mail, children, content_type, header, header_values, parse, part_octets
 from intake.plan import Outcome, Plan, told_as_it_should, with_acknowledgement
 from intake.standing import Record, standing
-from intake.triage import is_failure
 from store import cases, conversation, outbox, recusals, threads
 from store.context import Context
 from store.models import CaseRow
@@ -22,9 +20,7 @@ from store.records import Arrival, Facts
 from store.sentences import Sentence, marked
 from store.threads import Side, Token, read_token
 
-_ID = re.compile(r"<[^<>\s]+@[^<>\s]+>")
 _TAG = re.compile(r"\[(c-[a-z2-7]{24})\]", re.IGNORECASE)
-_RETURNED = frozenset({"message/rfc822", "text/rfc822-headers", "message/rfc822-headers"})
 
 NOT_SIGNED = marked("this mail is not signed by the key that signed the report")
 NEW_KEY = marked(
@@ -52,7 +48,7 @@ def place_of(context: Context, opened: Opened) -> Place:
     """Where a mail belongs, by the address that it went to, a tag in its subject, or the mails that it answers."""
     desk, vault = opened.job.desk, context.vault
     token = opened.job.asked.token or _tag(opened)
-    answered = referred(opened.mail)
+    answered = opened.mail.references
     if token is None and not answered:
         return Place("reporter", None)
     with context.database.read() as session:
@@ -66,20 +62,6 @@ def _tag(opened: Opened) -> Token | None:
     """The token in a subject, where addresses cannot carry one."""
     found = _TAG.search(opened.content.body.subject) or _TAG.search(opened.mail.subject)
     return read_token(found[1].lower()) if found else None
-
-
-def referred(mail: Mail) -> list[str]:
-    """The Message-IDs that a mail answers or refers to (RFC 5322 section 3.6.4), the nearest last; of a report on a
-    delivery, that of the mail which it returns (RFC 3462)."""
-    heads = [mail.root]
-    if content_type(mail.root) == "multipart/report":
-        for part in children(mail.root):
-            if content_type(part) in _RETURNED:
-                inner = children(part)
-                heads.append(inner[0] if inner else parse(part_octets(part)))
-    values = [header(head, "Message-ID") for head in heads[1:]]
-    references = header_values(mail.root, "References") + header_values(mail.root, "In-Reply-To")
-    return [found for value in (*references, *values) for found in _ID.findall(value)]
 
 
 class OwnCase(Plan, Protocol):
@@ -111,7 +93,7 @@ class FollowUp:
         if arrival.state == "automatic":
             joined = replace(arrival, author="other", recusals=recusals.doubted(arrival.recusals), notices=())
             conversation.join(session, vault, row, joined)
-            if is_failure(self.opened.mail):
+            if self.opened.found.undelivered:
                 outbox.enqueue(session, "bounced", row.desk, arrival.at, case_id=row.id, subject_id="reporter")
             return "automatic", row.codename
         if sure == "doubtful":
@@ -144,7 +126,7 @@ class MachineToTeam:
     def carry_out(self, session: Session) -> tuple[Outcome, str]:
         """Keep it."""
         row, member = self.place.row, self.place.recipient
-        if row is not None and member and is_failure(self.opened.mail):
+        if row is not None and member and self.opened.found.undelivered:
             outbox.enqueue_once(session, "bounced", row.desk, self.at, case_id=row.id, subject_id=member)
         return self.otherwise.carry_out(session)
 

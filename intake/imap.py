@@ -27,7 +27,7 @@ from intake.directives import desk_of
 from intake.message import addresses, header
 from intake.receive import Receiver
 from store.config import Config, Desk, Imap
-from store.errors import OmbudError, OpenPGPStopped
+from store.errors import Interrupted, OmbudError
 from store.secrets import client_tls, fetch_token, read_secret
 
 # imaplib and IMAPClient log commands, which hold addresses.
@@ -219,7 +219,7 @@ class Mailbox:
                 try:
                     self._keeper.receive(envelope_of(raw, self._desk))
                     kept.append(uid)
-                except OpenPGPStopped as error:
+                except Interrupted as error:
                     # This mail may be the cause: those behind it need not wait for it.
                     log.warning("a mail is tried again", mailbox=self._imap.title, reason=str(error))
                     left += 1

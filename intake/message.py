@@ -20,6 +20,9 @@ from itertools import pairwise
 
 from intake.charsets import decode
 
+_ID = re.compile(r"<[^<>\s@]{1,500}@[^<>\s]{1,500}>")
+_MOST_REFERENCES = 200
+_RETURNED = frozenset({"message/rfc822", "text/rfc822-headers", "message/rfc822-headers"})
 _HEADER_LIMIT = 64_000
 _SHOWN_LIMIT = 998
 _PIECE = 1_000_000
@@ -45,16 +48,22 @@ class Address:
 
 @dataclass(frozen=True)
 class Mail:
-    """A parsed mail: the tree, and the headers that rules ask for."""
+    """What rules ask for of a mail's header.
 
-    root: Message = field(repr=False)
-    raw: bytes = field(repr=False)
+    `references` are the Message-IDs that it answers or refers to, the nearest last; `refers` says whether it claims to
+    answer anything. `disowned`: a mail server on the way says that the author's domain disowns it.
+    """
+
     subject: str
     sender: tuple[Address, ...]
     reply_to: tuple[Address, ...]
     recipients: tuple[Address, ...]
     message_id: str
     date: str
+    references: tuple[str, ...] = ()
+    refers: bool = False
+    list_id: str = ""
+    disowned: bool = False
 
     @property
     def sender_text(self) -> str:
@@ -62,24 +71,58 @@ class Mail:
         return ", ".join(f"{item.name} <{item.address}>" if item.name else item.address for item in self.sender)
 
 
+@dataclass(frozen=True)
+class Parsed:
+    """A mail with its tree."""
+
+    root: Message = field(repr=False)
+    raw: bytes = field(repr=False)
+    mail: Mail
+
+
 def parse(raw: bytes) -> Message:
     """The tree of a MIME entity."""
     return BytesParser(policy=email.policy.compat32).parsebytes(raw)
 
 
-def read_mail(raw: bytes) -> Mail:
+def read_mail(raw: bytes) -> Parsed:
     """Parse a mail and read its headers."""
     root = parse(raw)
-    return Mail(
-        root=root,
-        raw=raw,
+    mail = Mail(
         subject=header(root, "Subject"),
         sender=addresses(root, "From") or addresses(root, "Sender"),
         reply_to=addresses(root, "Reply-To"),
         recipients=addresses(root, "To", "Cc", "Bcc", "Resent-To", "Resent-Cc"),
         message_id=header(root, "Message-ID"),
         date=header(root, "Date"),
+        references=tuple(_referred(root)),
+        refers=bool(header_values(root, "References", "In-Reply-To")),
+        list_id=header(root, "List-Id"),
+        disowned=_disowned(root),
     )
+    return Parsed(root, raw, mail)
+
+
+def _referred(root: Message) -> list[str]:
+    """The Message-IDs that a mail answers or refers to (RFC 5322 section 3.6.4), the nearest last; of a report on a
+    delivery, that of the mail which it returns (RFC 3462)."""
+    heads = []
+    if content_type(root) == "multipart/report":
+        for part in children(root):
+            if content_type(part) in _RETURNED:
+                inner = children(part)
+                heads.append(inner[0] if inner else parse(part_octets(part)))
+    values = [header(head, "Message-ID") for head in heads]
+    references = header_values(root, "References") + header_values(root, "In-Reply-To")
+    return [found for value in (*references, *values) for found in _ID.findall(value)][-_MOST_REFERENCES:]
+
+
+def _disowned(root: Message) -> bool:
+    """Whether a mail server on the way says that the author's domain disowns the mail (RFC 8601, RFC 7489).
+
+    Anybody can write such a line, but nobody gains by it: it is only ever held against a mail.
+    """
+    return any("dmarc=fail" in value.casefold() for value in header_values(root, "Authentication-Results"))
 
 
 def header(entity: Message, name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from email.message import Message
 from typing import Protocol
 
 from intake.charsets import decode
-from intake.message import Mail, addresses, clean, header, header_values, one_line, parse
+from intake.message import Parsed, addresses, clean, header, header_values, one_line, parse
 from intake.pieces import Piece, Region, is_public_key, pieces, protected_subject
 from store.openpgp import Decryption, Failure, Signature
 from store.records import Attachment, Body, Encryption
@@ -57,11 +58,12 @@ class Opener(Protocol):
 class Signed:
     """All that one valid signature covers, and nothing else: what is done in a member's name is read from here alone.
 
-    `octets` are those under the signature; `subject` and `recipients` stand in headers among them (RFC 9788).
+    `digest` identifies the octets under the signature, less white space: a signature over a text does not cover how its
+    lines end (RFC 9580 section 5.2.4). `subject` and `recipients` stand in headers among them (RFC 9788).
     """
 
     by: Signature
-    octets: bytes = field(repr=False)
+    digest: str
     text: str = field(default="", repr=False)
     subject: str = field(default="", repr=False)
     recipients: tuple[str, ...] = field(default=(), repr=False)
@@ -117,20 +119,20 @@ class _Content:
         cover = self.cover
         if self.failure or cover is None or cover.signature.status != "valid":
             return None
-        files = tuple(self.files)
+        files, digest = tuple(self.files), hashlib.sha256(b"".join(cover.octets.split())).hexdigest()
         if cover.entity is None:
-            return Signed(cover.signature, cover.octets, self.text.strip("\n"), files=files)
+            return Signed(cover.signature, digest, self.text.strip("\n"), files=files)
         recipients = tuple(item.address for item in addresses(cover.entity, "To", "Cc"))
         subject = header(cover.entity, "Subject")
-        return Signed(cover.signature, cover.octets, self.text.strip("\n"), subject, recipients, files)
+        return Signed(cover.signature, digest, self.text.strip("\n"), subject, recipients, files)
 
 
-def open_mail(mail: Mail, gnupg: Opener) -> OpenedMail:
+def open_mail(parsed: Parsed, gnupg: Opener) -> OpenedMail:
     """Open a parsed mail.
 
     Raises OpenPGPUnavailable when GnuPG could not do its work now.
     """
-    found = pieces(mail.raw, mail.root)
+    mail, found = parsed.mail, pieces(parsed.raw, parsed.root)
     content = _open_sealed(found, gnupg)
     if content is None:
         content = _open_plain(found, gnupg)
@@ -148,7 +150,7 @@ def open_mail(mail: Mail, gnupg: Opener) -> OpenedMail:
         date=mail.date,
         message_id=mail.message_id,
     )
-    keys = tuple(dict.fromkeys([*content.keys, *_autocrypt_keys(mail)]))
+    keys = tuple(dict.fromkeys([*content.keys, *_autocrypt_keys(parsed)]))
     return OpenedMail(body, (*content.files, *content.outside_files), keys, content.signed())
 
 
@@ -343,12 +345,12 @@ def _is_text(item: Attachment) -> bool:
     )
 
 
-def _autocrypt_keys(mail: Mail) -> list[bytes]:
+def _autocrypt_keys(parsed: Parsed) -> list[bytes]:
     """The key of an Autocrypt header that speaks for the author (Autocrypt 1.1 section 3.1); one header or none counts."""
     values = [
         value
-        for value in header_values(mail.root, "Autocrypt")
-        if _autocrypt_address(value) in {item.address.lower() for item in mail.sender}
+        for value in header_values(parsed.root, "Autocrypt")
+        if _autocrypt_address(value) in {item.address.lower() for item in parsed.mail.sender}
     ]
     if len(values) != 1:
         return []

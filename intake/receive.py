@@ -14,27 +14,28 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from intake import directives, follow_up, team
-from intake.arrival import Envelope, Job, Opened, arrival_of, open_job, source_of, unreadable
+from intake import directives, follow_up, reader, team
+from intake.arrival import Envelope, Job, Opened, arrival_of, source_of, unreadable
 from intake.directives import Asked
 from intake.follow_up import Place
-from intake.message import read_mail, without_trace
-from intake.open import OpenedMail
+from intake.message import without_trace
 from intake.plan import Outcome, Plan, told_as_it_should, with_acknowledgement
 from intake.quotes import own_text
+from intake.reader import TooCostly, Unreadable
 from intake.triage import excluded
 from store import attempts, cases, conversation, linking, recusals, withholding
 from store.config import Desk
 from store.context import Context
-from store.errors import NotAllowed, OpenPGPStopped, StoreUnavailable, TryLater
+from store.errors import Interrupted, NotAllowed, StoreUnavailable, TryLater
 from store.models import CaseRow
-from store.records import Arrival, Body
+from store.records import Arrival
 from store.sentences import marked
 
 _KEEP_TRIES = 5
 _TOLD_AFTER = timedelta(minutes=10)
 _REQUEST_LENGTH = 300
 _INTERRUPTED = marked("handling it was tried several times and did not come to an end")
+_TOO_COSTLY = marked("reading it takes more time or memory than one mail may take")
 _TOO_LARGE = marked("it is larger than this desk takes")
 
 log = structlog.get_logger("ombud.intake")
@@ -77,9 +78,7 @@ class Receiver:
         why = f"{_TOO_LARGE}; the mail itself lies in the mailbox, in the folder '{folder}'"
 
         def read(job: Job) -> Plan:
-            mail = read_mail(job.envelope.raw)
-            body = Body(sender=mail.sender_text, outside_subject=mail.subject, failure=why, date=mail.date)
-            opened = Opened(job, mail, OpenedMail(body))
+            opened = reader.read(self._context.config, job, why)
             return self._from_outside(opened, follow_up.place_of(self._context, opened))
 
         return self._receive_at(desk, asked, envelope, read)
@@ -91,7 +90,7 @@ class Receiver:
         """
 
         def read(job: Job) -> Plan:
-            opened = open_job(self._context, job)
+            opened = reader.read(self._context.config, job)
             arrival = arrival_of(self._context, opened)
             if not tell and arrival.state != "automatic":
                 arrival = replace(arrival, state="closed", notices=())
@@ -127,10 +126,8 @@ class Receiver:
     def _reopen(self, job: Job, case_id: str, message_id: str, *, acknowledge: bool = False) -> bool:
         """Open one mail of a case; its author is told that it came only when nobody told them yet."""
         try:
-            arrival = arrival_of(self._context, open_job(self._context, job))
-        except TryLater:
-            raise
-        except Exception:  # it is held because it can't be read
+            arrival = arrival_of(self._context, reader.read(self._context.config, job))
+        except Unreadable:  # that is why it is held
             return False
         if arrival.state == "held":
             return False
@@ -192,7 +189,7 @@ class Receiver:
             )  # old mail, or a header alone: not read as a new report
         try:
             return self._keep(job, self._read(job, read))
-        except OpenPGPStopped:
+        except Interrupted:
             raise  # the mail itself may be the cause: this attempt counts
         except TryLater:
             with self._context.database.write(durable=False) as session:
@@ -202,10 +199,11 @@ class Receiver:
     def _read(self, job: Job, read: Read) -> Plan:
         try:
             return read(job)
-        except TryLater:
-            raise
-        except Exception as error:
-            log.warning("a mail can't be read", kind=type(error).__name__)
+        except TooCostly as error:
+            log.warning("a mail takes too much to read", of=str(error))
+            return self._unreadable(job, _TOO_COSTLY)
+        except Unreadable as error:
+            log.warning("a mail can't be read", kind=str(error))
             return self._unreadable(job, marked("its structure cannot be read"))
 
     def _unreadable(self, job: Job, why: str, told_at: datetime | None = None) -> Plan:
@@ -233,7 +231,7 @@ class Receiver:
 
     def _open(self, job: Job) -> Plan:
         """Open a mail, and find out what it is: a member's word, more on a case, or a new case."""
-        opened = open_job(self._context, job)
+        opened = reader.read(self._context.config, job)
         place = follow_up.place_of(self._context, opened)
         member = team.speaker(self._context, opened, place)
         if member is not None:

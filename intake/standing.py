@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from intake.message import Mail, bare, header_values
+from intake.message import Mail, bare
 from store.openpgp import Signature
 from store.threads import Side
 
@@ -45,14 +45,6 @@ def standing(mail: Mail, signature: Signature, record: Record, pointer: Pointer)
         if first.status == "valid":
             return "proven"
     authors = [bare(item.address) for item in mail.sender]
-    if len(authors) != 1 or authors[0] not in record.addresses or failed_authentication(mail):
+    if len(authors) != 1 or authors[0] not in record.addresses or mail.disowned:
         return "doubtful"
     return "likely" if pointer.author in ("", "reporter") else "doubtful"
-
-
-def failed_authentication(mail: Mail) -> bool:
-    """Whether a mail server on the way says that the author's domain disowns the mail (RFC 8601, RFC 7489).
-
-    Anybody can write such a line, but nobody gains by it: it is only ever held against a mail.
-    """
-    return any("dmarc=fail" in value.casefold() for value in header_values(mail.root, "Authentication-Results"))

@@ -6,7 +6,6 @@ a case, every mail about it is answered as one about a case that does not exist.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -21,7 +20,7 @@ from intake.open import Signed
 from intake.pieces import is_public_key
 from intake.plan import Outcome, may_reply
 from intake.quotes import own_text
-from intake.triage import is_one_of, what_kind
+from intake.triage import is_one_of
 from store import answers, cases, conversation, deeds, keyfiles, threads, withholding
 from store.access import may_know
 from store.answers import Answer
@@ -60,7 +59,7 @@ def speaker(context: Context, opened: Opened, place: Place) -> Member | None:
     On the team's side that is whoever signed or claims to have written. A member may be a reporter as well: on the
     reporter's side, and to the desk's own address, only a signed mail that is clearly about a case is meant.
     """
-    if what_kind(opened.mail, opened.job.envelope.sender) == "reply-by-machine":
+    if opened.found.kind == "reply-by-machine":
         return None  # an absence note is no word on a case, and is never answered (RFC 3834)
     signed = _signer(opened)
     if place.found and place.side == "team":
@@ -149,11 +148,9 @@ class TeamMail:
     def _replay_key(self, said: Signed) -> str:
         """A keyed hash of one signature: who made it, when, and over what.
 
-        Not of its octets: an ECDSA signature can be turned into another valid one by anybody. White space is left out,
-        for a signature over a text does not cover how its lines end (RFC 9580 section 5.2.4).
+        Not of its own octets: an ECDSA signature can be turned into another valid one by anybody.
         """
-        octets = b"".join(said.octets.split())
-        pieces = [said.by.fingerprint or "", str(said.by.made), hashlib.sha256(octets).hexdigest()]
+        pieces = [said.by.fingerprint or "", str(said.by.made), said.digest]
         return self.context.vault.digest("signature", "\0".join(pieces).encode())
 
     def _case(self, session: Session, said: Signed) -> CaseRow | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from intake.directives import Asked, from_text, names
-from intake.message import Mail, bare, children, content_type, header, header_values
+from intake.message import Mail, Parsed, bare, children, content_type, header, header_values
 from intake.open import OpenedMail
 from store.names import who_is_meant, who_is_named, who_may_be_meant
 from store.people import Member, Roster
@@ -22,7 +22,7 @@ Kind = Literal["report", "machine", "reply-by-machine"]
 class Sorted:
     """What triage found.
 
-    `answer_to` is where the team may write, `address` where it could if the author had not asked for silence.
+    `undelivered`: it says that another mail could not be delivered for good. `answer_to` is where the team may write, `address` where it could if the author had not asked for silence.
     `machine` is mail that a program may have sent on a person's behalf (a form, a list): it becomes a case, but
     is never answered. `reply-by-machine` is a bounce, a receipt or an absence note: kept, and the team not woken.
     """
@@ -34,27 +34,28 @@ class Sorted:
     no_reply_because: str
     answer_to: str = ""
     address: str = ""
+    undelivered: bool = False
 
 
 def sort(
-    mail: Mail, opened: OpenedMail, sender: str | None, asked: Asked, roster: Roster, is_own: Callable[[str], bool]
+    parsed: Parsed, opened: OpenedMail, sender: str | None, asked: Asked, roster: Roster, is_own: Callable[[str], bool]
 ) -> Sorted:
     """Sort an opened mail.
 
     `sender` is the envelope's: None when unknown (a mailbox), empty for the null sender (RFC 5321 section 4.5.5).
     """
-    kind = what_kind(mail, sender)
+    mail, kind, undelivered = parsed.mail, what_kind(parsed, sender), is_failure(parsed)
     recusals, unmatched = who_is_recused(mail, opened, sender, asked, roster)
     withheld = {item.member for item in recusals}
     reply_to, because = reply_address(mail, kind, asked, withheld, roster, is_own)
     # A program's mail is never answered by this one, but a person may write to whom it names: a web form's visitor.
     address = reply_address(mail, "report", replace(asked, quiet=False), withheld, roster, is_own)[0]
     if kind == "reply-by-machine":
-        return Sorted(kind, recusals, unmatched, reply_to, because)
-    return Sorted(kind, recusals, unmatched, reply_to, because, "" if asked.quiet else address, address)
+        return Sorted(kind, recusals, unmatched, reply_to, because, undelivered=undelivered)
+    return Sorted(kind, recusals, unmatched, reply_to, because, "" if asked.quiet else address, address, undelivered)
 
 
-def is_failure(mail: Mail) -> bool:
+def is_failure(mail: Parsed) -> bool:
     """Whether a mail says that another one could not be delivered for good (RFC 3464 section 2.3.3)."""
     if content_type(mail.root) != "multipart/report":
         return False
@@ -62,7 +63,7 @@ def is_failure(mail: Mail) -> bool:
     return any(header(block, "Action").lower() == "failed" for status in statuses for block in children(status))
 
 
-def what_kind(mail: Mail, sender: str | None) -> Kind:
+def what_kind(mail: Parsed, sender: str | None) -> Kind:
     """Whether a person wrote, a program on somebody's behalf, or a program in answer (RFC 3834, RFC 3464, RFC 8098)."""
     root = mail.root
     auto = header(root, "Auto-Submitted").lower()
@@ -70,7 +71,7 @@ def what_kind(mail: Mail, sender: str | None) -> Kind:
         return "reply-by-machine"
     if header(root, "X-Autoreply") or header(root, "X-Autorespond") or header(root, "X-Failed-Recipients"):
         return "reply-by-machine"
-    daemon = any(re.match(r"(mailer-daemon|postmaster)@", item.address, re.IGNORECASE) for item in mail.sender)
+    daemon = any(re.match(r"(mailer-daemon|postmaster)@", item.address, re.IGNORECASE) for item in mail.mail.sender)
     if sender == "" and daemon:
         return "reply-by-machine"
     lists = header_values(root, "List-Id", "List-Post", "List-Unsubscribe", "Mailing-List", "X-Loop", "Feedback-ID")

@@ -53,5 +53,9 @@ class OpenPGPUnavailable(TryLater):
     """GnuPG is missing, took too long, or died half way."""
 
 
-class OpenPGPStopped(OpenPGPUnavailable):
+class Interrupted(TryLater):
+    """Work on one mail ended before its end; the mail itself may be the cause, so that the attempt counts."""
+
+
+class OpenPGPStopped(OpenPGPUnavailable, Interrupted):
     """GnuPG was at work on one message and took too long or died; the message itself may be the cause."""

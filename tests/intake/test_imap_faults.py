@@ -175,15 +175,19 @@ def test_a_full_disk_leaves_mail_in_the_mailbox(mailbox_desk: Configure, dovecot
 def test_a_mail_that_stops_its_handling_does_not_block_those_behind_it(
     mailbox_desk: Configure, dovecot: Dovecot, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from intake.message import Mail, read_mail
-    from store.errors import OpenPGPStopped
+    from intake import reader
+    from intake.arrival import Job, Opened
+    from store.config import Config
+    from store.errors import Interrupted
 
-    def stop_at_bad(raw: bytes) -> Mail:
-        if b"BAD" in raw:
-            raise OpenPGPStopped("stopped")
-        return read_mail(raw)
+    read = reader.read
 
-    monkeypatch.setattr("intake.arrival.read_mail", stop_at_bad)
+    def stop_at_bad(config: Config, job: Job, unread: str = "") -> Opened:
+        if b"BAD" in job.envelope.raw:
+            raise Interrupted("stopped")
+        return read(config, job, unread)
+
+    monkeypatch.setattr(reader, "read", stop_at_bad)
     desk = mailbox_desk()
     dovecot.put(user, plain_mail("BAD"), plain_mail("good"))
     box = mailbox(desk)

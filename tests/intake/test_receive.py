@@ -12,13 +12,16 @@ from email.mime.text import MIMEText
 import pytest
 
 from desk.rehearsal import Person, pgp_mime, plain_mail, text_entity
+from intake import reader
+from intake.arrival import Job, Opened
 from intake.receive import Receiver
 from mailer.packets import armor
-from store.context import Context
+from store.config import Config
 from tests.conftest import Desk, DeskMaker
 from tests.mails import mail_of, only_message, sealed
 from tests.talk import read, say, to, words
 
+READ = reader.read
 SECRET = "It happened at the après-party. Ünïcode ✓"
 
 
@@ -314,16 +317,14 @@ class Killed(BaseException):
 
 def killed(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """Have handling die the first times that a mail is opened."""
-    from intake.arrival import Job, Opened, open_job
-
     left = iter(range(times))
 
-    def dying(context: Context, job: Job) -> Opened:
+    def dying(config: Config, job: Job, unread: str = "") -> Opened:
         if next(left, None) is not None:
             raise Killed
-        return open_job(context, job)
+        return READ(config, job, unread)
 
-    monkeypatch.setattr("intake.receive.open_job", dying)
+    monkeypatch.setattr(reader, "read", dying)
 
 
 def test_a_mail_under_which_the_service_was_killed_is_kept_first_and_then_opened(

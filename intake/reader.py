@@ -1,0 +1,164 @@
+"""Mails are read in processes of their own, each bounded in time and memory: one mail cannot hurt the desk.
+
+Whatever parses, opens, searches or sorts what a stranger wrote runs there; only values come back. The processes are few,
+are kept, and are replaced after a breach. They have no database and no vault key. When nothing is read for a while they
+end.
+
+- Time is that of the processor: a mail that was slow because the machine was busy, or GnuPG was, did no wrong. The kernel
+  ends a process that used up its time, whatever it is at.
+- What takes more is `TooCostly`, which is said of the mail. A process that ended otherwise is `Interrupted`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import resource
+import signal
+import threading
+from concurrent.futures import TimeoutError as TookTooLong
+from dataclasses import replace
+
+from pebble import ProcessExpired, ProcessPool
+
+from intake.arrival import Job, Opened, open_job
+from store.config import Config
+from store.errors import Interrupted, OmbudError, TryLater
+from store.keyring import Keyring, open_keyring
+
+CPU_SECONDS = 15.0
+_WALL_SECONDS = 300.0
+_MEMORY_OCTETS = 1_500_000_000
+_MAILS_PER_PROCESS = 500
+_IDLE_SECONDS = 300.0
+_STOPPED = "Reading a mail was interrupted. It is tried again."
+_NO_READER = "No process can be started to read a mail. Is the machine short of memory or processes? It is tried again."
+
+
+class Unreadable(Exception):
+    """A mail is broken in a way that no reading copes with. Says which error it was, and nothing of the mail."""
+
+
+class TooCostly(Unreadable):
+    """Reading a mail takes more time or memory than one mail may take."""
+
+
+def read(config: Config, job: Job, unread: str = "") -> Opened:
+    """Read and open a mail, as `intake.arrival.open_job`, in a reader process.
+
+    Raises Unreadable and TooCostly, which speak of the mail; Interrupted, OpenPGPUnavailable and TryLater, which need not.
+    """
+    try:
+        outcome = _readers.submit(config, job, unread)
+    except TookTooLong:
+        raise Interrupted(_STOPPED) from None
+    except ProcessExpired as error:
+        if error.exitcode == -signal.SIGPROF:
+            raise TooCostly("time") from None
+        raise Interrupted(_STOPPED) from None
+    except (OSError, RuntimeError, MemoryError):
+        _readers.stop()
+        raise TryLater(_NO_READER) from None
+    if isinstance(outcome, Exception):
+        raise outcome
+    return replace(outcome, job=replace(outcome.job, envelope=job.envelope))
+
+
+def stop() -> None:
+    """End the reader processes, unless a mail is being read. They are started again when one comes."""
+    _readers.stop()
+
+
+class _Readers:
+    """The reader processes of this process, started when first asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pool: ProcessPool | None = None
+        self._busy = 0
+        self._idle: threading.Timer | None = None
+
+    def submit(self, config: Config, job: Job, unread: str) -> Opened | Exception:
+        """Have one mail read."""
+        with self._lock:
+            self._busy += 1
+            pool = self._pool = self._pool or _started()
+        try:
+            outcome: Opened | Exception = pool.schedule(
+                _read, args=[config, job, unread], timeout=_WALL_SECONDS
+            ).result()
+            return outcome
+        finally:
+            self._rest()
+
+    def _rest(self) -> None:
+        with self._lock:
+            self._busy -= 1
+            if self._idle is not None:
+                self._idle.cancel()
+            self._idle = threading.Timer(_IDLE_SECONDS, self.stop)
+            self._idle.daemon = True
+            self._idle.start()
+
+    def stop(self) -> None:
+        """End the processes, unless a mail is being read."""
+        with self._lock:
+            if self._busy:
+                return
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()  # type: ignore[no-untyped-call]
+            pool.join()
+
+
+def _started() -> ProcessPool:
+    # A fork server: forking this process, which has threads, could take over their locks.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["intake.reader"])
+    return ProcessPool(
+        max_workers=os.cpu_count() or 1, max_tasks=_MAILS_PER_PROCESS, initializer=_bound, context=context
+    )
+
+
+def _bound() -> None:
+    """The bounds of a reader process."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_OCTETS, _MEMORY_OCTETS))
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+
+
+def _read(config: Config, job: Job, unread: str) -> Opened | Exception:
+    """In a reader process: read one mail, or say why not. Its octets are not sent back.
+
+    What the machine lacks (files, memory to start GnuPG) is no verdict on the mail.
+    """
+    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
+    try:
+        opened = open_job(job, _keyring(config), config.is_own, unread)
+    except MemoryError:
+        return TooCostly("memory")
+    except OmbudError as error:
+        return error
+    except OSError:
+        return Interrupted(_STOPPED)
+    except Exception as error:
+        return Unreadable(type(error).__name__)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+    return replace(opened, job=replace(opened.job, envelope=replace(job.envelope, raw=b"")))
+
+
+_keyrings: dict[str, Keyring] = {}
+
+
+def _keyring(config: Config) -> Keyring:
+    """The keyring of a configuration, opened once in a process: that starts gpg."""
+    key = f"{config.folder} {config.gnupg.model_dump_json()}"
+    if key not in _keyrings:
+        _keyrings[key] = open_keyring(config)
+    return _keyrings[key]
+
+
+_readers = _Readers()
+atexit.register(_readers.stop)
