@@ -25,6 +25,8 @@ from desk.rehearsal import free_port
 
 PASSWORD = "correct-horse"
 TOKEN = "a-fresh-token"
+VERSIONS_24 = "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n"
+_PROGRAMS = f"{os.environ.get('PATH', '')}:/usr/sbin"
 
 _CONFIG_BOTH = """
 base_dir = $folder/run
@@ -84,8 +86,6 @@ userdb {
 """
 
 _CONFIG_24 = """
-dovecot_config_version = 2.4.0
-dovecot_storage_version = 2.4.0
 ssl_server_cert_file = $folder/cert.pem
 ssl_server_key_file = $folder/key.pem
 auth_allow_cleartext = yes
@@ -104,6 +104,12 @@ userdb static {
   }
 }
 """
+
+
+def version() -> str:
+    """Which configuration it takes: "2.3" or "2.4"."""
+    line = [shutil.which("dovecot", path=_PROGRAMS) or "dovecot", "--version"]
+    return subprocess.run(line, check=True, capture_output=True, text=True).stdout[:3]
 
 
 def make_certificate(folder: Path) -> None:
@@ -153,13 +159,12 @@ class Dovecot:
     """One server, which can be killed and started again."""
 
     def __init__(self, folder: Path, capability: str = "") -> None:
-        program = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        program = shutil.which("dovecot", path=_PROGRAMS)
         assert program, "Dovecot is missing: run .ci/setup test"
         self.folder = folder
         self.port, self.tls_port = free_port(), free_port()
         self._program = program
-        version = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout
-        self._speaks_24 = not version.startswith("2.3.")
+        self._speaks_24 = version() == "2.4"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(mode=0o755, exist_ok=True)
         make_certificate(folder)
@@ -178,7 +183,7 @@ class Dovecot:
         if not self._speaks_24:
             return f"/usr/lib/dovecot/dovecot-lda -c /dev/null -o log_path=/dev/stderr -o mail_location=maildir:{where}"
         config = self.folder / "lda.conf"
-        config.write_text("dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n")
+        config.write_text(VERSIONS_24)
         return f"/usr/lib/dovecot/dovecot-lda -c {config} -o log_path=/dev/stderr -o mail_driver=maildir -o mail_path={where}"
 
     @property
@@ -249,7 +254,10 @@ class Dovecot:
             "gid": owner.pw_gid, "user": "dovecot" if root else me, "login_user": "dovenull" if root else me,
             "group": "dovecot" if root else grp.getgrgid(os.getegid()).gr_name,
         }  # fmt: skip
-        return Template((_CONFIG_24 if self._speaks_24 else _CONFIG_23) + _CONFIG_BOTH).substitute(values) + announced
+        return (
+            Template((VERSIONS_24 + _CONFIG_24 if self._speaks_24 else _CONFIG_23) + _CONFIG_BOTH).substitute(values)
+            + announced
+        )
 
 
 class CutProxy:
