@@ -1,6 +1,6 @@
 # The two commands that matter are `make demo` and `make test`; both set themselves up.
 
-.PHONY: demo test lint docs words bench prove clean
+.PHONY: demo test test-on lint docs words bench prove clean
 
 demo:
 	@.ci/setup demo
@@ -10,8 +10,13 @@ test:
 	@.ci/setup test
 	.venv/bin/python -m pytest -n 2 --dist worksteal
 
+# Both commands above on a minimal Debian that has nothing but Python, git and make: make test-on SUITE=bookworm|trixie
+# NEW=1 makes the system anew; RUN='command' runs that in the clone instead.
+test-on:
+	@.ci/test-on "$(SUITE)" $(if $(RUN),"$(RUN)")
+
 lint:
-	@.ci/setup test
+	@.ci/setup lint
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
@@ -19,7 +24,7 @@ lint:
 
 # The pages of docs/ as a site in build/site; a link that leads nowhere is an error.
 docs:
-	@.ci/setup test
+	@.ci/setup lint
 	.venv/bin/mkdocs build --strict --quiet
 
 # The catalogs of the languages, brought up to date with what templates and code say.

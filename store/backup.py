@@ -27,6 +27,7 @@ from store.database import Database
 from store.errors import ConfigError, KeyProblem
 from store.local import CONFIG_NAME
 from store.models import CaseRow
+from store.unpack import unpack
 
 SNAPSHOT = "ombud.sqlite3"
 _ROWS = 500
@@ -66,7 +67,8 @@ def restore(file: Path, folder: Path, home: Path | None = None, step: Callable[[
 
     `step` is told of the octets of each file that is there.
 
-    Raises ConfigError when the folder exists, KeyProblem when the backup does not open; then no folder is left.
+    Raises ConfigError when the folder exists or the backup is none of a desk, KeyProblem when it does not open; then no
+    folder is left.
     """
     if folder.exists():
         raise ConfigError(f"{folder}: exists already, and nothing is overwritten. Choose a folder that is new.")
@@ -80,15 +82,11 @@ def restore(file: Path, folder: Path, home: Path | None = None, step: Callable[[
             contextlib.suppress(tarfile.ReadError),
             tarfile.open(mode="r|", fileobj=process.stdout) as archive,
         ):
-            for entry in archive:
-                archive.extract(entry, partial, filter="data")
-                step(entry.size)
+            unpack(archive, partial, step)
         if process.returncode != 0 or not (partial / CONFIG_NAME).exists():
             raise KeyProblem(
                 f"{file}: does not open. It takes the secret key of an archive key; name its folder with --gnupg-home."
             )
-        for path in partial.rglob("*"):
-            path.chmod(stat.S_IRWXU if path.is_dir() else stat.S_IRUSR | stat.S_IWUSR)
         partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

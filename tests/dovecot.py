@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from string import Template
 from urllib.parse import parse_qs, urlsplit
 
 from imapclient import IMAPClient
@@ -24,6 +25,91 @@ from desk.rehearsal import free_port
 
 PASSWORD = "correct-horse"
 TOKEN = "a-fresh-token"
+VERSIONS_24 = "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n"
+_PROGRAMS = f"{os.environ.get('PATH', '')}:/usr/sbin"
+
+_CONFIG_BOTH = """
+base_dir = $folder/run
+state_dir = $folder/state
+log_path = $folder/log
+protocols = imap
+listen = 127.0.0.1
+ssl = yes
+auth_mechanisms = plain xoauth2 oauthbearer
+default_internal_user = $user
+default_internal_group = $group
+default_login_user = $login_user
+first_valid_uid = 1
+mail_max_userip_connections = 100
+namespace inbox {
+  inbox = yes
+  separator = /
+}
+service imap-login {
+  chroot =
+  process_limit = 100
+  inet_listener imap {
+    port = $port
+  }
+  inet_listener imaps {
+    port = $tls_port
+    ssl = yes
+  }
+}
+service anvil {
+  chroot =
+}
+service stats {
+  chroot =
+}
+"""
+
+_CONFIG_23 = """
+ssl_cert = <$folder/cert.pem
+ssl_key = <$folder/key.pem
+disable_plaintext_auth = no
+mail_location = maildir:~/Maildir
+passdb {
+  driver = static
+  mechanisms = plain
+  args = password=$password
+}
+passdb {
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = $folder/oauth2.conf
+}
+userdb {
+  driver = static
+  args = uid=$uid gid=$gid home=$folder/mail/%u
+}
+"""
+
+_CONFIG_24 = """
+ssl_server_cert_file = $folder/cert.pem
+ssl_server_key_file = $folder/key.pem
+auth_allow_cleartext = yes
+mail_driver = maildir
+mail_path = ~/Maildir
+passdb static {
+  mechanisms_filter = plain
+  password = $password
+}
+!include $folder/oauth2.conf
+userdb static {
+  fields {
+    uid = $uid
+    gid = $gid
+    home = $folder/mail/%{user}
+  }
+}
+"""
+
+
+def version() -> str:
+    """Which configuration it takes: "2.3" or "2.4"."""
+    line = [shutil.which("dovecot", path=_PROGRAMS) or "dovecot", "--version"]
+    return subprocess.run(line, check=True, capture_output=True, text=True).stdout[:3]
 
 
 def make_certificate(folder: Path) -> None:
@@ -73,11 +159,12 @@ class Dovecot:
     """One server, which can be killed and started again."""
 
     def __init__(self, folder: Path, capability: str = "") -> None:
-        program = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        program = shutil.which("dovecot", path=_PROGRAMS)
         assert program, "Dovecot is missing: run .ci/setup test"
         self.folder = folder
         self.port, self.tls_port = free_port(), free_port()
         self._program = program
+        self._speaks_24 = version() == "2.4"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(mode=0o755, exist_ok=True)
         make_certificate(folder)
@@ -87,9 +174,17 @@ class Dovecot:
 
     def set_introspection(self, url: str) -> None:
         """Where the server asks whether a token is good; read when it starts."""
-        (self.folder / "oauth2.conf").write_text(
-            f"introspection_mode = get\nintrospection_url = {url}\nusername_attribute = username\n"
-        )
+        lines = f"introspection_mode = get\nintrospection_url = {url}\nusername_attribute = username\n"
+        (self.folder / "oauth2.conf").write_text(f"oauth2 {{\n{lines}}}\n" if self._speaks_24 else lines)
+
+    def lda(self, user: str) -> str:
+        """The command by which another mail server leaves a mail in the mailbox of a user."""
+        where = f"{self.folder}/mail/{user}/Maildir"
+        if not self._speaks_24:
+            return f"/usr/lib/dovecot/dovecot-lda -c /dev/null -o log_path=/dev/stderr -o mail_location=maildir:{where}"
+        config = self.folder / "lda.conf"
+        config.write_text(VERSIONS_24)
+        return f"/usr/lib/dovecot/dovecot-lda -c {config} -o log_path=/dev/stderr -o mail_driver=maildir -o mail_path={where}"
 
     @property
     def ca_file(self) -> Path:
@@ -154,59 +249,15 @@ class Dovecot:
         mail.mkdir()
         os.chown(mail, owner.pw_uid, owner.pw_gid)
         announced = f"protocol imap {{\n  imap_capability = {capability}\n}}\n" if capability else ""
-        return f"""
-base_dir = {self.folder}/run
-state_dir = {self.folder}/state
-log_path = {self.folder}/log
-protocols = imap
-listen = 127.0.0.1
-ssl = yes
-ssl_cert = <{self.folder}/cert.pem
-ssl_key = <{self.folder}/key.pem
-disable_plaintext_auth = no
-auth_mechanisms = plain xoauth2 oauthbearer
-default_internal_user = {"dovecot" if root else me}
-default_internal_group = {"dovecot" if root else grp.getgrgid(os.getegid()).gr_name}
-default_login_user = {"dovenull" if root else me}
-first_valid_uid = 1
-mail_location = maildir:~/Maildir
-mail_max_userip_connections = 100
-passdb {{
-  driver = static
-  mechanisms = plain
-  args = password={PASSWORD}
-}}
-passdb {{
-  driver = oauth2
-  mechanisms = xoauth2 oauthbearer
-  args = {self.folder}/oauth2.conf
-}}
-userdb {{
-  driver = static
-  args = uid={owner.pw_uid} gid={owner.pw_gid} home={mail}/%u
-}}
-namespace inbox {{
-  inbox = yes
-  separator = /
-}}
-service imap-login {{
-  chroot =
-  process_limit = 100
-  inet_listener imap {{
-    port = {self.port}
-  }}
-  inet_listener imaps {{
-    port = {self.tls_port}
-    ssl = yes
-  }}
-}}
-service anvil {{
-  chroot =
-}}
-service stats {{
-  chroot =
-}}
-{announced}"""
+        values = {
+            "folder": self.folder, "port": self.port, "tls_port": self.tls_port, "password": PASSWORD, "uid": owner.pw_uid,
+            "gid": owner.pw_gid, "user": "dovecot" if root else me, "login_user": "dovenull" if root else me,
+            "group": "dovecot" if root else grp.getgrgid(os.getegid()).gr_name,
+        }  # fmt: skip
+        return (
+            Template((VERSIONS_24 + _CONFIG_24 if self._speaks_24 else _CONFIG_23) + _CONFIG_BOTH).substitute(values)
+            + announced
+        )
 
 
 class CutProxy:

@@ -91,8 +91,4 @@ class Postfix:
 def lda_service(dovecot: Dovecot) -> str:
     """A line of master.cf by which Postfix leaves mail in the mailboxes of a Dovecot."""
     user = "dovecot" if os.geteuid() == 0 else os.environ.get("USER", "nobody")
-    where = f"maildir:{dovecot.folder}/mail/${{user}}/Maildir"
-    return (
-        f"mailbox unix - n n - 4 pipe\n  flags=DRhu user={user} argv=/usr/lib/dovecot/dovecot-lda -c /dev/null "
-        f"-o log_path=/dev/stderr -o mail_location={where} -f ${{sender}}\n"
-    )
+    return f"mailbox unix - n n - 4 pipe\n  flags=DRhu user={user} argv={dovecot.lda('${user}')} -f ${{sender}}\n"
