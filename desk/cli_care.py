@@ -14,7 +14,7 @@ from desk import logs, show
 from desk.machine import Finding
 from desk.options import ConfigOption, DeskOption, JsonOption, chosen_desk, opened
 from desk.progress import progress
-from store.config import load
+from store.config import Config, load
 from store.errors import ConfigError
 from store.local import find
 
@@ -134,6 +134,21 @@ def upgrade(config: ConfigOption = None) -> None:
         print("The database is of this version now.")
     finally:
         database.close()
+    _screen_all(loaded)
+
+
+def _screen_all(config: Config) -> None:
+    """Look for the members in every case, if this version looks for them in more than the last one did."""
+    from intake.screening import screen_desk
+    from store.context import open_configured
+
+    context = open_configured(config)
+    try:
+        number = sum(screen_desk(context, desk) for desk in config.desk)
+    finally:
+        context.close()
+    if number:
+        print(f"Members were looked for in {number} cases.")
 
 
 def import_old(

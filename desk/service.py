@@ -18,6 +18,7 @@ import structlog
 
 from intake.poller import pollers
 from intake.receive import Receiver
+from intake.screening import screen_desk
 from intake.smtp import Listeners
 from mailer import render
 from mailer.delivery import Mailer
@@ -194,8 +195,9 @@ async def _tick_on(context: Context, schedule: Schedule, bell: Bell, executor: T
 
 
 def _tick(context: Context, schedule: Schedule, bell: Bell) -> None:
-    """Take note of rosters that changed and terms that began or ended; do what is due."""
+    """Take note of rosters that changed and terms that began or ended; look for who is new in the cases; do what is due."""
     _look_at_rosters(context)
+    _screen(context)
     try:
         schedule.run()
     except Exception as error:
@@ -209,6 +211,15 @@ def _look_at_rosters(context: Context) -> None:
             refresh_roster(context, desk)
         except OmbudError as error:
             log.warning("the roster could not be looked at", desk=desk.id, reason=str(error))
+
+
+def _screen(context: Context) -> None:
+    """Look in the cases for members who were not looked for yet. Until then these are closed to them."""
+    for desk in context.config.desk:
+        try:
+            screen_desk(context, desk)
+        except Exception as error:
+            log.error("cases were not searched for new members", desk=desk.id, error=type(error).__name__)  # noqa: TRY400
 
 
 def _mailbox_fails(context: Context, desk: str) -> None:

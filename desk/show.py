@@ -29,7 +29,7 @@ def visible_cases(context: Context, session: Session, member: str | None) -> lis
     found = []
     for desk in context.config.desk:
         roster, at = context.roster(desk), context.clock()
-        found += overview.visible_cases(session, context.vault, roster, desk.id, member, at)
+        found += overview.visible_cases(session, roster, desk.id, member, at)
     return sorted(found, key=lambda case: case.received_at)
 
 

@@ -12,7 +12,6 @@ from intake.form import read_form
 from intake.message import Mail, bare, read_mail
 from intake.open import OpenedMail, open_mail
 from intake.triage import Sorted, excluded, sort
-from store import withholding
 from store.config import Desk
 from store.context import Context
 from store.keyring import Keyring
@@ -112,7 +111,7 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
         attachments=content.attachments,
         recusals=found.recusals,
         notices=() if state == "automatic" else (notice,),
-        screened=_screened(context, job),
+        screened=screened(job.roster),
         fields=opened.fields,
     )
 
@@ -141,12 +140,13 @@ def unreadable(context: Context, job: Job, why: str) -> Arrival:
         facts=Facts(no_reply_because=because, excluded=directives.all_names(job.asked), asks_quiet=job.asked.quiet),
         recusals=tuple(recusals),
         notices=("held",),
-        screened=_screened(context, job),
+        screened=screened(job.roster),
     )
 
 
-def _screened(context: Context, job: Job) -> dict[str, str]:
-    return {member.id: withholding.identity_digest(context.vault, member) for member in job.roster.members}
+def screened(roster: Roster) -> dict[str, str]:
+    """Who was looked for in a mail: everybody on the roster of that moment."""
+    return {member.id: member.identity for member in roster.members}
 
 
 def _reply_key(keyring: Keyring, content: OpenedMail, address: str) -> tuple[bytes, str]:

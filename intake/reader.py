@@ -17,8 +17,10 @@ import os
 import resource
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import replace
+from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -49,8 +51,14 @@ def read(config: Config, job: Job, unread: str = "") -> Opened:
 
     Raises Unreadable and TooCostly, which speak of the mail; Interrupted, OpenPGPUnavailable and TryLater, which need not.
     """
+    opened: Opened = run(_read, config, job, unread)
+    return replace(opened, job=replace(opened.job, envelope=job.envelope))
+
+
+def run(work: Callable[..., Any], *arguments: object) -> Any:
+    """Call a function of a module in a reader process, with values that can be sent there. Raises as `read`."""
     try:
-        outcome = _readers.submit(config, job, unread)
+        outcome = _readers.submit(work, arguments)
     except TookTooLong:
         raise Interrupted(_STOPPED) from None
     except ProcessExpired as error:
@@ -62,7 +70,7 @@ def read(config: Config, job: Job, unread: str = "") -> Opened:
         raise TryLater(_NO_READER) from None
     if isinstance(outcome, Exception):
         raise outcome
-    return replace(outcome, job=replace(outcome.job, envelope=job.envelope))
+    return outcome
 
 
 def stop() -> None:
@@ -79,16 +87,13 @@ class _Readers:
         self._busy = 0
         self._idle: threading.Timer | None = None
 
-    def submit(self, config: Config, job: Job, unread: str) -> Opened | Exception:
-        """Have one mail read."""
+    def submit(self, work: Callable[..., Any], arguments: tuple[object, ...]) -> Any:
+        """Have a reader process do something; what it made, or the exception that it ended with."""
         with self._lock:
             self._busy += 1
             pool = self._pool = self._pool or _started()
         try:
-            outcome: Opened | Exception = pool.schedule(
-                _read, args=[config, job, unread], timeout=_WALL_SECONDS
-            ).result()
-            return outcome
+            return pool.schedule(_bounded, args=[work, arguments], timeout=_WALL_SECONDS).result()
         finally:
             self._rest()
 
@@ -128,14 +133,14 @@ def _bound() -> None:
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
 
 
-def _read(config: Config, job: Job, unread: str) -> Opened | Exception:
-    """In a reader process: read one mail, or say why not. Its octets are not sent back.
+def _bounded(work: Callable[..., Any], arguments: tuple[object, ...]) -> Any:
+    """In a reader process: do one thing, or say why not.
 
     What the machine lacks (files, memory to start GnuPG) is no verdict on the mail.
     """
     signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
     try:
-        opened = open_job(job, _keyring(config), config.is_own, unread)
+        return work(*arguments)
     except MemoryError:
         return TooCostly("memory")
     except OmbudError as error:
@@ -146,6 +151,11 @@ def _read(config: Config, job: Job, unread: str) -> Opened | Exception:
         return Unreadable(type(error).__name__)
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _read(config: Config, job: Job, unread: str) -> Opened:
+    """In a reader process: read one mail. Its octets are not sent back."""
+    opened = open_job(job, _keyring(config), config.is_own, unread)
     return replace(opened, job=replace(opened.job, envelope=replace(job.envelope, raw=b"")))
 
 

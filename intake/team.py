@@ -21,7 +21,7 @@ from intake.pieces import is_public_key
 from intake.plan import Outcome, may_reply
 from intake.quotes import own_text
 from intake.triage import is_one_of
-from store import answers, cases, conversation, deeds, keyfiles, threads, withholding
+from store import answers, cases, conversation, deeds, keyfiles, threads
 from store.access import may_know
 from store.answers import Answer
 from store.context import Context
@@ -183,7 +183,6 @@ class TeamMail:
         roster, at = self.opened.job.roster, self.context.clock()
         if row.desk != self.opened.job.desk.id or row.wrapped_key is None:
             return False
-        withholding.screen(session, self.context.vault, roster, row, at)
         return may_know(cases.case_of(session, row), roster, self.member.id, at)
 
     def _require_no_case(self, text: str) -> None:

@@ -128,7 +128,7 @@ class Contents:
             record = record_values(desk, roster, found)
         listed, ids = None, frozenset[str]()
         if answer.cases:
-            visible = overview.visible_cases(session, vault, roster, desk.id, member.id, at)
+            visible = overview.visible_cases(session, roster, desk.id, member.id, at)
             listed = [case_values(desk, roster, overview.case_line(case)) for case in visible]
             ids = frozenset(case.id for case in visible)
         return {

@@ -41,7 +41,7 @@ def digest_values(session: Session, context: Context, desk: Desk, roster: Roster
     lines: dict[str, list[dict[str, Any]]] = {}
     ending = []
     listed = set()
-    for case in overview.visible_cases(session, context.vault, roster, desk.id, member.id, at):
+    for case in overview.visible_cases(session, roster, desk.id, member.id, at):
         if case.state == "closed":
             row = cases.row_by_id(session, case.id)
             end = retention.ends_at(session, row, desk)

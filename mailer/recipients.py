@@ -12,8 +12,8 @@ from datetime import datetime
 from sqlmodel import Session
 
 from mailer.notices import AUDIENCE, Story
-from store import answers, cases, outbox, patterns, withholding
-from store.access import may_know, readers
+from store import answers, cases, outbox, patterns
+from store.access import eligible, may_know, readers
 from store.answers import Answer
 from store.context import Context
 from store.outbox import Claim
@@ -36,7 +36,6 @@ def story_of(session: Session, context: Context, claim: Claim, roster: Roster) -
     """The case that a notice tells of, screened for members who are new."""
     vault, at = context.vault, context.clock()
     row = cases.row_by_id(session, claim.case_id or "")
-    withholding.screen(session, vault, roster, row, at)
     case = cases.case_of(session, row)
     subject = claim.subject_id if claim.kind in ABOUT_A_MESSAGE else None
     message = cases.message(session, vault, row.id, subject)
@@ -87,7 +86,6 @@ def told_of_pattern(session: Session, context: Context, claim: Claim, roster: Ro
     row = cases.row_by_id(session, claim.subject_id or "")
     if row.wrapped_key is None:
         return False
-    withholding.screen(session, context.vault, roster, row, context.clock())
     other = cases.case_of(session, row)
     if member in other.recused:
         return False
@@ -95,7 +93,7 @@ def told_of_pattern(session: Session, context: Context, claim: Claim, roster: Ro
 
 
 def _readers(session: Session, context: Context, claim: Claim, roster: Roster, story: Story) -> tuple[str, ...]:
-    if not story.readers:
+    if not eligible(story.case, roster, context.clock()):
         outbox.enqueue_once(session, "case-waits", claim.desk, context.clock(), case_id=claim.case_id)
     skipped = {claim.subject_id}
     if claim.kind == "note" and story.message is not None:

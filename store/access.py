@@ -9,19 +9,23 @@ from store.people import Member, Roster
 
 
 class Recusable(Protocol):
-    """What the rule needs to know of a case: the ids of the members who are recused now."""
+    """What the rule needs to know of a case."""
 
     @property
     def recused(self) -> frozenset[str]:
         """Ids of the members who must not know of the case."""
 
     @property
+    def screened(self) -> frozenset[str]:
+        """Identities of the members who were looked for in every message of the case."""
+
+    @property
     def escalated(self) -> bool:
         """Whether nobody took care in time, and the alternates and escalation contacts are asked as well."""
 
 
-def readers(case: Recusable, roster: Roster, at: datetime) -> tuple[Member, ...]:
-    """The members who may know of a case at a moment, in roster order within each step.
+def eligible(case: Recusable, roster: Roster, at: datetime) -> tuple[Member, ...]:
+    """Who may know of a case at a moment once they were looked for in it, in roster order within each step.
 
     Responders and leads on duty who are not recused; while they are fewer than the quorum, alternates step in
     in roster order, then escalation contacts. All of these do when a case is escalated. May be empty: then nobody
@@ -33,6 +37,14 @@ def readers(case: Recusable, roster: Roster, at: datetime) -> tuple[Member, ...]
         missing = len(free) if case.escalated else max(0, roster.quorum - len(chosen))
         chosen += [member for member in free if member.role == role][:missing]
     return tuple(chosen)
+
+
+def readers(case: Recusable, roster: Roster, at: datetime) -> tuple[Member, ...]:
+    """The members who may know of a case at a moment: who is eligible, and was looked for in every message of it.
+
+    Who was not looked for yet may be named there. They count for the quorum: nobody steps in for a look that is due.
+    """
+    return tuple(member for member in eligible(case, roster, at) if member.identity in case.screened)
 
 
 def may_know(case: Recusable, roster: Roster, member_id: str, at: datetime) -> bool:

@@ -74,7 +74,7 @@ def record(session: Session, vault: Vault, arrival: Arrival) -> str:
         received_at=to_text(arrival.at),
         wrapped_key=wrapped,
         facts_sealed=box.seal_json(arrival.facts.to_json(), "cases", "facts", case_id),
-        screened=json.dumps(dict(arrival.screened)),
+        screened=screened_text(arrival.screened),
         closed_at=to_text(arrival.at) if arrival.state == "closed" else None,
         came=came(arrival),
     )
@@ -211,9 +211,20 @@ def open_cases(session: Session, desk: str) -> list[Case]:
 def _case(row: CaseRow, standing: tuple[Recusal, ...]) -> Case:
     return Case(
         row.id, row.codename, row.desk, _state(row.state), from_text(row.received_at), standing, row.handle,
-        row.assignee or "", row.deadline or "", row.outcome or "", bool(row.on_hold), bool(row.escalated),
+        frozenset(screened_in(row).values()), row.assignee or "", row.deadline or "", row.outcome or "", bool(row.on_hold), bool(row.escalated),
         _moment(row.acknowledged_at), _moment(row.decided_at), _moment(row.closed_at),
     )  # fmt: skip
+
+
+def screened_in(row: CaseRow) -> dict[str, str]:
+    """Who was looked for in every message of a case: members' ids and identities."""
+    known: dict[str, str] = json.loads(row.screened)
+    return known
+
+
+def screened_text(screened: Mapping[str, str]) -> str:
+    """The same, as it is kept: equal for the same members."""
+    return json.dumps(dict(screened), sort_keys=True)
 
 
 def _moment(value: str | None) -> datetime | None:

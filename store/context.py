@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -17,11 +19,13 @@ from store.database import Database
 from store.errors import ConfigError, KeyProblem
 from store.keyring import Keyring, open_keyring
 from store.models import RosterRow
-from store.people import Roster
+from store.people import Member, Roster
 from store.roster import Loaded, RosterBook, parse
 from store.vault import Vault, new_key
 
 _NOBODY = "-"
+# Changed when members are looked for in more than before: then they are looked for once more in every case.
+_SCREENING = "identity 2"
 
 log = structlog.get_logger("ombud.roster")
 
@@ -71,7 +75,15 @@ def open_configured(config: Config, clock: Clock = system_clock) -> Context:
                 else None
             )
 
-    return Context(config, database, vault, keyring, RosterBook(config, keyring, last_good, clock), clock)
+    return Context(
+        config, database, vault, keyring, RosterBook(config, keyring, last_good, clock, partial(identity, vault)), clock
+    )
+
+
+def identity(vault: Vault, member: Member) -> str:
+    """A keyed hash of everything by which a member can be named, and of how they are looked for."""
+    parts = json.dumps([member.id, member.name, sorted(member.aliases), member.email.casefold()])
+    return vault.digest(_SCREENING, parts.encode())[:16]
 
 
 def create_vault(config: Config, keyring: Keyring) -> None:

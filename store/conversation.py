@@ -5,8 +5,7 @@ Works within a transaction that the caller opened.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -46,6 +45,7 @@ def join(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
     if row.assignee in {recusal.member for recusal in fresh}:
         row.assignee = None
     cases.set_facts(vault, row, learned(cases.facts(vault, row), arrival))
+    narrow_screened(row, arrival.screened)
     session.add(row)
     if arrival.author == "reporter" and arrival.fields:
         _fill(session, vault, row, arrival)
@@ -55,6 +55,12 @@ def join(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
     for kind in arrival.notices:
         outbox.enqueue(session, kind, row.desk, arrival.at, case_id=row.id, subject_id=message_id)
     return message_id
+
+
+def narrow_screened(row: CaseRow, screened: Mapping[str, str]) -> None:
+    """After one more message: only who was looked for in that one too was looked for in all of them."""
+    both = {member: known for member, known in cases.screened_in(row).items() if screened.get(member) == known}
+    row.screened = cases.screened_text(both)
 
 
 def open_at_last(session: Session, vault: Vault, row: CaseRow, message_id: str, arrival: Arrival) -> None:
@@ -67,7 +73,7 @@ def open_at_last(session: Session, vault: Vault, row: CaseRow, message_id: str, 
     audit.append(session, vault, "held-mail-opened", "operator", arrival.at, case_id=row.id, box=box)
     recusals.recuse(session, vault, row, box, arrival.recusals, "desk", arrival.at)
     if cases.replace_message(session, vault, row, message_id, arrival):
-        row.state, row.screened, row.came = arrival.state, json.dumps(dict(arrival.screened)), cases.came(arrival)
+        row.state, row.came = arrival.state, cases.came(arrival)
         known = replace(learned(before, arrival), came_sealed=arrival.facts.came_sealed)
         if not before.reporter_key:  # what came with the first mail counts, whenever that is read
             key, fingerprint = arrival.facts.reporter_key, arrival.facts.reporter_fingerprint
@@ -83,6 +89,7 @@ def open_at_last(session: Session, vault: Vault, row: CaseRow, message_id: str, 
     for kind in arrival.notices:
         outbox.enqueue(session, kind, row.desk, arrival.at, case_id=row.id)
     cases.set_facts(vault, row, known)
+    narrow_screened(row, arrival.screened)
     session.add(row)
     _fill(session, vault, row, arrival)
 

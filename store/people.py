@@ -12,7 +12,10 @@ Role = Literal["responder", "lead", "alternate", "escalation"]
 
 @dataclass(frozen=True)
 class Member:
-    """One person of a roster. `until` is the last day of the term, that day included."""
+    """One person of a roster. `until` is the last day of the term, that day included.
+
+    `identity` is a keyed hash of everything by which they can be named: what a case was screened for.
+    """
 
     id: str
     name: str
@@ -24,6 +27,7 @@ class Member:
     aliases: tuple[str, ...] = ()
     language: str = "en"
     key: str = ""
+    identity: str = ""
 
     def serves(self, day: date) -> bool:
         """Whether the term covers a day."""

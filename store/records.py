@@ -131,6 +131,11 @@ class Recusal:
         """Whether two other readers may end it."""
         return self.source in PROVISIONAL
 
+    @property
+    def strength(self) -> int:
+        """What outranks what: the reporter's own wish everything, what is provisional nothing."""
+        return 0 if self.provisional else 2 if self.source == "reporter" else 1
+
 
 @dataclass(frozen=True)
 class Case:
@@ -143,6 +148,7 @@ class Case:
     received_at: datetime
     recusals: tuple[Recusal, ...] = ()
     handle: str = ""
+    screened: frozenset[str] = frozenset()
     assignee: str = ""
     deadline: str = ""
     outcome: str = ""

@@ -46,7 +46,7 @@ def recuse(
     for recusal in recusals:
         before = known.get(recusal.member)
         if before is not None:
-            if Recusal(before.member, source_of(before)).provisional and not recusal.provisional:
+            if recusal.strength > Recusal(before.member, source_of(before)).strength:
                 before.source, before.by = recusal.source, actor
                 session.add(before)
                 note("recusal-confirmed", recusal)

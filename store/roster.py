@@ -252,8 +252,10 @@ class RosterBook:
         keyring: Keyring,
         last_good: Callable[[str], str | None],
         clock: Clock = system_clock,
+        identity: Callable[[Member], str] = lambda _: "",
     ) -> None:
-        """`last_good` gives the text of a desk's last accepted roster, or None."""
+        """`last_good` gives the text of a desk's last accepted roster, or None; `identity` a keyed hash of a member's names."""
+        self._identity = identity
         self._clock = clock
         self._config = config
         self._keyring = keyring
@@ -267,7 +269,7 @@ class RosterBook:
             known = self._known.get(desk.id)
             stamp = self._stamp(desk)
             if known is None or known.stamp != stamp:
-                known = _Known(stamp, self._load(desk, known.loaded if known else None))
+                known = _Known(stamp, self._identified(self._load(desk, known.loaded if known else None)))
                 self._known[desk.id] = known
             return known.loaded
 
@@ -278,6 +280,10 @@ class RosterBook:
     def check(self, desk: Desk) -> Roster:
         """Read the file as it is now. Raises RosterError."""
         return self._read(desk).roster
+
+    def _identified(self, loaded: Loaded) -> Loaded:
+        members = tuple(replace(member, identity=self._identity(member)) for member in loaded.roster.members)
+        return replace(loaded, roster=replace(loaded.roster, members=members))
 
     def _load(self, desk: Desk, before: Loaded | None) -> Loaded:
         try:

@@ -5,7 +5,6 @@ Works within a transaction that the caller opened.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -16,9 +15,8 @@ from store.access import readers
 from store.clock import to_text
 from store.errors import NotAllowed
 from store.models import CaseRow, VoteRow
-from store.names import who_is_meant, who_is_named, who_may_be_meant
-from store.people import Member, Roster
-from store.records import Arrival, Body, Done, Facts, Message, Recusal, Source
+from store.people import Roster
+from store.records import Arrival, Body, Done, Facts, Recusal, Source
 from store.sentences import marked
 from store.vault import Vault
 
@@ -109,34 +107,16 @@ def _vote(session: Session, roster: Roster, row: CaseRow, member: str, voter: st
     return len(counted)
 
 
-def screen(session: Session, vault: Vault, roster: Roster, row: CaseRow, at: datetime) -> None:
-    """Before anything leaves: recuse members of the roster who are named in the case and were not looked for yet.
-
-    Intake looks for all who stand on the roster then; who joins later, or gains a name or address, is looked
-    for here, in every message that came from outside.
-    """
-    done: dict[str, str] = json.loads(row.screened)
-    fresh = {member.id: identity_digest(vault, member) for member in roster.members}
-    unseen = [member for member in roster.members if done.get(member.id) != fresh[member.id]]
-    if not unseen:
-        return
-    box = cases.box_of(vault, row)
-    texts = [
-        text
-        for message in cases.messages(session, vault, row.id)
-        if message.direction == "in"
-        for text in _said(message)
-    ]
-    asked = cases.facts(vault, row).excluded
-    found = [Recusal(member.id, "reporter") for name in asked for member in who_is_meant(name, unseen)]
-    unknown = [name for name in asked if not who_is_meant(name, roster.members)]
-    found += [Recusal(member.id, "named") for name in unknown for member in who_may_be_meant(name, unseen)]
-    found += [Recusal(member.id, "named") for member in who_is_named(texts, unseen, roster.members)]
-    if added := recusals.recuse(session, vault, row, box, found, "desk", at):
+def note_screening(
+    session: Session, vault: Vault, roster: Roster, row: CaseRow, found: Sequence[Recusal], at: datetime
+) -> None:
+    """The whole roster was looked for in every message of a case: write down who is named there, and tell the readers."""
+    if added := recusals.recuse(session, vault, row, cases.box_of(vault, row), found, "desk", at):
         _tell(session, vault, row, added, at)
-    row.screened = json.dumps({**done, **fresh})
+    row.screened = cases.screened_text({member.id: member.identity for member in roster.members})
     session.add(row)
     session.flush()
+    outbox.reopen(session, case_id=row.id, at=at)
 
 
 def _tell(session: Session, vault: Vault, row: CaseRow, added: Sequence[Recusal], at: datetime) -> None:
@@ -145,21 +125,3 @@ def _tell(session: Session, vault: Vault, row: CaseRow, added: Sequence[Recusal]
     note = Arrival(row.desk, "new", at, b"", "", "", body, Facts(), author="desk", direction="note")
     message_id = cases.add_message(session, vault, row, note)
     outbox.enqueue(session, "note", row.desk, at, case_id=row.id, subject_id=message_id)
-
-
-def _said(message: Message) -> list[str]:
-    body = message.body
-    return [
-        body.text,
-        body.outside_text,
-        body.subject,
-        body.outside_subject,
-        body.sender,
-        *(item.name for item in message.attachments),
-    ]
-
-
-def identity_digest(vault: Vault, member: Member) -> str:
-    """A keyed hash of everything by which a member can be named."""
-    parts = json.dumps([member.id, member.name, sorted(member.aliases), member.email.casefold()])
-    return vault.digest("identity", parts.encode())[:16]

@@ -22,6 +22,7 @@ from desk.progress import Step, progress
 from desk.rehearsal import PEOPLE, Person, Rehearsal, make_person, pgp_mime, plain_mail, text_entity
 from intake.arrival import Envelope
 from intake.receive import Receiver
+from store.cases import screened_text
 from store.context import Context, open_context
 from store.models import CaseRow, DeliveryRow, EventRow, MessageRow, NoticeRow, new_handle, new_id
 from tests.chaos import Fleet
@@ -158,6 +159,8 @@ def _intake(receiver: Receiver, address: str, name: str, count: int) -> float:
 def _fill(context: Context, count: int) -> None:
     """Cases that are done with, as many rows each as a real one; their contents open to nobody."""
     at, raw = "2026-01-01T00:00:00.000000Z", b"x" * 3000
+    members = context.roster(context.config.desk[0]).members
+    screened = screened_text({member.id: member.identity for member in members})
     with context.database.write() as session:
         connection = session.connection()
         begin = connection.exec_driver_sql("SELECT coalesce(max(seq), 0) FROM events").scalar_one()
@@ -180,7 +183,7 @@ def _fill(context: Context, count: int) -> None:
                         "received_at": at,
                         "wrapped_key": b"x" * 72,
                         "facts_sealed": b"x" * 300,
-                        "screened": "{}",
+                        "screened": screened,
                         "handle": new_handle(),
                     }
                 )

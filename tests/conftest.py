@@ -18,6 +18,7 @@ from desk import logs, show
 from desk.rehearsal import PEOPLE, Delivered, Person, Rehearsal, make_person
 from intake.arrival import Envelope
 from intake.receive import Receipt, Receiver
+from intake.screening import screen_desk
 from mailer.delivery import Mailer
 from mailer.schedule import Schedule
 from mailer.seal import Sealer
@@ -118,6 +119,7 @@ class Desk:
         """Look at the rosters and at the clock, as the service does every few seconds."""
         for desk in self.context.config.desk:
             refresh_roster(self.context, desk)
+            screen_desk(self.context, desk)
         self._schedule = self._schedule or Schedule(self.context, Sealer(self.context.keyring))
         self._schedule.run()
 

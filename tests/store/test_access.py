@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 class Case:
     recused: frozenset[str]
     escalated: bool = False
+    screened: frozenset[str] = frozenset({""})
 
 
 def member(
@@ -60,6 +61,16 @@ def test_the_rule(roster: Roster, out: frozenset[str]) -> None:
     if any(person.role == "escalation" for person in found):
         assert all(person in found for person in alternates)
     assert all(may_know(Case(out), roster, person.id, NOW) == (person in found) for person in roster.members)
+
+
+@given(rosters, recused, st.frozensets(st.integers(0, 30).map(lambda number: f"m{number}")), st.booleans())
+def test_who_was_not_looked_for_is_no_reader_and_nobody_steps_in_for_them(
+    roster: Roster, out: frozenset[str], screened: frozenset[str], escalated: bool
+) -> None:
+    known = replace(roster, members=tuple(replace(person, identity=person.id) for person in roster.members))
+    found = readers(Case(out, escalated, screened), known, NOW)
+    everybody = readers(Case(out, escalated, frozenset(person.id for person in known.members)), known, NOW)
+    assert found == tuple(person for person in everybody if person.id in screened)
 
 
 def test_terms_begin_and_end_at_midnight_of_the_desk() -> None:

@@ -140,12 +140,13 @@ def check_everyone_else_is_told(desk: Desk, team: list[Person], sent: list[Deliv
     @dataclass(frozen=True)
     class Known:
         recused: frozenset[str]
+        screened: frozenset[str]
         escalated: bool = False
 
     config = desk.context.config.desk[0]
-    expected = {
-        member.email for member in readers(Known(frozenset(recused)), desk.context.roster(config), desk.clock())
-    }
+    roster = desk.context.roster(config)
+    known = Known(frozenset(recused), frozenset(member.identity for member in roster.members))
+    expected = {member.email for member in readers(known, roster, desk.clock())}
     assert {item.recipient for item in sent if item.recipient.endswith("team.example")} == expected
     by_address = {person.email: person for person in team}
     for item in sent:

@@ -1,0 +1,120 @@
+"""Members who join, or gain a name, are looked for in every case that there is, in all that its messages say.
+
+Until they were, they are no readers of it (`store.access`). It is a chore of its own, done in reader processes, by the same
+rule as for a mail that comes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from sqlmodel import Session, col, select
+
+from intake import reader
+from intake.directives import Asked
+from intake.message import read_mail
+from intake.open import OpenedMail
+from intake.reader import Unreadable
+from intake.triage import who_is_recused
+from store import cases, withholding
+from store.config import Desk
+from store.context import Context
+from store.models import CaseRow
+from store.names import who_is_named
+from store.people import Roster
+from store.records import Attachment, Body, Message, Recusal
+
+_HEADER_OCTETS = 1_000_000
+
+log = structlog.get_logger("ombud.intake")
+
+
+@dataclass(frozen=True)
+class Said:
+    """One message of a case with all that may name a person: its header as it came, what it says, and its files."""
+
+    header: bytes = field(repr=False)
+    body: Body = field(repr=False)
+    files: tuple[Attachment, ...] = field(repr=False)
+    from_outside: bool = True
+
+
+def screen_desk(context: Context, desk: Desk) -> int:
+    """Look for members who were not looked for yet in the cases of a desk; in how many it was done.
+
+    A case that cannot be searched now stays closed to them, and is tried again. Raises StoreUnavailable.
+    """
+    roster = context.roster(desk)
+    full = cases.screened_text({member.id: member.identity for member in roster.members})
+    with context.database.read() as session:
+        left = select(CaseRow.id).where(
+            CaseRow.desk == desk.id, col(CaseRow.wrapped_key).is_not(None), CaseRow.screened != full
+        )
+        waiting = session.exec(left).all()
+    return sum(_screen_case(context, roster, case_id) for case_id in waiting)
+
+
+def _screen_case(context: Context, roster: Roster, case_id: str) -> bool:
+    with context.database.read() as session:
+        row = cases.row_by_id(session, case_id)
+        if row.wrapped_key is None:
+            return False
+        known, before = cases.screened_in(row), row.screened
+        unseen = [member.id for member in roster.members if known.get(member.id) != member.identity]
+        messages = _said(session, context, row) if unseen else []
+        facts, filled = cases.facts(context.vault, row), list(cases.fields(context.vault, row).values())
+    asked = Asked(exclude=facts.excluded)
+    found: list[Recusal] = []
+    try:
+        for said in messages:
+            found += reader.run(look, said, asked, roster, unseen)
+        found += reader.run(_named_in, filled, roster, unseen)
+    except Unreadable as error:
+        log.warning("a case could not be searched for new members", why=str(error))
+        return False
+    with context.database.write() as session:
+        row = cases.row_by_id(session, case_id)
+        if row.wrapped_key is None or row.screened != before:
+            return False  # something came in between: once more
+        withholding.note_screening(session, context.vault, roster, row, found, context.clock())
+    return True
+
+
+def _said(session: Session, context: Context, row: CaseRow) -> list[Said]:
+    return [_one(session, context, row, message) for message in cases.messages(session, context.vault, row.id)]
+
+
+def _one(session: Session, context: Context, row: CaseRow, message: Message) -> Said:
+    outside = message.direction == "in"
+    raw = cases.raw_message(session, context.vault, row, message.id) if outside else b""
+    files = tuple(cases.attachment_contents(session, context.vault, row, message))
+    return Said(_header_of(raw), message.body, files, outside)
+
+
+def _header_of(raw: bytes) -> bytes:
+    ends = [end for mark in (b"\n\n", b"\r\n\r\n") if (end := raw.find(mark, 0, _HEADER_OCTETS)) >= 0]
+    return raw[: min(ends, default=_HEADER_OCTETS)] + b"\n\n"
+
+
+def look(said: Said, asked: Asked, roster: Roster, unseen: Sequence[str]) -> list[Recusal]:
+    """In a reader process: whom of some members one message withholds its case from."""
+    opened = OpenedMail(said.body, said.files)
+    if not said.from_outside:
+        return _only(_named(opened.texts(), roster), unseen)
+    found, _ = who_is_recused(read_mail(said.header).mail, opened, None, asked, roster)
+    return _only(found, unseen)
+
+
+def _named_in(texts: Sequence[str], roster: Roster, unseen: Sequence[str]) -> list[Recusal]:
+    """In a reader process: who of some members is named in the fields of a case's record."""
+    return _only(_named(texts, roster), unseen)
+
+
+def _named(texts: Sequence[str], roster: Roster) -> list[Recusal]:
+    return [Recusal(member.id, "named") for member in who_is_named(texts, roster.members, roster.members)]
+
+
+def _only(found: Sequence[Recusal], members: Sequence[str]) -> list[Recusal]:
+    return [item for item in found if item.member in members]

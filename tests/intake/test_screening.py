@@ -1,0 +1,83 @@
+"""Who joins later is looked for in all that a case says, as those were who stood on the roster when it came."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from desk.rehearsal import Person, plain_mail
+from intake.screening import screen_desk
+from tests.conftest import Desk, DeskMaker
+from tests.talk import say, to
+
+
+def with_file(text: str, kind: str, name: str, content: str) -> bytes:
+    return (
+        "From: Sam <sam@reporter.example>\nTo: conduct@desk.example\nSubject: Report\nMIME-Version: 1.0\n"
+        f"Content-Type: multipart/mixed; boundary=m\n\n--m\nContent-Type: text/plain\n\n{text}\n"
+        f"--m\nContent-Type: {kind}\nContent-Disposition: attachment; filename={name}\n\n{content}\n--m--\n"
+    ).encode()
+
+
+NAMING_BO = {
+    "its text": plain_mail("It was Bo Lindqvist."),
+    "a wish": plain_mail("Exclude: Bo\n\nIt was bad."),
+    "an attached text": with_file("See there.", "text/plain", "a.txt", "It was Bo Lindqvist."),
+    "a forwarded mail": with_file(
+        "See there.", "message/rfc822", "a.eml", "From: Bo <bo@team.example>\nSubject: x\n\nHa ha."
+    ),
+    "who was copied": plain_mail("It was bad.", to="conduct@desk.example, Somebody <bo@team.example>"),
+    "how they were called": plain_mail("It was bad.", to="conduct@desk.example, Bo Lindqvist <bl@home.example>"),
+    "where answers go": plain_mail("It was bad.", extra="Reply-To: Bo Lindqvist <bl@home.example>\n"),
+    "a file's name": with_file("See there.", "image/png", '"Bo Lindqvist.png"', "x"),
+}
+
+
+@pytest.mark.parametrize("where", NAMING_BO)
+@pytest.mark.parametrize("closed", [False, True])
+def test_who_joins_later_is_looked_for_in_everything(
+    make_desk: DeskMaker, team: list[Person], where: str, closed: bool
+) -> None:
+    bo, others = team[1], [team[0], *team[2:]]
+    desk = make_desk(others)
+    desk.tick()
+    name = desk.receive(NAMING_BO[where]).codename
+    desk.mail_out()
+    if closed:
+        say(desk, team[0], "/state closed warning", name)
+    desk.play.set_team(team)
+    desk.reopen()
+    # Before anybody looked for them, nothing is theirs.
+    assert json.loads(desk.play.command("case", "list", "--as", "bo", "--json").stdout) == []
+    desk.tick()
+    desk.clock.forward(hours=1)
+    sent = desk.mail_out()
+    assert all(name not in text for text in to(bo, sent))
+    assert "bo" in {item["member"] for item in desk.case(name)["recused"]}
+    assert json.loads(desk.play.command("case", "list", "--as", "bo", "--json").stdout) == []
+
+
+def test_who_is_not_named_reads_along_after_one_look(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk([team[0], *team[2:]])
+    desk.tick()
+    name = desk.receive(plain_mail("It was somebody else.")).codename
+    desk.mail_out()
+    desk.play.set_team(team)
+    desk.reopen()
+    desk.tick()
+    desk.clock.forward(hours=1)
+    assert any(name in text for text in to(team[1], desk.mail_out()))
+    assert screen_desk(desk.context, desk.context.config.desk[0]) == 0, "nobody is left to be looked for"
+
+
+def test_the_reporters_wish_outranks_what_a_reader_did(desk: Desk, team: list[Person]) -> None:
+    name = desk.receive(plain_mail("Somebody shouted at me.")).codename
+    (acknowledged,) = [item for item in desk.mail_out() if item.recipient == "sam@reporter.example"]
+    say(desk, team[0], "/recuse bo He is a friend.", name)
+    token = str(acknowledged.headers["Reply-To"]).partition("<")[2].strip(">")
+    desk.receive(plain_mail("Exclude: Bo"), token)
+    assert desk.case(name)["recused"] == [{"member": "bo", "source": "reporter"}]
+    for reader in (team[2], team[3]):
+        say(desk, reader, "/reinstate bo", name)
+    assert desk.case(name)["recused"] == [{"member": "bo", "source": "reporter"}]
