@@ -9,9 +9,10 @@ from intake import directives
 from intake.charsets import decode
 from intake.directives import Asked
 from intake.form import read_form
-from intake.message import Mail, bare, read_mail
+from intake.message import Mail, read_mail
 from intake.open import OpenedMail, open_mail
 from intake.triage import Sorted, excluded, sort
+from store.addresses import bare
 from store.config import Desk
 from store.context import Context
 from store.keyring import Keyring

@@ -175,12 +175,6 @@ def _plausible(address: str) -> bool:
     return bool(local and domain) and len(address) <= 320 and not re.search(r"[\s\x00-\x1f\x7f<>]", address)
 
 
-def bare(address: str) -> str:
-    """An address without extension, case folded."""
-    local, _, domain = address.casefold().rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
-
-
 def clean(text: str) -> str:
     """Text with line feeds for line ends, and without the control characters that could steer a terminal."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from intake.message import Mail, bare
+from intake.message import Mail
+from store.addresses import bare
 from store.openpgp import Signature
 from store.threads import Side
 

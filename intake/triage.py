@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from intake.directives import Asked, from_text, names
-from intake.message import Mail, Parsed, bare, children, content_type, header, header_values
+from intake.message import Mail, Parsed, children, content_type, header, header_values
 from intake.open import OpenedMail
+from store.addresses import bare
 from store.names import who_is_meant, who_is_named, who_may_be_meant
 from store.people import Member, Roster
 from store.records import Recusal

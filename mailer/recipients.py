@@ -14,10 +14,13 @@ from sqlmodel import Session
 from mailer.notices import AUDIENCE, Story
 from store import answers, cases, outbox, patterns
 from store.access import eligible, may_know, readers
+from store.addresses import same_mailbox
 from store.answers import Answer
 from store.context import Context
 from store.outbox import Claim
+from store.overview import visible_to
 from store.people import Roster
+from store.records import Message
 
 ABOUT_A_MESSAGE = frozenset({"message", "note", "reply", "acknowledge", "acknowledge-held"})
 
@@ -99,16 +102,26 @@ def _readers(session: Session, context: Context, claim: Claim, roster: Roster, s
     if claim.kind == "note" and story.message is not None:
         skipped.add(story.message.author)
     ids = [member.id for member in story.readers if member.id not in skipped]
+    if claim.kind == "note" and story.message is not None:
+        ids = [item for item in ids if _says_something(session, context, roster, story.message, item)]
     if claim.kind in (patterns.FIRST, patterns.SECOND):
         ids = [item for item in ids if told_of_pattern(session, context, claim, roster, item)]
     return tuple(ids)
 
 
+def _says_something(session: Session, context: Context, roster: Roster, message: Message, member: str) -> bool:
+    """Whether anything of a note is left for a reader: what was done may concern another case, which is not theirs."""
+    if message.body.text or message.attachments:
+        return True
+    others = {item.other_case for item in message.body.done if item.other_case}
+    return bool(visible_to(message.body.done, set(known_others(session, context, roster, member, others))))
+
+
 def _may_be_written_to(roster: Roster, story: Story) -> bool:
     """Whether there is an address, and it is not that of a member who is withheld by now."""
-    address = story.reporter.casefold()
-    return bool(address) and all(
-        member.email.casefold() != address for member in roster.members if member.id in story.case.recused
+    address = story.reporter
+    return bool(address) and not any(
+        same_mailbox(member.email, address) for member in roster.members if member.id in story.case.recused
     )
 
 
@@ -138,8 +151,8 @@ def _something_waits_for(session: Session, context: Context, desk: str, member: 
 
 def _operator_may_be_told(context: Context, roster: Roster, story: Story | None) -> bool:
     """The operator may be a member too: one who is recused is told nothing in either role."""
-    address = context.config.operator.address.casefold()
+    address = context.config.operator.address
     recused = story.case.recused if story else frozenset()
-    return bool(address) and all(
-        member.email.casefold() != address for member in roster.members if member.id in recused
+    return bool(address) and not any(
+        same_mailbox(member.email, address) for member in roster.members if member.id in recused
     )

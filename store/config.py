@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from store.addresses import bare
 from store.errors import ConfigError
 from store.kinds import Address, Country, Fingerprint, Language, Port, Schedule, Word, Zone
 
@@ -293,9 +294,7 @@ class Config(BaseSettings):
 
     def is_own(self, address: str) -> bool:
         """Whether an address (extensions ignored) is one of any desk's."""
-        local, _, domain = address.lower().rpartition("@")
-        bare = f"{local.partition('+')[0]}@{domain}"
-        return any(bare == own.lower() for desk in self.desk for own in desk.addresses)
+        return any(bare(address) == own.casefold() for desk in self.desk for own in desk.addresses)
 
 
 def load(path: Path) -> Config:

@@ -12,7 +12,8 @@ from pathlib import Path
 import structlog
 from sqlmodel import Session
 
-from store import audit, outbox
+from store import audit, outbox, recusals
+from store.addresses import same_mailbox
 from store.clock import Clock, system_clock, to_text
 from store.config import Config, Desk, load
 from store.database import Database
@@ -198,8 +199,19 @@ def _note_people(session: Session, context: Context, desk: Desk, loaded: Loaded,
                 outbox.enqueue(session, kind, desk.id, at, subject_id=who)
     if row.content_sealed:
         source = context.vault.open(row.content_sealed, "rosters", "content", desk.id).decode()
-        known = {member.id: member.fingerprint for member in parse(source, Path(), desk).members}
+        before_now = parse(source, Path(), desk)
+        _keep_recusals(session, context, before_now, loaded.roster)
+        known = {member.id: member.fingerprint for member in before_now.members}
         for member in loaded.roster.members:
             if known.get(member.id, member.fingerprint) != member.fingerprint:
                 outbox.enqueue(session, "key-replaced", desk.id, at, subject_id=member.id)
     row.duty = ",".join(sorted(now)) or _NOBODY
+
+
+def _keep_recusals(session: Session, context: Context, before: Roster, now: Roster) -> None:
+    """Who is on the roster under another id than before, by their key or address, stays recused from what they were."""
+    for member in now.members:
+        if before.get(member.id) is None:
+            for other in before.members:
+                if other.fingerprint == member.fingerprint or same_mailbox(other.email, member.email):
+                    recusals.recuse_alike(session, context.vault, other.id, member.id, context.clock())

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from sqlmodel import Session
 
 from store import audit, cases, deeds, outbox, patterns, recusals
+from store.addresses import same_mailbox
 from store.clock import to_text
 from store.deeds import Deed, Scene
 from store.errors import NotAllowed
@@ -19,7 +20,7 @@ from store.models import CaseRow
 from store.names import who_is_named, words
 from store.openpgp import PublicKey
 from store.people import Member, Roster
-from store.records import Arrival, Attachment, Done, Facts
+from store.records import Arrival, Attachment, Done, Facts, Recusal
 from store.sentences import marked
 from store.threads import team_tokens
 from store.vault import Vault
@@ -139,9 +140,24 @@ def act(session: Session, scene: Scene, row: CaseRow, wanted: Sequence[Deed], ar
     Either may be missing. Raises Refused naming the line that cannot be done.
     """
     done = deeds.perform(session, scene, row, wanted)
+    said = [arrival.body.text, *(item.name for item in arrival.attachments)]
+    said += [deed.text for deed in wanted if deed.verb == "field"]
+    done += _named_by(session, scene, row, said)
     if done or arrival.body.text or arrival.attachments:
         note(session, scene, row, replace(arrival, body=replace(arrival.body, done=done)))
     return done
+
+
+def _named_by(session: Session, scene: Scene, row: CaseRow, said: Sequence[str]) -> tuple[Done, ...]:
+    """Withhold a case, provisionally, from the members whom a reader names as part of it, before they are told so."""
+    members = [member for member in scene.roster.members if member.id != scene.actor]
+    named = [Recusal(member.id, "named") for member in who_is_named(said, members, scene.roster.members)]
+    box = cases.box_of(scene.vault, row)
+    fresh = recusals.recuse(session, scene.vault, row, box, named, scene.actor, scene.at)
+    if row.assignee in {recusal.member for recusal in fresh}:
+        row.assignee = None
+        session.add(row)
+    return tuple(Done("recuse", recusal.member) for recusal in fresh)
 
 
 def note(session: Session, scene: Scene, row: CaseRow, arrival: Arrival) -> str:
@@ -193,7 +209,7 @@ def as_reply(session: Session, scene: Scene, row: CaseRow, arrival: Arrival, rep
     known, sealed = how_to_reply(cases.facts(scene.vault, row), reply.how)
     if any(
         member.id in {item.member for item in recusals.standing(session, row.id)}
-        and member.email.casefold() == known.answer_to.casefold()
+        and same_mailbox(member.email, known.answer_to)
         for member in scene.roster.members
     ):
         raise NotAllowed(marked("The reporter cannot be written to: they are withheld from the case."))

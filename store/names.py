@@ -15,6 +15,7 @@ from functools import lru_cache
 from anyascii import anyascii
 from rapidfuzz.distance import OSA
 
+from store.addresses import same_mailbox
 from store.people import Member
 
 _WORD = re.compile(r"[^\W_]+")
@@ -87,7 +88,7 @@ def _means(asked: str, member: Member) -> bool:
         return False
     if "@" in bare:
         found = re.findall(r"[^\s<>@,;\"()]+@[^\s<>@,;\"()]+", bare)
-        if any(item in (address, _without_extension(address)) or _without_extension(item) == address for item in found):
+        if any(same_mailbox(item, address) for item in found):
             return True
         bare = re.sub(r"\S+@\S+", " ", bare).strip()
     wanted = _WORD.findall(bare)
@@ -216,8 +217,3 @@ def _without_greeting(text: str, everyone: Sequence[Member]) -> str:
             return "\n".join(lines[number + 1 :])
         break
     return text
-
-
-def _without_extension(address: str) -> str:
-    local, _, domain = address.partition("@")
-    return f"{local.partition('+')[0]}@{domain}"

@@ -49,6 +49,7 @@ def case_record(
     if member is not None and not may_know(case, roster, member, at):
         raise cases.no_such_case(codename)
     linked = known_links(session, roster, row.id, member, at)
+    known = {other.id for other in linked}
     return {
         **case_line(case),
         "outcome": case.outcome,
@@ -58,8 +59,9 @@ def case_record(
         "fields": cases.fields(vault, row),
         "links": sorted(other.codename for other in linked),
         "messages": [
-            message_record(message, {other.id for other in linked})
+            message_record(message, known)
             for message in cases.messages(session, vault, row.id)
+            if _says_something(message, known)
         ],
     }
 
@@ -70,6 +72,12 @@ def known_links(session: Session, roster: Roster, case_id: str, member: str | No
     ids = {pair.other if pair.one == case_id else pair.one for pair in pairs}
     rows = session.exec(select(CaseRow).where(col(CaseRow.id).in_(ids))).all()
     return [row for row in rows if member is None or may_know(cases.case_of(session, row), roster, member, at)]
+
+
+def _says_something(message: Message, known: set[str]) -> bool:
+    """Whether anything of a message is left when what concerns other cases is taken out, which are not known."""
+    only_done = message.direction == "note" and not (message.body.text or message.attachments)
+    return not only_done or bool(visible_to(message.body.done, known))
 
 
 def visible_to(done: tuple[Done, ...], known: set[str]) -> list[Done]:

@@ -88,3 +88,14 @@ def standing(session: Session, case_id: str) -> Sequence[RecusalRow]:
 def source_of(row: RecusalRow) -> Source:
     """Where a recusal comes from."""
     return row.source  # type: ignore[return-value]  # only ever written from a Source
+
+
+def recuse_alike(session: Session, vault: Vault, member: str, other: str, at: datetime) -> None:
+    """Recuse one member from every case that another id is recused from: it is the same person."""
+    same = select(RecusalRow, CaseRow).join(CaseRow, col(CaseRow.id) == col(RecusalRow.case_id))
+    mine = same.where(
+        RecusalRow.member == member, col(RecusalRow.ended).is_(None), col(CaseRow.wrapped_key).is_not(None)
+    )
+    for recusal, row in session.exec(mine).all():
+        box = vault.case_box(row.wrapped_key or b"", row.id)
+        recuse(session, vault, row, box, [Recusal(other, source_of(recusal))], "desk", at)

@@ -19,6 +19,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from store.addresses import bare
 from store.clock import Clock, system_clock
 from store.config import Config, Desk
 from store.errors import KeyProblem, RosterError
@@ -27,7 +28,7 @@ from store.kinds import Fingerprint, plain_address
 from store.people import Member, Role, Roster
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
-RESERVED_IDS = frozenset({"reporter", "operator", "desk", "me"})
+RESERVED_IDS = frozenset({"reporter", "other", "operator", "desk", "me", "machine"})
 
 
 def _member_id(value: str) -> str:
@@ -97,9 +98,9 @@ def parse(source: str, file: Path, desk: Desk) -> Roster:
     lines = Lines(source, file)
     members = [_member(block, index, lines) for index, block in enumerate(blocks)]
     _refuse_twins(members, lines)
-    own = {address.casefold() for address in desk.addresses}
+    own = {bare(address) for address in desk.addresses}
     for index, member in enumerate(members):
-        if member.email.casefold() in own:
+        if bare(member.email) in own:
             raise lines.error(index, "email", "this is the desk's own address; give the member's")
     return Roster(tuple(members), desk.quorum, desk.zone)
 

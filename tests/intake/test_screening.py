@@ -81,3 +81,51 @@ def test_the_reporters_wish_outranks_what_a_reader_did(desk: Desk, team: list[Pe
     for reader in (team[2], team[3]):
         say(desk, reader, "/reinstate bo", name)
     assert desk.case(name)["recused"] == [{"member": "bo", "source": "reporter"}]
+
+
+@pytest.mark.parametrize("text", ["/field reported: Bo Lindqvist", "I heard that it was Bo Lindqvist."])
+def test_whom_a_reader_names_as_part_of_a_case_is_not_told_of_it(desk: Desk, team: list[Person], text: str) -> None:
+    name = desk.receive(plain_mail("Somebody shouted at me.")).codename
+    desk.mail_out()
+    sent = say(desk, team[0], text, name)
+    assert team[1].email not in {item.recipient for item in sent}
+    assert desk.case(name)["recused"] == [{"member": "bo", "source": "named"}]
+    assert "withheld from Bo Lindqvist" in to(team[2], sent)[0]
+
+
+def test_a_note_of_which_nothing_is_left_for_a_reader_is_not_sent(desk: Desk, team: list[Person]) -> None:
+    one = desk.receive(plain_mail("Somebody shouted at me.")).codename
+    other = desk.receive(plain_mail("Exclude: Bo\n\nSomebody shouted at her.")).codename
+    desk.mail_out()
+    sent = say(desk, team[0], f"/link {other}", one)
+    assert {item.recipient for item in sent} == {team[number].email for number in (0, 2, 3, 4)}
+    shown = desk.play.command("case", "show", one, "--as", "bo", "--json").stdout.decode()
+    assert len(json.loads(shown)["messages"]) == 1
+    assert other not in shown
+
+
+@pytest.mark.parametrize("mailbox", ["bo@team.example", "bo+duty@team.example"])
+def test_another_id_on_the_roster_is_no_way_back(desk: Desk, team: list[Person], mailbox: str) -> None:
+    bo = team[1]
+    desk.tick()
+    name = desk.receive(plain_mail("Somebody shouted at me.")).codename
+    desk.mail_out()
+    say(desk, bo, "/recuse me", name)
+    renamed = Person("robert", "R. L.", mailbox, bo.keyring, bo.fingerprint)
+    desk.play.set_team([team[0], renamed, *team[2:]])
+    desk.reopen()
+    desk.tick()
+    desk.clock.forward(hours=1)
+    assert mailbox not in {item.recipient for item in desk.mail_out() if name.encode() in item.mail}
+    assert {"member": "robert", "source": "self"} in desk.case(name)["recused"]
+
+
+def test_an_operator_who_is_a_recused_member_is_told_nothing_in_either_role(
+    make_desk: DeskMaker, team: list[Person]
+) -> None:
+    bo = Person("bo", "Bo Lindqvist", "bo+duty@team.example", team[1].keyring, team[1].fingerprint)
+    desk = make_desk([bo])
+    desk.play.change_config("operator@desk.example", "bo@team.example")
+    name = desk.receive(plain_mail("It was Bo Lindqvist.")).codename
+    assert desk.case(name)["recused"] == [{"member": "bo", "source": "named"}]
+    assert [item for item in desk.mail_out() if item.recipient.endswith("team.example")] == []
