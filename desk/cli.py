@@ -246,7 +246,9 @@ def manual() -> None:
 def audit_verify(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check that no event was changed or removed."""
     from store.audit import verify
+    from store.consistency import verify_recusals
 
     with opened(config) as context, context.database.read() as session:
         count = verify(session, context.vault)
+        verify_recusals(session, context.vault)
     show.print_json({"events": count, "intact": True}) if as_json else print(f"{count} events, intact.")

@@ -201,6 +201,7 @@ _PHRASES = {
     "recuse": "withheld from {}",
     "reinstate": "{} is back",
     "vote": "noted; one more reader must agree that {} comes back",
+    "consent": "noted; one more reader must agree to withhold it from {}",
     "state": "is now {}",
     "deadline": "deadline {}",
     "field": "field {} is set",

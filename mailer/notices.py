@@ -40,12 +40,13 @@ AUDIENCE: Mapping[str, To] = {
     "key-check": "member",
     "key-replaced": "member",
     "case-waits": "operator",
+    "consent-waits": "operator",
     "roster-refused": "operator",
     "deliveries-wait": "operator",
     "mailbox-fails": "operator",
 }
 
-OF_MEMBERS = frozenset({"assign", "recuse", "reinstate", "vote"})
+OF_MEMBERS = frozenset({"assign", "recuse", "reinstate", "vote", "consent"})
 
 WHY_WITHHELD: Mapping[Source, str] = {
     "reporter": marked("the reporter asked for it"),

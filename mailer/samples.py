@@ -91,6 +91,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "reply": {"desk": base["desk"], "text": "A sample."},
         "key-trouble": {"desk": base["desk"], "member": member, "reason": "the key has expired"},
         "case-waits": {"desk": base["desk"]},
+        "consent-waits": {"desk": base["desk"]},
         "roster-refused": {"desk": base["desk"]},
         "deliveries-wait": {"desk": base["desk"], "minutes": 60},
         "mailbox-fails": {"desk": base["desk"]},

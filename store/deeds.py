@@ -110,9 +110,11 @@ def _assign(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
 
 def _recuse(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
     member = member_meant(scene, deed.subject)
-    withholding.recuse_by_hand(
+    missing = withholding.recuse_by_hand(
         session, scene.vault, scene.roster, row.codename, member.id, scene.actor, scene.at, deed.text
     )
+    if missing:
+        return Done("consent", member.id, deed.text)
     if row.assignee == member.id:
         row.assignee = None
     return Done("recuse", member.id, deed.text)

@@ -14,7 +14,9 @@ from store.sentences import Sentence
 State = Literal["new", "held", "automatic", "acknowledged", "investigating", "decided", "closed", "destroyed"]
 Direction = Literal["in", "out", "note"]
 Encryption = Literal["none", "pgp/mime", "inline", "attachment"]
-Verb = Literal["assign", "recuse", "reinstate", "vote", "state", "deadline", "field", "link", "hold", "release"]
+Verb = Literal[
+    "assign", "recuse", "reinstate", "vote", "consent", "state", "deadline", "field", "link", "hold", "release"
+]
 Source = Literal["reporter", "named", "sender", "addressed", "doubtful", "linked", "self", "reader", "operator"]
 
 _KEYS = ("reporter_key", "new_key")

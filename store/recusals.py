@@ -55,14 +55,25 @@ def recuse(
             case_id=row.id, member=recusal.member, source=recusal.source, since=to_text(at), by=actor
         )
         session.add(item)
-        for vote in session.exec(select(VoteRow).where(VoteRow.case_id == row.id, VoteRow.member == recusal.member)):
-            session.delete(vote)
+        forget_votes(session, row.id, recusal.member)
         note("recused", recusal)
         added.append(recusal)
     if added:
         session.flush()
         outbox.reopen(session, case_id=row.id, at=at)
     return added
+
+
+def forget_votes(session: Session, case_id: str, member: str) -> None:
+    """Forget the votes on a member of a case: what they were for is done."""
+    for vote in session.exec(select(VoteRow).where(VoteRow.case_id == case_id, VoteRow.member == member)):
+        session.delete(vote)
+
+
+def has_withheld(session: Session, case_id: str, reader: str) -> bool:
+    """Whether a reader has withheld a case from somebody else before, also if that was ended."""
+    mine = select(RecusalRow.id).where(RecusalRow.case_id == case_id, RecusalRow.by == reader)
+    return session.exec(mine.where(RecusalRow.source == "reader")).first() is not None
 
 
 def doubted(found: Sequence[Recusal]) -> tuple[Recusal, ...]:

@@ -16,11 +16,13 @@ from store.clock import to_text
 from store.errors import NotAllowed
 from store.models import CaseRow, VoteRow
 from store.people import Roster
-from store.records import Arrival, Body, Done, Facts, Recusal, Source
+from store.records import Arrival, Body, Case, Done, Facts, Recusal, Source
 from store.sentences import marked
 from store.vault import Vault
 
 VOTES_TO_REINSTATE = 2
+VOTES_TO_NARROW = 2
+OTHERS_LEFT = 2
 
 
 def recuse_for_copy(session: Session, vault: Vault, case_id: str, wanted: Sequence[Recusal], at: datetime) -> None:
@@ -41,8 +43,11 @@ def recuse_by_hand(
     actor: str,
     at: datetime,
     reason: str = "",
-) -> bool:
-    """A member recuses themself, a reader another one, or the operator anyone; whether that is new.
+) -> int:
+    """A member recuses themself, a reader another one, or the operator anyone; how many readers must still agree (0: done).
+
+    Nobody narrows a case alone: the second member whom one reader withholds it from, and one without whom fewer than
+    two other readers are left, take the word of another reader. The operator hears that it waits.
 
     Raises NoSuchCase when the actor is a member who may not know of the case, NotAllowed for an unknown member.
     """
@@ -50,8 +55,20 @@ def recuse_by_hand(
     if roster.get(member) is None:
         raise NotAllowed(marked("There is no member '{name}' on the roster of this desk."), name=member)
     source: Source = "operator" if actor == "operator" else "self" if actor == member else "reader"
-    box = cases.box_of(vault, row)
-    return bool(recusals.recuse(session, vault, row, box, [Recusal(member, source)], actor, at, reason))
+    box, case = cases.box_of(vault, row), cases.case_of(session, row)
+    if source == "reader" and member not in case.recused and _narrows(session, case, roster, member, actor, at):
+        audit.append(session, vault, "recusal-vote", actor, at, case_id=row.id, box=box, detail={"member": member})
+        if missing := VOTES_TO_NARROW - _vote(session, roster, row, member, actor, at):
+            outbox.enqueue_once(session, "consent-waits", row.desk, at, case_id=row.id)
+            return max(0, missing)
+    recusals.recuse(session, vault, row, box, [Recusal(member, source)], actor, at, reason)
+    return 0
+
+
+def _narrows(session: Session, case: Case, roster: Roster, member: str, actor: str, at: datetime) -> bool:
+    """Whether it takes more than one reader to withhold a case from a member."""
+    others = {reader.id for reader in readers(case, roster, at)} - {member, actor}
+    return len(others) < OTHERS_LEFT or recusals.has_withheld(session, case.id, actor)
 
 
 def reinstate(
@@ -60,7 +77,8 @@ def reinstate(
     """One word that a member may come back to a case; how many more are needed (0: they are back).
 
     What the reporter asked for is never undone. What the operator did, the operator undoes. Everything else
-    takes two different readers, neither of them the member.
+    takes two different readers, neither of them the member; where there are not two, the operator may do it: no case
+    is ever stuck, or one person's alone. The readers are told.
 
     Raises NoSuchCase or NotAllowed.
     """
@@ -74,7 +92,10 @@ def reinstate(
             case=codename, name=member,
         )  # fmt: skip
     if actor == "operator":
-        if standing.source != "operator":
+        voters = readers(cases.case_of(session, row), roster, at)
+        if standing.source in ("self", "reader") or (
+            standing.source != "operator" and len(voters) >= VOTES_TO_REINSTATE
+        ):
             raise NotAllowed(
                 "Two readers of the case must agree: repeat the command with --by MEMBER for each of them."
             )
@@ -87,6 +108,7 @@ def reinstate(
         return missing
     standing.ended = to_text(at)
     session.add(standing)
+    recusals.forget_votes(session, row.id, member)
     audit.append(session, vault, "reinstated", actor, at, case_id=row.id, box=box, detail={"member": member})
     session.flush()
     outbox.reopen(session, case_id=row.id, at=at)
@@ -94,7 +116,8 @@ def reinstate(
 
 
 def _vote(session: Session, roster: Roster, row: CaseRow, member: str, voter: str, at: datetime) -> int:
-    """Add a vote; how many of those who voted are readers still."""
+    """Add a vote on a member (that they come back, or, while they are readers, that they leave); how many of those who
+    voted are readers still."""
     if voter == member:
         raise NotAllowed(marked("Nobody can reinstate themself."))
     votes = {
