@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Protocol
 
 from sqlmodel import Session
@@ -114,21 +113,26 @@ class FollowUp:
 class MachineToTeam:
     """What a program answers to a notice: an absence note, or that a reader cannot be reached.
 
-    It says nothing on the case, and who has it sent is no reporter: it is kept apart. That a reader's mail server gave
-    up is told to the others.
+    It says nothing on the case, and who has it sent is no reporter: it is kept with the case that it answers, without a
+    word. That a reader's mail server gave up is told to the others.
     """
 
+    context: Context
     opened: Opened
     place: Place
-    at: datetime
-    otherwise: Plan
+    arrival: Arrival
+    own_case: OwnCase
 
     def carry_out(self, session: Session) -> tuple[Outcome, str]:
         """Keep it."""
-        row, member = self.place.row, self.place.recipient
-        if row is not None and member and self.opened.found.undelivered:
-            outbox.enqueue_once(session, "bounced", row.desk, self.at, case_id=row.id, subject_id=member)
-        return self.otherwise.carry_out(session)
+        row, member, at = self.place.row, self.place.recipient, self.arrival.at
+        silent = replace(self.arrival, state="automatic", author="machine", recusals=(), facts=Facts(), notices=())
+        if row is None:
+            return self.own_case.carry_out(session)
+        conversation.join(session, self.context.vault, row, silent)
+        if member and self.opened.found.undelivered:
+            outbox.enqueue_once(session, "bounced", row.desk, at, case_id=row.id, subject_id=member)
+        return "automatic", row.codename
 
 
 def as_follow_up(arrival: Arrival, known: Facts, first: Signature) -> Arrival:

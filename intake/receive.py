@@ -235,14 +235,16 @@ class Receiver:
         place = follow_up.place_of(self._context, opened)
         member = team.speaker(self._context, opened, place)
         if member is not None:
-            return team.TeamMail(self._context, opened, place, member)
+            arrival = replace(arrival_of(self._context, opened), state="automatic", notices=())
+            silent = self._new_case(job, arrival, source_of(opened), answered=False)
+            return team.TeamMail(self._context, opened, place, member, silent)
         return self._from_outside(opened, place)
 
     def _from_outside(self, opened: Opened, place: Place) -> Plan:
         context, arrival = self._context, arrival_of(self._context, opened)
         new_case = self._new_case(opened.job, arrival, source_of(opened), answered=place.side != "team")
-        if place.side == "team" and arrival.state == "automatic":
-            return follow_up.MachineToTeam(opened, place, arrival.at, new_case)
+        if place.side == "team" and opened.found.kind != "report":
+            return follow_up.MachineToTeam(context, opened, place, arrival, new_case)
         if place.row is None:
             return new_case
         return follow_up.FollowUp(context, opened, place, arrival, new_case)

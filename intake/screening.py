@@ -83,7 +83,9 @@ def _screen_case(context: Context, roster: Roster, case_id: str) -> bool:
 
 
 def _said(session: Session, context: Context, row: CaseRow) -> list[Said]:
-    return [_one(session, context, row, message) for message in cases.messages(session, context.vault, row.id)]
+    # What a mail server answers to a notice names the member whom it could not reach, and says nothing of them.
+    told = [item for item in cases.messages(session, context.vault, row.id) if item.author != "machine"]
+    return [_one(session, context, row, message) for message in told]
 
 
 def _one(session: Session, context: Context, row: CaseRow, message: Message) -> Said:

@@ -15,7 +15,7 @@ from sqlmodel import Session
 from intake.arrival import Opened
 from intake.commands import Commands, WrongLine, begins_with_command, named_case, parse
 from intake.directives import desk_of
-from intake.follow_up import Place
+from intake.follow_up import OwnCase, Place
 from intake.open import Signed
 from intake.pieces import is_public_key
 from intake.plan import Outcome, may_reply
@@ -59,9 +59,9 @@ def speaker(context: Context, opened: Opened, place: Place) -> Member | None:
     On the team's side that is whoever signed or claims to have written. A member may be a reporter as well: on the
     reporter's side, and to the desk's own address, only a signed mail that is clearly about a case is meant.
     """
-    if opened.found.kind == "reply-by-machine":
-        return None  # an absence note is no word on a case, and is never answered (RFC 3834)
     signed = _signer(opened)
+    if opened.found.kind == "reply-by-machine" or (opened.found.kind == "machine" and signed is None):
+        return None  # an absence note is no word on a case, and is never answered (RFC 3834)
     if place.found and place.side == "team":
         return signed or _claimed(opened)
     if place.row is not None:
@@ -93,19 +93,21 @@ def _claimed(opened: Opened) -> Member | None:
 
 @dataclass(frozen=True)
 class TeamMail:
-    """A member's mail, not yet found to count."""
+    """A member's mail, not yet found to count. `own_case` is what becomes of it when it can't even be refused."""
 
     context: Context
     opened: Opened
     place: Place
     member: Member
+    own_case: OwnCase
 
     def carry_out(self, session: Session) -> tuple[Outcome, str]:
         """Do what it asks for and answer, or answer why nothing was done. All of it, or nothing."""
         if trouble := self._not_counted():
-            # Anybody can claim to be a member: such answers are few.
-            if may_reply(session, self.context, self.opened.job.desk, self.member.email):
-                self._refuse(session, trouble)
+            # Anybody can claim to be a member: such answers are few, and what gets none is kept.
+            if not may_reply(session, self.context, self.opened.job.desk, self.member.email):
+                return self.own_case.carry_out(session, self.place.row)
+            self._refuse(session, trouble)
             return "refused", ""
         said = self.opened.content.signed
         if said is None:

@@ -196,5 +196,5 @@ def name_of(roster: Roster, author: str) -> str:
 
 _OTHERS = {
     "reporter": marked("the reporter"), "other": marked("somebody else"), "desk": marked("the desk"),
-    "operator": marked("the operator"),
+    "operator": marked("the operator"), "machine": marked("a mail program or server"),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from desk.rehearsal import Delivered, Person, plain_mail
 from mailer.packets import armor
 from tests.conftest import Desk
-from tests.talk import headers, member_mail, read, say, signed_mail, to, words
+from tests.talk import failed_delivery, headers, member_mail, read, say, signed_mail, to, words
 
 SAM = "sam@reporter.example"
 KIM = "Kim <kim@other.example>"
@@ -276,3 +277,40 @@ def test_a_case_that_may_belong_to_another_is_withheld_from_whom_that_is_withhel
         if item.recipient in {person.email for person in team[3:4]}:
             assert name not in read(team[3], item)
     assert told.outcome == "case"
+
+
+def test_a_notice_that_comes_back_is_kept_with_its_case_where_only_its_readers_see_it(
+    desk: Desk, team: list[Person]
+) -> None:
+    name = desk.receive(plain_mail("Exclude: Bo\n\nSomebody shouted at me.")).codename
+    desk.mail_out()
+    receipt = desk.receive(failed_delivery(notice_id(desk, team[0]), team[0].email), sender="")
+    assert (receipt.outcome, receipt.codename) == ("automatic", name)
+    assert {item.recipient for item in desk.mail_out()} <= {person.email for person in team} - {team[1].email}
+    assert desk.case(name)["messages"][-1]["author"] == "machine"
+    assert json.loads(desk.play.command("case", "list", "--as", "bo", "--json").stdout) == []
+
+
+@pytest.mark.parametrize(
+    "mark", ["Precedence: bulk\n", "Auto-Submitted: auto-generated\n", "X-Auto-Response-Suppress: All\n"]
+)
+def test_an_absence_note_of_a_member_is_not_answered(desk: Desk, team: list[Person], name: str, mark: str) -> None:
+    away = plain_mail("I am away.", f"Re: [conduct] {name}", f"Bo <{team[1].email}>", extra=mark)
+    receipt = desk.receive(answering(away, notice_id(desk, team[1])), sender="")
+    assert receipt.outcome == "automatic"
+    assert desk.mail_out() == []
+
+
+def test_a_members_unsigned_mail_is_refused_a_few_times_and_then_kept(
+    desk: Desk, team: list[Person], name: str
+) -> None:
+    answers = 0
+    for number in range(6):
+        mail = answering(plain_mail(f"Note {number}.", sender=team[0].email), notice_id(desk, team[0]))
+        receipt = desk.receive(mail, sender=team[0].email)
+        answers += len(desk.mail_out())
+        assert receipt.outcome == ("refused" if number < 4 else "automatic")
+    assert answers == 4
+    kept = desk.case(receipt.codename)
+    assert kept["messages"][0]["text"] == "Note 5."
+    assert len(desk.case(name)["messages"]) == 1
