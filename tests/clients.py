@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import mailbox
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from desk.rehearsal import Person, Rehearsal
 from store.keyring import Keyring
+from tests.talk import read, words
 from tests.terminal import Terminal, terminal
 
 # Puts what the member has to say on top of what the mail program offers, into the same file: aerc keeps it open.
@@ -82,8 +84,11 @@ def neomutt(computer: Computer, folder: str) -> Iterator[Terminal]:
 
 
 @contextmanager
-def aerc(computer: Computer, folder: str) -> Iterator[Terminal]:
-    """aerc with a folder of a computer, and with GnuPG."""
+def aerc(computer: Computer, imap: str) -> Iterator[Terminal]:
+    """aerc on a computer, with GnuPG, reading INBOX of `user:password@host:port`.
+
+    For a folder of the computer it would need a watcher of files; a user may have 128, and each gpg-agent takes one.
+    """
     owner, settings = computer.owner, computer.home / ".config" / "aerc"
     settings.mkdir(parents=True, exist_ok=True)
     (settings / "aerc.conf").write_text(
@@ -91,7 +96,7 @@ def aerc(computer: Computer, folder: str) -> Iterator[Terminal]:
     )
     accounts = settings / "accounts.conf"
     accounts.write_text(
-        f"[team]\nsource=maildir://{computer.home}\ndefault={folder}\nfrom={owner.name} <{owner.email}>\n"
+        f"[team]\nsource=imap+insecure://{imap}\ndefault=INBOX\nfrom={owner.name} <{owner.email}>\n"
         f"outgoing={computer.home}/sendmail\n"
         f"pgp-key-id={owner.fingerprint}\npgp-auto-sign=true\npgp-opportunistic-encrypt=true\n"
     )
@@ -104,3 +109,20 @@ def _program(name: str) -> str:
     found = shutil.which(name)
     assert found, f"{name} is missing: run .ci/setup test"
     return found
+
+
+def protected_subject(person: Person, mail: bytes) -> str:
+    """The subject inside a sealed mail."""
+    opened = person.opens(mail)
+    assert opened is not None
+    return words(str(email.message_from_bytes(opened)["Subject"]))
+
+
+def codename_of(mail: bytes) -> str:
+    """The case that a notice is about, by its subject outside."""
+    return str(email.message_from_bytes(mail)["Subject"]).rpartition(" ")[2]
+
+
+def notes_to(play: Rehearsal, person: Person) -> list[str]:
+    """What the others' notes say to a member."""
+    return [words(read(person, item)) for item in play.sink.to(person.email)[1:]]

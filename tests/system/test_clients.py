@@ -2,54 +2,13 @@
 
 from __future__ import annotations
 
-import email
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from desk.rehearsal import Person, Rehearsal, free_port, plain_mail, text_of
-from tests.clients import Computer, aerc, neomutt
+from desk.rehearsal import Person, text_of
+from tests.clients import Computer, aerc, codename_of, neomutt, notes_to, protected_subject
 from tests.conftest import Desk
+from tests.dovecot import PASSWORD, Dovecot
 from tests.mailboxes import wait_until
-from tests.talk import headers, read, words
+from tests.talk import headers
 from tests.terminal import Terminal
-
-
-@pytest.fixture
-def notice(running: Desk, team: list[Person]) -> bytes:
-    """What Ada is sent about a report."""
-    play = running.play
-    play.send(plain_mail("Somebody shouted at me.\nIt was loud."))
-    wait_until(lambda: bool(play.sink.to(team[0].email) and play.sink.to("sam@reporter.example")))
-    return play.sink.to(team[0].email)[0].mail
-
-
-@pytest.fixture
-def computer(running: Desk, team: list[Person], short_tmp: Path, notice: bytes) -> Iterator[Computer]:
-    """Ada's computer, with the notice, and in a folder of its own with what the reporter was sent."""
-    made = Computer(short_tmp / f"c{free_port()}", team[0], running.play)
-    made.put("Notices", notice)
-    made.put("Others", running.play.sink.to("sam@reporter.example")[0].mail)
-    yield made
-    made.close()
-    shutil.rmtree(made.home)
-
-
-def protected_subject(person: Person, mail: bytes) -> str:
-    opened = person.opens(mail)
-    assert opened is not None
-    return words(str(email.message_from_bytes(opened)["Subject"]))
-
-
-def codename_of(mail: bytes) -> str:
-    return str(email.message_from_bytes(mail)["Subject"]).rpartition(" ")[2]
-
-
-def notes_to(play: Rehearsal, person: Person) -> list[str]:
-    """What the others' notes say to a member."""
-    return [words(read(person, item)) for item in play.sink.to(person.email)[1:]]
 
 
 def answer_in_neomutt(client: Terminal) -> str:
@@ -99,17 +58,20 @@ def test_neomutt_shows_a_notice_and_writes_for_a_member(
 
 
 def test_aerc_finds_a_notice_signed_and_writes_for_a_member(
-    running: Desk, team: list[Person], computer: Computer, notice: bytes
+    running: Desk, team: list[Person], computer: Computer, notice: bytes, dovecot: Dovecot
 ) -> None:
     play, (ada, bo) = running.play, team[:2]
-    with aerc(computer, "Notices") as client:
+    server = f"{PASSWORD}@127.0.0.1:{dovecot.port}"
+    dovecot.put("ada", notice)
+    dovecot.put("sam", play.sink.to("sam@reporter.example")[0].mail)
+    with aerc(computer, f"ada:{server}") as client:
         client.wait_for("[conduct]")
         client.press("\r", "Authentic Signature from Conduct Team", "Encrypted To Ada Quist", "Somebody shouted at me.")
 
         computer.will_write("I know them by sight.\n")
         client.press(":reply -q\r", "Security: Sign", "& Encrypt", "Send this email?")
         client.press("y", "Message sent")
-    with aerc(computer, "Others") as client:
+    with aerc(computer, f"sam:{server}") as client:
         client.wait_for("Your message")
         client.press("\r", "Authentic Signature from Conduct Team", "arrived")
     wait_until(lambda: any("I know them by sight." in note for note in notes_to(play, bo)))
