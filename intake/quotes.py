@@ -30,8 +30,9 @@ def below_leading_quote(text: str) -> str:
     lines = text.split("\n")
     start = _after_blank(lines, 0)
     if start < len(lines) and not lines[start].startswith(">"):
-        introduced = quote("\n".join(lines[start : start + 4]))
-        above = len(introduced[0][1].split("\n")) if len(introduced) > 1 else 0
+        above = _introduced_by(lines, start)
+        if above == 2 and _introduced_by(lines, start + 1) == 1:
+            return text  # the first line is no piece of the introduction: somebody wrote it right above
         start += above if above in (1, 2) else 0
         if not above or _after_blank(lines, start) >= len(lines):
             return text
@@ -41,6 +42,12 @@ def below_leading_quote(text: str) -> str:
     while start < len(lines) and (lines[start].startswith(">") or not lines[start].strip()):
         start += 1
     return "\n".join(lines[start:])
+
+
+def _introduced_by(lines: list[str], start: int) -> int:
+    """After how many lines a quote begins; none when none begins soon."""
+    found = quote("\n".join(lines[start : start + 4]))
+    return len(found[0][1].split("\n")) if len(found) > 1 else 0
 
 
 def _after_blank(lines: list[str], start: int) -> int:

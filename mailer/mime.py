@@ -18,7 +18,7 @@ from email.utils import formataddr
 from functools import lru_cache
 from typing import Any
 
-from mailer.padding import filler
+from mailer.padding import filled
 from store.records import Attachment
 
 Pad = Callable[[int], int]
@@ -33,7 +33,7 @@ _UTF8.body_encoding = QP
 
 
 def entity(subject: str, text: str, files: Iterable[Attachment] = (), *, pad: Pad | None) -> bytes:
-    """The protected entity: subject, text and files; of the length that `pad` makes of its own (RFC 9788)."""
+    """The protected entity: subject, text and files; of the length that `pad` makes of its own (RFC 9788), in whole lines."""
     whole = MIMEMultipart("mixed", boundary=_boundary(), policy=_CRLF)
     whole.set_param("protected-headers", "v1")
     whole["Subject"] = _encoded("Subject", subject)
@@ -44,7 +44,7 @@ def entity(subject: str, text: str, files: Iterable[Attachment] = (), *, pad: Pa
     made = whole.as_bytes(policy=_CRLF)
     if not made.endswith(b"\r\n"):
         made += b"\r\n"
-    return made + filler(pad(len(made)) - len(made)) if pad else made
+    return filled(made, pad) if pad else made
 
 
 def sealed_mail(headers: Headers, armored: bytes) -> bytes:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 FLOOR = 4096
 _LINE = 76
+_END = b"\r\n"
 _FIRST_STEP = 16384
 
 
@@ -25,7 +28,11 @@ def stepped_length(length: int) -> int:
     return step
 
 
-def filler(length: int) -> bytes:
-    """Octets of that number, in lines of ordinary length: what stands after the last boundary is not shown."""
-    line = b"." * (_LINE - 2) + b"\r\n"
-    return (line * (length // _LINE + 1))[:length]
+def filled(made: bytes, pad: Callable[[int], int]) -> bytes:
+    """Lines, and whole lines of dots behind them, of the length that `pad` makes of theirs and one line end more.
+
+    What stands after the last boundary is not shown. The last line is ended too: programs that read gpg's status from
+    the same stream as the text (aerc) would otherwise take the status that follows for text, and the mail for unsigned.
+    """
+    lines, rest = divmod(pad(len(made) + len(_END)) - len(made) - len(_END), _LINE)
+    return made + (b"." * (_LINE - len(_END)) + _END) * lines + b"." * rest + _END

@@ -30,6 +30,9 @@ OUTLOOK = (
         (f"/state decided\n\nMy words.\n\nOn Fri, Nov 20, 2026, Conduct Team wrote:\n{QUOTE}", "My words.", "decided"),
         (f"My words.\n\nAm 20.11.26 um 10:00 schrieb Conduct Team:\n{QUOTE}", "My words.", "new"),
         (f"On Fri, Nov 20, 2026, Conduct Team wrote:\n{QUOTE}\n/state decided\n\nMy words.\n", "My words.", "decided"),
+        (f"My words.\nOn Fri, Nov 20, 2026, Conduct Team wrote:\n{QUOTE}", "My words.", "new"),
+        (f"/state decided\nOn Fri, Nov 20, 2026, Conduct Team wrote:\n{QUOTE}\nMy words.\n", "My words.", "decided"),
+        (f"On Fri, Nov 20, 2026 at 6:22 AM UTC,\nConduct Team <c@desk.example> wrote:\n{QUOTE}\n/state decided\nMy words.\n", "My words.", "decided"),
         (f"{QUOTE}\nMy words.\n", "My words.", "new"),
         (f"My words.\n\n{OUTLOOK}", "My words.", "new"),
         (f"/state decided\nMy words.\n\n-----Original Message-----\n{OUTLOOK[33:]}", "My words.", "decided"),
@@ -37,7 +40,7 @@ OUTLOOK = (
         ("My words.\n/state closed warning\n", "My words.\n/state closed warning", "new"),
         (f"First.\n\n{QUOTE}\nSecond.\n", "First.\n\nSecond.", "new"),
     ],
-    ids=["top", "top, German", "bottom", "bottom, bare", "Outlook", "Outlook, old", "signature", "below text", "between"],
+    ids=["top", "top, German", "bottom", "glued", "glued, and below", "bottom, wrapped", "bottom, bare", "Outlook", "Outlook, old", "signature", "below text", "between"],
 )  # fmt: skip
 def test_shapes_of_replies_in_plain_text(
     desk: Desk, team: list[Person], name: str, shape: str, note: str, state: str

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from desk.rehearsal import Person
 from mailer import mime, render
 from mailer.packets import recipient_key_ids, split
-from mailer.padding import FLOOR, filler, padded_length
+from mailer.padding import FLOOR, filled, padded_length
 from mailer.samples import sample_values
 from mailer.seal import Sealer
 from store.config import Desk as DeskConfig
@@ -36,7 +36,16 @@ def test_padding_says_little_and_costs_little(length: int) -> None:
 
 def test_few_lengths_are_left() -> None:
     assert len({padded_length(length) for length in range(1, 100_000)}) < 10 * math.log2(100_000)
-    assert all(len(filler(length)) == length for length in (0, 1, 75, 76, 77, 5000))
+
+
+@given(st.integers(0, 20_000))
+def test_padding_is_whole_lines_and_leaves_no_length_of_its_own(length: int) -> None:
+    made = filled(b"x" * length, padded_length)
+    assert len(made) == padded_length(len(made)) < max(FLOOR + 1, (length + 2) * 1.12)
+    *lines, last = made[length:].split(b"\r\n")
+    assert lines
+    assert last == b""
+    assert all(len(line) < 78 and not line.strip(b".") for line in lines)
 
 
 @pytest.mark.parametrize("size", [10, 9_000, 200_000])
@@ -89,6 +98,7 @@ def test_what_is_put_in_comes_out(subject: str, text: str, name: str, data: byte
     subject, text, name = one_line(subject) or "s", clean(text), one_line(name) or "n"
     made = mime.entity(subject, text, [Attachment(name, "application/octet-stream", data)], pad=padded_length)
     assert len(made) == padded_length(len(made))
+    assert made.endswith(b"\r\n")
     read = email.message_from_bytes(made)
     assert " ".join(str(email.header.make_header(email.header.decode_header(read["Subject"]))).split()) == " ".join(
         subject.split()
