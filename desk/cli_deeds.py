@@ -168,6 +168,7 @@ def _scene(context: Context, session: Session, codename: str, actor: str) -> tup
         raise cases.no_such_case(codename)
     roster, at = context.roster(desk), context.clock()
     found = cases.row_for(session, roster, codename, actor, at)
+    cases.lock(session, found)
     return Scene(context.vault, desk, roster, actor, at), found
 
 

@@ -84,6 +84,7 @@ class FollowUp:
         """Write it down, and have the readers told. A program's answer wakes nobody, unless it is about our reply."""
         vault, arrival = self.context.vault, self.arrival
         row = cases.row_by_id(session, self.place.row.id if self.place.row else "")
+        cases.lock(session, row)
         if row.wrapped_key is None:
             return self.own_case.carry_out(session)
         known, first = cases.facts(vault, row), cases.message(session, vault, row.id)

@@ -134,6 +134,7 @@ class Receiver:
         vault = self._context.vault
         with self._context.database.write() as session:
             row = cases.row_by_id(session, case_id)
+            cases.lock(session, row)
             first = cases.message(session, vault, case_id)
             if first is not None and first.id != message_id:
                 arrival = follow_up.as_follow_up(arrival, cases.facts(vault, row), first.body.signature)

@@ -76,6 +76,7 @@ def _screen_case(context: Context, roster: Roster, case_id: str) -> bool:
         return False
     with context.database.write() as session:
         row = cases.row_by_id(session, case_id)
+        cases.lock(session, row)
         if row.wrapped_key is None or row.screened != before:
             return False  # something came in between: once more
         withholding.note_screening(session, context.vault, roster, row, found, context.clock())

@@ -210,6 +210,8 @@ class TeamMail:
             help="help" in commands.asks,
             in_plain=self.opened.content.body.encryption == "none",
         )
+        if row is not None:
+            cases.lock(session, row)
         if row is None:
             self._answer(session, self._with_key(answer, said, commands), None)
             return "thread", ""

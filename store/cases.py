@@ -197,6 +197,12 @@ def row_by_id(session: Session, case_id: str) -> CaseRow:
     return session.get_one(CaseRow, case_id)  # asked for once in a transaction
 
 
+def lock(session: Session, row: CaseRow) -> None:
+    """Read a case again and keep it from others until the transaction ends, before anything of it is changed by what it
+    says (PostgreSQL; SQLite has one writer at a time)."""
+    session.refresh(row, with_for_update=True)
+
+
 def case_of(session: Session, row: CaseRow) -> Case:
     """What is known of a case without opening it."""
     return _case(row, recusals.recusals_of(session, row.id))

@@ -28,6 +28,7 @@ OTHERS_LEFT = 2
 def recuse_for_copy(session: Session, vault: Vault, case_id: str, wanted: Sequence[Recusal], at: datetime) -> None:
     """Recuse whom another copy of a mail that was taken in excludes by its address; the readers are told."""
     row = cases.row_by_id(session, case_id)
+    cases.lock(session, row)
     if row.wrapped_key is None:
         return
     if added := recusals.recuse(session, vault, row, cases.box_of(vault, row), wanted, "desk", at):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ from intake.receive import Receiver
 from mailer.delivery import Mailer
 from mailer.schedule import Schedule
 from mailer.seal import Sealer
-from store import audit
+from store import audit, cases
 from store.errors import StoreUnavailable
 from tests.conftest import Desk, DeskMaker
 
@@ -70,6 +71,32 @@ def test_workers_share_the_outbox_and_the_same_mail_at_once_is_one_case(
     }
     with context.database.read() as session:
         assert audit.verify(session, context.vault) >= 8
+
+
+def test_two_mails_at_once_do_not_undo_each_other(make_desk: DeskMaker, database: str) -> None:
+    desk = make_desk(database_url=database)
+    receiver = Receiver(desk.context)
+
+    def receive(mail: bytes) -> str:
+        return receiver.receive(Envelope(mail, "sam@reporter.example", (desk.play.address,)))[0].codename
+
+    for number in range(6):
+        first = plain_mail(f"Report {number}.")
+        name = receive(first)
+        own_id = re.search(rb"Message-ID: (<.+>)", first)
+        assert own_id is not None
+        extra = f"In-Reply-To: {own_id[1].decode()}\n"
+        texts = ("Reply: no\n\nStop.", "And more.", "Exclude: Bo", "Who: Somebody")
+        with ThreadPoolExecutor(4) as pool:
+            names = list(pool.map(lambda text, extra=extra: receive(plain_mail(text, extra=extra)), texts))
+        assert set(names) == {name}
+        with desk.context.database.read() as session:
+            row = cases.find_row(session, name)
+            assert row is not None
+            known = cases.facts(desk.context.vault, row)
+        assert known.asks_quiet, "silence holds"
+        assert known.excluded == ("Bo",)
+        assert desk.case(name)["fields"] == {"reported": "Somebody"}
 
 
 def test_a_server_that_is_away_is_a_passing_trouble(make_desk: DeskMaker, database: str) -> None:
