@@ -73,7 +73,10 @@ def open_at_last(session: Session, vault: Vault, row: CaseRow, message_id: str, 
             key, fingerprint = arrival.facts.reporter_key, arrival.facts.reporter_fingerprint
             known = replace(known, reporter_key=key, reporter_fingerprint=fingerprint, new_key=b"", new_fingerprint="")
         if not before.reporters:  # not even its header could be read
-            known = replace(arrival.facts, excluded=known.excluded, also_excluded=known.also_excluded)
+            known = replace(
+                arrival.facts, excluded=known.excluded, also_excluded=known.also_excluded,
+                perhaps_excluded=known.perhaps_excluded,
+            )  # fmt: skip
         outbox.retire(session, row.id, "held")
         outbox.enqueue(session, "report", row.desk, arrival.at, case_id=row.id)
     else:
@@ -108,6 +111,7 @@ def learned(before: Facts, arrival: Arrival) -> Facts:
         before,
         also_excluded=tuple(dict.fromkeys((*before.also_excluded, *now.also_excluded))),
         excluded=tuple(dict.fromkeys((*before.excluded, *now.excluded))),
+        perhaps_excluded=tuple(dict.fromkeys((*before.perhaps_excluded, *now.perhaps_excluded))),
     )
     if arrival.author != "reporter" or arrival.state == "automatic":
         return known

@@ -127,9 +127,12 @@ def screen(session: Session, vault: Vault, roster: Roster, row: CaseRow, at: dat
         if message.direction == "in"
         for text in _said(message)
     ]
-    asked = cases.facts(vault, row).excluded
+    known = cases.facts(vault, row)
+    asked = known.excluded
     found = [Recusal(member.id, "reporter") for name in asked for member in who_is_meant(name, unseen)]
     unknown = [name for name in asked if not who_is_meant(name, roster.members)]
+    found += [Recusal(member.id, "named") for name in known.perhaps_excluded for member in who_is_meant(name, unseen)]
+    unknown += known.perhaps_excluded
     found += [Recusal(member.id, "named") for name in unknown for member in who_may_be_meant(name, unseen)]
     found += [Recusal(member.id, "named") for member in who_is_named(texts, unseen, roster.members)]
     if added := recusals.recuse(session, vault, row, box, found, "desk", at):
