@@ -97,6 +97,17 @@ def greets(line: str) -> bool:
     return len(line) <= _GREETING_LENGTH and _GREETING.match(line) is not None
 
 
+def is_marked(line: str) -> bool:
+    """Whether a line is marked as quoted."""
+    return _MARKED.match(without_marks(line)) is not None
+
+
+def begins_another_mail(lines: list[str], number: int) -> bool:
+    """Whether a line says that another mail follows, or is the first of its header block."""
+    line = without_marks(lines[number][:_ATTRIBUTION_LENGTH])
+    return _BANNER.match(line) is not None or _is_header_block(lines, number, line)
+
+
 def _introduces(lines: list[str], number: int, line: str, *, spoke: bool) -> Literal["", "introduced", "unsure"]:
     """Whether a line begins what another mail said, and whether the words right below it are surely quoted.
 
@@ -106,10 +117,8 @@ def _introduces(lines: list[str], number: int, line: str, *, spoke: bool) -> Lit
         return ""
     if _BANNER.match(line):
         return "introduced"
-    if _FROM.match(line):
-        if any(_HEADER.match(without_marks(item[:100])) for item in _block(lines, number + 1)):
-            return "introduced" if spoke else "unsure"
-        return ""
+    if _is_header_block(lines, number, line):
+        return "introduced" if spoke else "unsure"
     if not line.rstrip(" *_").endswith((":", "\uff1a")):
         return ""
     wrapped = number > 0 and bool(lines[number - 1].strip())
@@ -117,6 +126,12 @@ def _introduces(lines: list[str], number: int, line: str, *, spoke: bool) -> Lit
     if _WROTE.search(whole) and _DATED.search(whole):
         return "introduced"
     return "unsure" if _ADDRESS.search(whole) and not _LABELLED.match(line) else ""
+
+
+def _is_header_block(lines: list[str], number: int, line: str) -> bool:
+    if not _FROM.match(line):
+        return False
+    return any(_HEADER.match(without_marks(item[:100])) for item in _block(lines, number + 1))
 
 
 def _block(lines: list[str], start: int) -> Iterator[str]:

@@ -212,7 +212,7 @@ class TeamMail:
         if row is None:
             self._answer(session, self._with_key(answer, said, commands), None)
             return "thread", ""
-        scene, commands = self.scene, replace(commands, rest=own_text(commands.rest))
+        scene, commands = self.scene, replace(commands, rest=own_text(commands.rest, (desk.title, *desk.addresses)))
         arrival = self._arrival(session, row, said, commands)
         done = conversation.act(session, scene, row, commands.deeds, arrival)
         if not (done or commands.rest or arrival.attachments or commands.asks):

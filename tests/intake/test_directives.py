@@ -184,8 +184,9 @@ def test_a_wish_below_a_quoted_acknowledgement_is_carried_out(desk: Desk, team: 
         plain_mail(f"{ON}" + "".join(f"> {line}\n" for line in lines) + f"\n{WISH}Somebody reads my mail.\n"), address
     )
     assert desk.case(name)["recused"] == [{"member": "dana", "source": "reporter"}]
-    told = {item.recipient for item in desk.mail_out()}
-    assert told == {person.email for person in team} - {"dana@team.example"}
+    sent = desk.mail_out()
+    assert {item.recipient for item in sent} == {person.email for person in team} - {"dana@team.example"}
+    assert "none is sent: the reporter asked for none" in to(team[0], sent)[0].partition("--- ")[0]
     (refusal,) = to(team[0], say(desk, team[0], "/reply\n\nWe are here for you.", name))
     assert "cannot be written to" in unfolded(refusal)
 
