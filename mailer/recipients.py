@@ -19,7 +19,7 @@ from store.context import Context
 from store.outbox import Claim
 from store.people import Roster
 
-ABOUT_A_MESSAGE = frozenset({"message", "note", "reply", "acknowledge", "acknowledge-held"})
+ABOUT_A_MESSAGE = frozenset({"report", "message", "note", "reply", "acknowledge", "acknowledge-held"})
 
 NO_ANSWER = Answer()
 
