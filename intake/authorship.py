@@ -88,7 +88,7 @@ def authored(text: str) -> Iterator[tuple[Whose, str]]:
             said = said or not (greets(line) or _LABELLED.match(line))
             yield "quoted", line
         else:
-            spoke = spoke or not (greets(line) or _LABELLED.match(line))
+            spoke = spoke or not (greets(line) or _HEADER.match(line) or _FROM.match(line))
             yield "unsure" if below or glued else "own", line
 
 

@@ -23,6 +23,7 @@ _FURTHER_DOWN = re.compile(rf"^{_BEFORE}{_WORD}", re.IGNORECASE | re.MULTILINE)
 _IN_QUOTATION_MARKS = re.compile(
     r"\s*[\"'\u2018\u201a\u201c\u201e\u00ab](.*)[\"'\u2018\u2019\u201c\u201d\u00bb][.!]?\s*$"
 )
+_QUOTATION_ENDS = re.compile(r"[\"\u201c\u201d\u00bb]")
 _BULLET = re.compile(
     r"\s*(?:[-*+\u00b7\u2013\u2014\u2022\u2023\u25aa\u25cf\u25e6]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+", re.IGNORECASE
 )
@@ -58,8 +59,11 @@ def directives_in(text: str) -> Iterator[Directive]:
     for whose, line in authored(text[:end]):
         yield from reading.line(whose, line)
     yield from reading.close()
+    seen: set[str] = set()
     for found in _FURTHER_DOWN.finditer(text, end):
-        yield Directive("exclude" if found["exclude"] else "reply", found["value"].strip(_EMPHASIS), "unsure")
+        if found[0] not in seen:
+            seen.add(found[0])
+            yield Directive("exclude" if found["exclude"] else "reply", found["value"].strip(_EMPHASIS), "unsure")
 
 
 def names(value: str) -> list[str]:
@@ -172,7 +176,10 @@ def _directive(line: str, whose: Whose) -> Directive | None:
     found = _LINE.match(quoted[1] if quoted else line)
     if found is None:
         return None
-    return Directive("exclude" if found["exclude"] else "reply", found["value"].strip(_EMPHASIS), whose)
+    word: Literal["exclude", "reply"] = "exclude" if found["exclude"] else "reply"
+    if whose == "unsure" and word == "reply" and (quoted or _QUOTATION_ENDS.search(found["value"])):
+        return None  # that is how our acknowledgements say what may be written, and many quote them whole
+    return Directive(word, found["value"].strip(_EMPHASIS), whose)
 
 
 def _within(line: str) -> Iterator[Directive]:

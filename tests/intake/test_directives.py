@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.rehearsal import Person, plain_mail, text_of
 from intake.directives import Asked, all_names, from_text
+from mailer.render import templates_of
+from mailer.samples import sample_values
 from tests.conftest import Desk
 from tests.intake.test_follow_up import reply_to
 from tests.talk import say, to
@@ -67,6 +71,7 @@ def test_a_quoted_line_never_counts(text: str) -> None:
         f"Conduct Team <conduct@desk.example> kirjoitti:\n\nKiitos.\n\n{WISH}",
         f"He sent me this:\n\nFrom: Bo\nTo: me\nSubject: hi\n\nyou will pay\n\n{WISH}\nPlease help me.\n",
         f"From: Kim\nTo: Conduct Team\nSubject: harassment\n\n{WISH}\nHe hit me.\n",
+        f"To: Conduct Team\nFrom: Kim\nDate: today\nSubject: harassment\n\nHello,\n\n{WISH}\nHe hit me.\n",
         "It was bad. Exclude: Dana\nI mean it. Reply: no\n",
         f"> {'long quoted words that a mail program wraps ' * 2}"[:78]
         + "\nExclude: Dana\n> .\nmy words. (Reply: no)\n",
@@ -78,6 +83,10 @@ def test_where_nobody_can_tell_whose_a_line_is_it_withholds_provisionally_and_si
         asked.perhaps_exclude == ("Dana)",) and asked.quiet
     )
     assert not from_text(text.replace("Reply: no", "Reply: yes")).reply
+
+
+def test_an_own_wish_above_a_header_block_is_all_that_counts() -> None:
+    assert from_text(f"Exclude: Dana\n{HEADERS}{OTHERS}") == Asked(exclude=("Dana",))
 
 
 def test_a_clear_yes_outranks_what_may_be_ones_own_older_no() -> None:
@@ -189,6 +198,19 @@ def test_a_wish_below_a_quoted_acknowledgement_is_carried_out(desk: Desk, team: 
     assert "none is sent: the reporter asked for none" in to(team[0], sent)[0].partition("--- ")[0]
     (refusal,) = to(team[0], say(desk, team[0], "/reply\n\nWe are here for you.", name))
     assert "cannot be written to" in unfolded(refusal)
+
+
+@pytest.mark.parametrize("language", ["en", "es", "fr", "pt", "de", "ar"])
+def test_an_acknowledgement_that_is_quoted_without_marks_asks_for_nothing(desk: Desk, language: str) -> None:
+    """It says how to ask for silence; who quotes it whole, as Outlook does, has not asked."""
+    config = desk.context.config
+    values = sample_values(config.desk[0])["acknowledge"]
+    said = templates_of(config, config.desk[0]).render("acknowledge", language, values).text
+    for introduction in (BANNER, HEADERS, ON, f"Thanks.\n\n{BANNER}", f"Thanks.\n\n{HEADERS}", f"Thanks.\n\n{ON}\n"):
+        assert from_text(f"{introduction}{said}") == Asked()
+        for width in range(30, 80, 7):
+            folded = "\n".join("\n".join(textwrap.wrap(line, width)) for line in said.split("\n"))
+            assert from_text(f"{introduction}{folded}") == Asked(), folded
 
 
 @pytest.mark.parametrize("names", [100, 60_000])
