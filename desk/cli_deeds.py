@@ -156,7 +156,7 @@ def case_release(
 def _do(config: ConfigOption, codename: str, by: str | None, deed: Deed, as_json: bool) -> None:
     with opened(config) as context, context.database.write() as session:
         scene, row = _scene(context, session, codename, by or "operator")
-        done = conversation.act(session, scene, row, [deed], _arrival(scene, row, ""))
+        done = conversation.act(session, scene, row, [deed], _arrival(scene, row, "")).done
     _say(codename, done, as_json)
 
 

@@ -108,6 +108,7 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
             asks_quiet=job.asked.quiet,
             address=found.address,
             without_token=job.asked.token is not None or mail.refers,
+            perhaps_excluded=directives.perhaps_names(job.asked),
         ),
         attachments=content.attachments,
         recusals=found.recusals,

@@ -1,84 +1,91 @@
-"""What a reporter may ask for: by lines on top of the text, or by an extension of the address. Pure.
+"""What a reporter may ask for: by lines of their own text, or by an extension of the address. Pure.
 
 Exclude: NAME        keep the case from these people       conduct+except-NAME@
 Reply: no            send me no acknowledgement            conduct+quiet@
 Reply: yes           you may write to me after all
 (what I write belongs to a case that there is)             conduct+c-TOKEN@
 (send me the desk's public key)                            conduct+key@
+
+Such a line counts wherever it stands among the author's own words, and never in what they quote
+(`intake.authorship`). Where nobody can tell the two apart, it counts as far as that does no harm: `Exclude:` withholds
+provisionally, and only what asks for silence is heard.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from intake.message import clean, without_marks
+from intake.consent import is_clear_yes
+from intake.directive_lines import directives_in, names
+from intake.message import clean
 from store.config import Desk
 from store.threads import Token, read_token
 
-# In English, as the pages for reporters say it, and in the other languages that they may be answered in.
-_EXCLUDE = r"exclude|excluir|exclure|ausschlie(?:ß|ss)en|ausschluss|استثناء|استبعاد"
-_REPLY = r"reply|respuesta|responder|resposta|r[ée]ponse|r[ée]pondre|antwort(?:en)?|(?:ال)?رد"
-_LINE = re.compile(
-    rf"[\s>*_#`\-\u2022]*(?:(?P<exclude>{_EXCLUDE})|{_REPLY})[\s*_`]*[:\uff1a][\s*_`]*(?P<what>.*?)[\s*_`]*$",
-    re.IGNORECASE,
-)
-_GREETING = re.compile(
-    r"\W*(hi|hello|hey|dear|good (morning|afternoon|evening|day)|hallo|liebe[rs]?|guten (tag|morgen|abend)|hola|bonjour|bonsoir|"
-    r"salut|ol[aá]|buen[oa]s? \w+|bom dia|boa (tarde|noite)|مرحب\w*|السلام عليكم|تحية|ciao|aloha|to whom it may concern)\b.{0,60}$",
-    re.IGNORECASE,
-)
-_NO = re.compile(r"(no|none|never|nein|nee|non|n[aã]o|n[oã]|false|0|لا)\b[.!]?.*$", re.IGNORECASE)
-_YES = re.compile(r"(yes|ja|oui|s[ií]|sim|true|نعم)\b[.!]?.*$", re.IGNORECASE)
-_LINE_LIMIT = 500
+_MOST_NAMES = 500
+_KEPT_PERHAPS = 20_000
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a reporter asked for. Each of `exclude` is one line, which may hold several names."""
+    """What a reporter asked for. Each of `exclude` is one line, which may hold several names.
+
+    `perhaps_exclude` are lines of which nobody can tell whether the reporter wrote or quoted them, or where they end.
+    """
 
     exclude: tuple[str, ...] = ()
     quiet: bool = False
     reply: bool = False
     token: Token | None = None
     key: bool = False
+    perhaps_exclude: tuple[str, ...] = ()
 
     def __or__(self, other: Asked) -> Asked:
         exclude = tuple(dict.fromkeys((*self.exclude, *other.exclude)))
         quiet, reply, key = self.quiet or other.quiet, self.reply or other.reply, self.key or other.key
-        return Asked(exclude, quiet, reply, self.token or other.token, key)
+        perhaps = tuple(dict.fromkeys((*self.perhaps_exclude, *other.perhaps_exclude)))
+        return Asked(exclude, quiet, reply, self.token or other.token, key, perhaps)
 
 
 def from_text(text: str) -> Asked:
-    """The lines on top of an opened text; blank lines and one greeting may stand before and between them."""
-    exclude: list[str] = []
-    quiet = reply = greeted = False
-    for line in text.splitlines():
-        if not line.strip():
-            continue
-        line = without_marks(line[:_LINE_LIMIT])
-        found = _LINE.match(line)
-        if found is None:
-            if greeted or not _GREETING.match(line):
-                break
-            greeted = True
-        elif found["exclude"]:
-            exclude += [found["what"].strip()]
+    """What an opened text asks for. Anything but a clear yes after `Reply:` means silence."""
+    exclude: dict[str, None] = {}
+    perhaps: dict[str, None] = {}
+    refused = perhaps_refused = agreed = False
+    count = 0
+    for found in directives_in(text):
+        sure = found.whose == "own"
+        if found.word == "exclude":
+            count += len(names(found.value)) if sure else 0
+            (exclude if sure and count <= _MOST_NAMES else perhaps)[found.value] = None
+        elif not is_clear_yes(found.value):
+            refused, perhaps_refused = refused or sure, True
         else:
-            quiet = quiet or _NO.match(found["what"]) is not None
-            reply = reply or _YES.match(found["what"]) is not None
-    return Asked(tuple(filter(None, dict.fromkeys(exclude))), quiet, reply and not quiet)
-
-
-def names(line: str) -> list[str]:
-    """The single names in what follows `Exclude:`, which may list several."""
-    pieces = re.split(r"[,;/&\u3001\uff0c]|\s(?:and|und|y|et|e|or)\s", line)
-    return [name for piece in pieces if (name := piece.strip())]
+            agreed = agreed or sure
+    agreed = agreed and not refused
+    return Asked(tuple(exclude), perhaps_refused and not agreed, agreed, perhaps_exclude=tuple(perhaps))
 
 
 def all_names(asked: Asked) -> tuple[str, ...]:
     """Everything that was excluded, each line whole and each name in it: what later members are compared with."""
-    return tuple(dict.fromkeys(name for line in asked.exclude for name in (line, *names(line))))
+    return _with_names(asked.exclude)
+
+
+def perhaps_names(asked: Asked) -> tuple[str, ...]:
+    """The same of what was perhaps excluded; bounded, for it is kept."""
+    kept: list[str] = []
+    length = 0
+    for line in asked.perhaps_exclude:
+        length += len(line)
+        if length > _KEPT_PERHAPS:
+            break
+        kept.append(line)
+    return _with_names(kept)
+
+
+def _with_names(lines: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for line in lines for name in (line, *names(line))))
 
 
 def desk_of(address: str, desks: tuple[Desk, ...]) -> tuple[Desk, Asked] | None:

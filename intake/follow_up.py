@@ -98,14 +98,15 @@ class FollowUp:
             return "automatic", row.codename
         if sure == "doubtful":
             return self.own_case.carry_out(session, row)
-        arrival = as_follow_up(arrival, known, signature)
+        silent = row.state == "automatic" and not arrival.body.failure
+        arrival = as_first_report(arrival, known) if silent else as_follow_up(arrival, known, signature)
         told = told_as_it_should(session, self.context, self.opened.job.desk, source_of(self.opened), arrival)
         conversation.join(session, vault, row, self._with_reply(session, replace(told, state=arrival.state)))
         return "thread", row.codename
 
     def _with_reply(self, session: Session, arrival: Arrival) -> Arrival:
-        """With an answer for whoever must write again; no second acknowledgement."""
-        if not arrival.body.failure:
+        """With an answer for whoever must write again, or was not acknowledged yet; no second acknowledgement."""
+        if not (arrival.body.failure or "report" in arrival.notices):
             return arrival
         return with_acknowledgement(session, self.context, self.opened.job, arrival, arrival.body.reply_to)
 
@@ -147,3 +148,12 @@ def as_follow_up(arrival: Arrival, known: Facts, first: Signature) -> Arrival:
         notes.append(Sentence(text, keys))
     body = replace(arrival.body, notes=tuple(notes))
     return replace(arrival, author="reporter", body=body, notices=("message",))
+
+
+def as_first_report(arrival: Arrival, known: Facts) -> Arrival:
+    """What answers a mail of ours in a case that nobody was told of, such as one that only asked for the key. Pure.
+
+    It is the report. Its author is acknowledged at the address on record.
+    """
+    body = replace(arrival.body, reply_to=known.reply_to if arrival.body.reply_to else "")
+    return replace(arrival, author="reporter", body=body, notices=("report",))

@@ -65,7 +65,7 @@ def _screen_case(context: Context, roster: Roster, case_id: str) -> bool:
         unseen = [member.id for member in roster.members if known.get(member.id) != member.identity]
         messages = _said(session, context, row) if unseen else []
         facts, filled = cases.facts(context.vault, row), list(cases.fields(context.vault, row).values())
-    asked = Asked(exclude=facts.excluded)
+    asked = Asked(exclude=facts.excluded, perhaps_exclude=facts.perhaps_excluded)
     found: list[Recusal] = []
     try:
         for said in messages:

@@ -215,16 +215,17 @@ class TeamMail:
         if row is None:
             self._answer(session, self._with_key(answer, said, commands), None)
             return "thread", ""
-        scene, commands = self.scene, replace(commands, rest=own_text(commands.rest))
+        scene, commands = self.scene, replace(commands, rest=own_text(commands.rest, (desk.title, *desk.addresses)))
         arrival = self._arrival(session, row, said, commands)
-        done = conversation.act(session, scene, row, commands.deeds, arrival)
-        if not (done or commands.rest or arrival.attachments or commands.asks):
+        acted = conversation.act(session, scene, row, commands.deeds, arrival)
+        if not (acted.done or commands.rest or arrival.attachments or commands.asks):
             raise NotAllowed(EMPTY)
         if deeds.withdraws(scene, commands.deeds):
             self._answer(session, Answer(withdrawn=True, in_plain=answer.in_plain), None)
         elif commands.any or answer.in_plain:
             wrote = ("reply" if arrival.direction == "out" else "note") if commands.rest or arrival.attachments else ""
-            self._answer(session, self._with_key(replace(answer, done=done, wrote=wrote), said, commands), row)
+            answer = replace(answer, done=acted.done, wrote=wrote, message=acted.message)
+            self._answer(session, self._with_key(answer, said, commands), row)
         return "thread", row.codename
 
     def _with_key(self, answer: Answer, said: Signed, commands: Commands) -> Answer:
@@ -257,7 +258,7 @@ class TeamMail:
         arrival = Arrival(
             desk=row.desk, state="new", at=self.context.clock(), raw=job.envelope.raw, digest=job.digest,
             message_id=self.opened.mail.message_id, facts=Facts(), author=self.member.id, direction="note",
-            attachments=said.files,
+            attachments=tuple(item for item in said.files if not self._is_own_key(item)),
             body=Body(
                 sender=body.sender, text=commands.rest, encryption=body.encryption, signature=said.by, date=body.date,
                 message_id=body.message_id,
@@ -269,12 +270,22 @@ class TeamMail:
         reply = conversation.Reply(commands.rest, files, commands.reply)
         return conversation.as_reply(session, self.scene, row, arrival, reply, self.context.keyring)
 
+    def _is_own_key(self, item: Attachment) -> bool:
+        """Whether a file is nothing but the member's own key: mail programs attach it to each mail."""
+        if not is_public_key(item.data):
+            return False
+        found = self.context.keyring.read_key_data(item.data)
+        return bool(found) and all(
+            key.fingerprint == self.member.fingerprint or is_one_of(self.member, list(key.addresses)) for key in found
+        )
+
     def _refuse(self, session: Session, why: Sentence, line: str = "") -> None:
         in_plain = self.opened.content.body.encryption == "none"
         self._answer(session, Answer(refusal=why, line=line, in_plain=in_plain), None)
 
     def _answer(self, session: Session, answer: Answer, row: CaseRow | None) -> None:
         vault, desk, at = self.context.vault, self.opened.job.desk, self.context.clock()
+        answer = replace(answer, answers=self.opened.mail.message_id)
         answers.give(session, vault, desk.id, self.member.id, answer, at, row)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from intake.directives import Asked, from_text, names
+from intake.directive_lines import names
+from intake.directives import Asked, from_text
 from intake.message import Mail, Parsed, children, content_type, header, header_values
 from intake.open import OpenedMail
 from store.addresses import bare
@@ -17,6 +18,8 @@ from store.records import Recusal
 from store.sentences import marked
 
 Kind = Literal["report", "machine", "reply-by-machine"]
+_MOST_NAMES = 500
+_NAMES_IN = 20_000
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,9 @@ def who_is_recused(
     shown = [item.name for item in (*mail.recipients, *mail.reply_to) if item.name]
     found += [Recusal(member.id, "named") for member in who_is_named([*opened.texts(), *shown], members, members)]
     # Anyone on the way may have added a line outside of the encryption: it counts, but two readers may undo it.
-    outside, _ = excluded(from_text(opened.body.outside_text), members)
-    found += [Recusal(recusal.member, "named") for recusal in outside]
+    outside = from_text(opened.body.outside_text)
+    found += [Recusal(recusal.member, "named") for recusal in excluded(outside, members)[0]]
+    found += perhaps_excluded(asked, members) + perhaps_excluded(outside, members)
     return tuple(_strongest(found)), unmatched
 
 
@@ -116,12 +120,20 @@ def excluded(asked: Asked, members: Sequence[Member]) -> tuple[list[Recusal], tu
     Where a name is not understood, whoever bears any word of it is withheld as well, but provisionally: "Bo (my ex)"
     must never be shown to Bo as the name of somebody unknown.
     """
-    single = [name for line in asked.exclude for name in names(line)]
-    certain = [member for name in (*asked.exclude, *single) for member in who_is_meant(name, members)]
-    missed = tuple(dict.fromkeys(name for name in single if not who_is_meant(name, members)))
+    single = dict.fromkeys(name for line in asked.exclude for name in names(line))
+    meant = {name: who_is_meant(name, members) for name in dict.fromkeys((*asked.exclude, *single))}
+    missed = tuple(name for name in single if not meant[name])
     perhaps = [member for name in missed for member in who_may_be_meant(name, members)]
-    found = [Recusal(member.id, "reporter") for member in certain] + [Recusal(member.id, "named") for member in perhaps]
-    return _strongest(found), missed
+    found = [Recusal(member.id, "reporter") for some in meant.values() for member in some]
+    return _strongest([*found, *(Recusal(member.id, "named") for member in perhaps)]), missed
+
+
+def perhaps_excluded(asked: Asked, members: Sequence[Member]) -> list[Recusal]:
+    """Whom lines that may be the reporter's own exclude: provisionally, and generously."""
+    single = [name for line in asked.perhaps_exclude for name in names(line[:_NAMES_IN])][:_MOST_NAMES]
+    meant = [member for name in single for member in who_is_meant(name, members)]
+    meant += who_may_be_meant("\n".join(asked.perhaps_exclude), members)
+    return _strongest([Recusal(member.id, "named") for member in meant])
 
 
 def _strongest(found: Sequence[Recusal]) -> list[Recusal]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
 
@@ -18,7 +18,11 @@ from store.records import Attachment
 
 @dataclass(frozen=True)
 class Way:
-    """How a mail to somebody outside is addressed. `automatic` is what the desk says of itself (RFC 3834)."""
+    """How a mail is addressed. `automatic` is what the desk says of itself (RFC 3834).
+
+    `answers` is the mail that it answers, `thread` what the conversation began with where that is another one
+    (RFC 5322 section 3.6.4).
+    """
 
     to: str
     message_id: str
@@ -27,14 +31,12 @@ class Way:
     reply_to: str = ""
     autocrypt: str = ""
     automatic: bool = True
+    thread: str = ""
 
 
-def to_member(
-    desk: Desk, subject: str, member: Member, message_id: str, thread: str, at: datetime, armored: bytes, sealer: Sealer
-) -> bytes:
-    """A sealed notice or answer to one member."""
-    autocrypt = sealer.autocrypt(desk.fingerprint)
-    way = Way(mailbox(member.name, member.email), message_id, at, thread, "", autocrypt)
+def to_member(desk: Desk, subject: str, member: Member, way: Way, armored: bytes, sealer: Sealer) -> bytes:
+    """A sealed notice or answer to one member. `way` needs neither their address nor the desk's key."""
+    way = replace(way, to=mailbox(member.name, member.email), autocrypt=sealer.autocrypt(desk.fingerprint))
     return sealed_mail(_headers(desk, way, subject, "auto-generated"), armored)
 
 
@@ -67,8 +69,9 @@ def _headers(desk: Desk, way: Way, subject: str, kind: str) -> Headers:
         headers += [("Auto-Submitted", kind), ("X-Auto-Response-Suppress", "All")]
     if way.reply_to:
         headers.append(("Reply-To", mailbox(desk.title, way.reply_to)))
-    if way.answers:
-        headers += [("In-Reply-To", way.answers), ("References", way.answers)]
+    if answered := way.answers or way.thread:
+        references = " ".join(dict.fromkeys(filter(None, (way.thread, way.answers))))
+        headers += [("In-Reply-To", answered), ("References", references)]
     if way.autocrypt:
         keydata = _folded(way.autocrypt)
         headers.append(("Autocrypt", f"addr={desk.address}; prefer-encrypt=mutual; keydata={keydata}"))

@@ -139,6 +139,7 @@ class Contents:
             "done": notices.done_values(overview.visible_to(answer.done, {row.id for row in linked}), roster),
             "withdrawn": answer.withdrawn,
             "wrote": answer.wrote,
+            "written": self._written(session, desk, answer, story),
             "told": told,
             "in_plain": answer.in_plain,
             "key": answer.key,
@@ -149,6 +150,15 @@ class Contents:
             "outcomes": list(desk.outcomes),
             "fields": [{"name": name, "what": what} for name, what in FIELDS.items()],
         }
+
+    def _written(self, session: Session, desk: Desk, answer: Answer, story: Story | None) -> dict[str, Any] | None:
+        """What a member wrote, as it was kept and sent: they cannot know what was cut off otherwise."""
+        if not (answer.wrote and answer.message and story and desk.notice == "full"):
+            return None
+        message = cases.message(session, self._context.vault, story.case.id, answer.message)
+        if message is None:
+            return None
+        return {"text": message.body.text, "files": [item.name for item in message.attachments]}
 
     def for_one(self, desk: Desk, claim: Claim, member: Member, roster: Roster) -> Made | None:
         """What goes to one member because it is time; None for an empty digest that is to be

@@ -6,6 +6,7 @@ two recipients resumes with the rest, under the same Message-IDs.
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,8 @@ _BATCH = 4
 _RETRY_SECONDS = 60.0
 _MARK_SECONDS = 0.05
 _FRESH_SECONDS = 0.05
+# Whoever wrote the mail that is answered chose its Message-ID: what does not look like one is left out.
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,240}>")
 
 # What stands outside says of what goes to one member no more than what kind of mail it is.
 _SUBJECTS = {
@@ -215,9 +218,9 @@ class Mailer:
         if work.story is not None:
             subject = f"{subject} {work.story.case.codename}"
             thread = f"<{self._context.vault.digest('thread', work.story.case.id.encode())[:32]}@{domain}>"
-        return compose.to_member(
-            work.desk, subject, member, row.message_id, thread, self._context.clock(), part.armored(), self._sealer
-        )
+        answers = work.answer.answers if _MESSAGE_ID.fullmatch(work.answer.answers) else ""
+        way = compose.Way("", row.message_id, self._context.clock(), answers, thread=thread)
+        return compose.to_member(work.desk, subject, member, way, part.armored(), self._sealer)
 
     def _to_reporter(self, work: _Work, row: Delivery) -> None:
         """An acknowledgement, or what a reader wrote to the reporter; encrypted when their key is known.

@@ -22,7 +22,7 @@ from store.overview import visible_to
 from store.people import Roster
 from store.records import Message
 
-ABOUT_A_MESSAGE = frozenset({"message", "note", "reply", "acknowledge", "acknowledge-held"})
+ABOUT_A_MESSAGE = frozenset({"report", "message", "note", "reply", "acknowledge", "acknowledge-held"})
 
 NO_ANSWER = Answer()
 

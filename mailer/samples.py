@@ -42,7 +42,8 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
     listed = [{"codename": "amber-heron", "state": "new", "received": day, "assignee": "", "deadline": ""}]
     answer = {
-        "refusal": NOTHING, "line": "", "done": done, "withdrawn": True, "wrote": "note", "told": ["Ada Example"], "in_plain": True, "key": "0" * 40,
+        "refusal": NOTHING, "line": "", "done": done, "withdrawn": True, "wrote": "reply",
+        "written": {"text": "A sample.", "files": ["sample.txt"]}, "told": ["Ada Example"], "in_plain": True, "key": "0" * 40,
         "help": True, "case": "amber-heron", "record": record, "cases": listed, "outcomes": list(desk.outcomes),
         "fields": [{"name": "when", "what": "when it happened"}],
     }  # fmt: skip

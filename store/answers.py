@@ -26,7 +26,10 @@ _KEPT = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Answer:
-    """What a member is told of a mail of theirs. `refusal` says why nothing was done, `line` because of which line."""
+    """What a member is told of a mail of theirs. `refusal` says why nothing was done, `line` because of which line.
+
+    `wrote` is `note` or `reply`, `message` the id of the one that it is kept as, `answers` the Message-ID of their mail.
+    """
 
     refusal: Sentence = NOTHING
     line: str = ""
@@ -38,6 +41,8 @@ class Answer:
     help: bool = False
     in_plain: bool = False
     key: str = ""
+    message: str = ""
+    answers: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""

@@ -13,20 +13,18 @@ from sqlmodel import Session
 
 from store import audit, cases, deeds, outbox, patterns, recusals
 from store.addresses import same_mailbox
+from store.anonymity import require_anonymous
 from store.clock import to_text
 from store.deeds import Deed, Scene
 from store.errors import NotAllowed
 from store.models import CaseRow
-from store.names import who_is_named, words
+from store.names import who_is_named
 from store.openpgp import PublicKey
-from store.people import Member, Roster
 from store.records import Arrival, Attachment, Done, Facts, Recusal
 from store.sentences import marked
-from store.threads import team_tokens
 from store.vault import Vault
 
 How = Literal["", "plain", "new-key"]
-_SIGN_OFF = 5
 
 
 def join(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
@@ -43,9 +41,12 @@ def join(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
         done.append(Done("state", "acknowledged"))
     elif row.state in ("held", "automatic") and arrival.notices and not arrival.body.failure:
         row.state = "new"
+    known = learned(cases.facts(vault, row), arrival)
+    if "report" in arrival.notices:  # the case was silent until now: this is what it begins with
+        row.received_at, row.came, known = to_text(arrival.at), cases.came(arrival), _begun(known, arrival)
     if row.assignee in {recusal.member for recusal in fresh}:
         row.assignee = None
-    cases.set_facts(vault, row, learned(cases.facts(vault, row), arrival))
+    cases.set_facts(vault, row, known)
     narrow_screened(row, arrival.screened)
     session.add(row)
     if arrival.author == "reporter" and arrival.fields:
@@ -76,11 +77,13 @@ def open_at_last(session: Session, vault: Vault, row: CaseRow, message_id: str, 
     if cases.replace_message(session, vault, row, message_id, arrival):
         row.state, row.came = arrival.state, cases.came(arrival)
         known = replace(learned(before, arrival), came_sealed=arrival.facts.came_sealed)
-        if not before.reporter_key:  # what came with the first mail counts, whenever that is read
-            key, fingerprint = arrival.facts.reporter_key, arrival.facts.reporter_fingerprint
-            known = replace(known, reporter_key=key, reporter_fingerprint=fingerprint, new_key=b"", new_fingerprint="")
+        if not before.reporter_key:
+            known = _begun(known, arrival)
         if not before.reporters:  # not even its header could be read
-            known = replace(arrival.facts, excluded=known.excluded, also_excluded=known.also_excluded)
+            known = replace(
+                arrival.facts, excluded=known.excluded, also_excluded=known.also_excluded,
+                perhaps_excluded=known.perhaps_excluded,
+            )  # fmt: skip
         outbox.retire(session, row.id, "held")
         outbox.enqueue(session, "report", row.desk, arrival.at, case_id=row.id)
     else:
@@ -116,6 +119,7 @@ def learned(before: Facts, arrival: Arrival) -> Facts:
         before,
         also_excluded=tuple(dict.fromkeys((*before.also_excluded, *now.also_excluded))),
         excluded=tuple(dict.fromkeys((*before.excluded, *now.excluded))),
+        perhaps_excluded=tuple(dict.fromkeys((*before.perhaps_excluded, *now.perhaps_excluded))),
     )
     if arrival.author != "reporter" or arrival.state == "automatic":
         return known
@@ -129,13 +133,35 @@ def learned(before: Facts, arrival: Arrival) -> Facts:
     return known
 
 
+def _begun(known: Facts, arrival: Arrival) -> Facts:
+    """Facts with the key that came with a report: that of a first mail counts, whenever it is read."""
+    key, fingerprint = arrival.facts.reporter_key, arrival.facts.reporter_fingerprint
+    came_sealed = arrival.facts.came_sealed
+    return replace(
+        known,
+        reporter_key=key,
+        reporter_fingerprint=fingerprint,
+        new_key=b"",
+        new_fingerprint="",
+        came_sealed=came_sealed,
+    )
+
+
 def _on_record(known: Facts) -> str:
     """Where the first mail asked to be answered. Older records hold only whom it came from, the address to answer last."""
     return known.address or known.answer_to or next(reversed(known.reporters), "")
 
 
-def act(session: Session, scene: Scene, row: CaseRow, wanted: Sequence[Deed], arrival: Arrival) -> tuple[Done, ...]:
-    """Do what a reader (or the operator) asks for, and keep what they wrote with it; what was done.
+@dataclass(frozen=True)
+class Acted:
+    """What was done, and the id of the message that it is kept as, if there is one."""
+
+    done: tuple[Done, ...]
+    message: str = ""
+
+
+def act(session: Session, scene: Scene, row: CaseRow, wanted: Sequence[Deed], arrival: Arrival) -> Acted:
+    """Do what a reader (or the operator) asks for, and keep what they wrote with it.
 
     Either may be missing. Raises Refused naming the line that cannot be done.
     """
@@ -144,8 +170,8 @@ def act(session: Session, scene: Scene, row: CaseRow, wanted: Sequence[Deed], ar
     said += [deed.text for deed in wanted if deed.verb == "field"]
     done += _named_by(session, scene, row, said)
     if done or arrival.body.text or arrival.attachments:
-        note(session, scene, row, replace(arrival, body=replace(arrival.body, done=done)))
-    return done
+        return Acted(done, note(session, scene, row, replace(arrival, body=replace(arrival.body, done=done))))
+    return Acted(done)
 
 
 def _named_by(session: Session, scene: Scene, row: CaseRow, said: Sequence[str]) -> tuple[Done, ...]:
@@ -204,8 +230,9 @@ def as_reply(session: Session, scene: Scene, row: CaseRow, arrival: Arrival, rep
     """A note as a reply to the reporter, after every look at what it may tell and how it goes. Raises NotAllowed."""
     if not reply.text:
         raise NotAllowed(marked("The reply has no text: write it below the line '/reply'."))
+    told = [item for item in cases.messages(session, scene.vault, row.id) if item.author == "reporter"]
     author = scene.roster.get(scene.actor)
-    require_anonymous(reply.text, [item.name for item in reply.files], author, scene.roster, row)
+    require_anonymous(reply.text, reply.files, author, scene.roster, told, row.codename)
     known, sealed = how_to_reply(cases.facts(scene.vault, row), reply.how)
     if any(
         member.id in {item.member for item in recusals.standing(session, row.id)}
@@ -219,7 +246,7 @@ def as_reply(session: Session, scene: Scene, row: CaseRow, arrival: Arrival, rep
         )
     cases.set_facts(scene.vault, row, known)
     session.add(row)
-    last = [item.body.message_id for item in cases.messages(session, scene.vault, row.id) if item.author == "reporter"]
+    last = [item.body.message_id for item in told]
     answers = next((item for item in reversed(last) if item), known.first_message_id)
     body = replace(
         arrival.body, text=reply.text, encryption="pgp/mime" if sealed else "none", reply_to=known.answer_to,
@@ -259,25 +286,3 @@ def how_to_reply(known: Facts, how: How) -> tuple[Facts, bool]:
             )
         )
     return known, bool(known.reporter_key)
-
-
-def require_anonymous(text: str, names: list[str], author: Member | None, roster: Roster, row: CaseRow) -> None:
-    """Raise NotAllowed when what is meant for the reporter names a member, or holds a piece of a notice."""
-    if team_tokens(text) or row.codename in text.casefold():
-        raise NotAllowed(
-            marked("Your reply holds a piece of a notice, such as the case's name. Remove what is quoted.")
-        )
-    named = who_is_named([f"\n.\n{item}" for item in (text, *names)], roster.members, roster.members)
-    signed = _signed_by(text, author)
-    if named or signed:
-        raise NotAllowed(
-            marked("Your reply names {name}. The reporter is written to by the team; take the name out."),
-            name=named[0].name if named or author is None else author.name,
-        )
-
-
-def _signed_by(text: str, author: Member | None) -> bool:
-    """Whether a short line, such as a sign-off, holds a name of the author."""
-    own = {word for word in words(author.name) if len(word) > 1} if author else set()
-    last = [line for line in text.splitlines() if line.strip()][-3:]
-    return any(own & set(said) for line in last if len(said := words(line)) <= _SIGN_OFF)

@@ -29,7 +29,11 @@ def pointing_at(session: Session, vault: Vault, other: CaseRow, arrival: Arrival
     inherited = tuple(
         Recusal(item.member, "linked") for item in recusals.standing(session, other.id) if item.member not in withheld
     )
-    facts = replace(arrival.facts, excluded=tuple(dict.fromkeys((*arrival.facts.excluded, *known.excluded))))
+    facts = replace(
+        arrival.facts,
+        excluded=tuple(dict.fromkeys((*arrival.facts.excluded, *known.excluded))),
+        perhaps_excluded=tuple(dict.fromkeys((*arrival.facts.perhaps_excluded, *known.perhaps_excluded))),
+    )
     if known.asks_quiet and set(facts.reporters) & set(known.reporters):
         facts = replace(facts, reply_to="", answer_to="", no_reply_because=known.no_reply_because, asks_quiet=True)
     done = (*arrival.body.done, Done("link", other.codename, other_case=other.id))

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from anyascii import anyascii
 from rapidfuzz.distance import OSA
+from rapidfuzz.process import extract_iter
 
 from store.addresses import same_mailbox
 from store.people import Member
@@ -67,18 +68,18 @@ def who_is_meant(asked: str, members: Iterable[Member]) -> list[Member]:
 
 def who_may_be_meant(asked: str, members: Iterable[Member]) -> list[Member]:
     """Every member of whose name any word turns up in what was asked, such as in "Bo (my ex)" or "that Bo from work"."""
-    wanted = words(asked)
+    wanted = [word for word in dict.fromkeys(words(asked)) if len(word) > 1]
     return [
         member
         for member in members
-        if any(
-            near(word, part)
-            for name in (member.name, member.id, *member.aliases)
-            for part in words(name)
-            for word in wanted
-            if len(word) > 1
-        )
+        if any(_has_near(wanted, part) for name in (member.name, member.id, *member.aliases) for part in words(name))
     ]
+
+
+def _has_near(wanted: Sequence[str], part: str) -> bool:
+    """Whether one of many words is near to a part of a name. The distances are taken in one go: there may be 100,000."""
+    alike = extract_iter(part, wanted, scorer=OSA.distance, processor=None, score_cutoff=2)
+    return any(near(word, part) for word, _, _ in alike)
 
 
 def _means(asked: str, member: Member) -> bool:
@@ -87,7 +88,7 @@ def _means(asked: str, member: Member) -> bool:
     if not bare:
         return False
     if "@" in bare:
-        found = re.findall(r"[^\s<>@,;\"()]+@[^\s<>@,;\"()]+", bare)
+        found = re.findall(r"[^\s<>@,;:\"()\[\]]+@[^\s<>@,;:\"()\[\]]+", bare)
         if any(same_mailbox(item, address) for item in found):
             return True
         bare = re.sub(r"\S+@\S+", " ", bare).strip()

@@ -20,6 +20,7 @@ Verb = Literal[
 Source = Literal["reporter", "named", "sender", "addressed", "doubtful", "linked", "self", "reader", "operator"]
 
 _KEYS = ("reporter_key", "new_key")
+_LISTS = ("also_excluded", "excluded", "perhaps_excluded", "reporters")
 PROVISIONAL: frozenset[str] = frozenset({"named", "sender", "addressed", "doubtful", "linked"})
 
 
@@ -89,6 +90,7 @@ class Facts:
     came from, by which its author is known again; `address` is where its first mail asked to be answered, whether they
     want answers or not. `new_key` came with a later mail, and is not used until a reader says so. `without_token`: the
     first mail referred to another one, and nothing that is sent to its author shows the token of the case.
+    `perhaps_excluded` is what the reporter may have excluded, or only quoted.
     """
 
     reply_to: str = ""
@@ -107,6 +109,7 @@ class Facts:
     asks_quiet: bool = False
     address: str = ""
     without_token: bool = False
+    perhaps_excluded: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""
@@ -117,7 +120,7 @@ class Facts:
     def from_json(cls, value: Mapping[str, Any]) -> Facts:
         """The facts of a sealed JSON value."""
         keys = {name: base64.b64decode(value.get(name, "")) for name in _KEYS}
-        lists = {name: tuple(value.get(name, ())) for name in ("also_excluded", "excluded", "reporters")}
+        lists = {name: tuple(value.get(name, ())) for name in _LISTS}
         return cls(**{**value, **lists, **keys})
 
 

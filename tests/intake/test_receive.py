@@ -256,7 +256,9 @@ def test_a_mail_to_two_addresses_of_a_desk_is_one_case_with_what_both_ask(desk: 
         ("Exclude: the tall one\n\nhello", {}, ("the tall one",)),
         ("**Exclude:** *bo lindqvíst* and Eun-ji\n\nhello", {"bo": "reporter", "eunji": "reporter"}, ()),
         ("Hello team,\n\nEXCLUDE\uff1aAda\nexclude: Dana\n\nhello", {"ada": "reporter", "dana": "reporter"}, ()),
-        ("It was today.\n\nExclude: Ada", {}, ()),
+        ("It was today.\n\nExclude: Ada", {"ada": "reporter"}, ()),
+        ("It was today.\n\n> Exclude: Ada", {}, ()),
+        ("It was today. Exclude: Ada", {"ada": "named"}, ()),
     ],
 )
 def test_whom_a_line_excludes(

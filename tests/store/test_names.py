@@ -50,6 +50,7 @@ ALL = [JANE, JANE2, BJORN, ZHANG, JOSE, BO]
         ("bjorn angstrom", {"bjorn"}),
         ("BJÖRN", {"bjorn"}),
         ("b.angstrom@team.example", {"bjorn"}),
+        ("[b.angstrom@team.example](mailto:b.angstrom@team.example)", {"bjorn"}),
         ("Angstrom", {"bjorn"}),
         ("张伟", {"wei"}),
         ("zhang wei", {"wei"}),
