@@ -26,9 +26,10 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from store.errors import ConfigError
+from store.files import toml_trouble, why_unread
 from store.kinds import Address, Country, Fingerprint, Language, Port, Schedule, Word, Zone
 
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class _Section(BaseModel):
@@ -96,7 +97,7 @@ class Relay(_Section):
 
     @model_validator(mode="after")
     def _sealed_login(self) -> Relay:
-        if self.user and self.tls == "none" and self.host not in _LOOPBACK:
+        if self.user and self.tls == "none" and self.host not in LOOPBACK:
             raise ValueError("a password would travel in clear: set tls to 'starttls' or 'tls'")
         if self.user and (self.password_file is None) == (not self.token_command):
             raise ValueError("user is set: set either password_file or token_command as well, one of the two logs in")
@@ -142,7 +143,7 @@ class Imap(_Section):
     def _login(self) -> Imap:
         if (self.password_file is None) == (not self.token_command):
             raise ValueError("set either password_file or token_command: one of the two logs in")
-        if self.tls == "none" and self.host not in _LOOPBACK:
+        if self.tls == "none" and self.host not in LOOPBACK:
             raise ValueError("a password would travel in clear: set tls to 'tls' or 'starttls'")
         if self.folder == self.archive_folder and self.after == "archive":
             raise ValueError("folder and archive_folder are the same: mail would come in again and again")
@@ -310,11 +311,9 @@ def load(path: Path) -> Config:
             f"{path}: no such file. Make a desk with 'ombud init', or name its file with --config."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({type(error).__name__}). Check its permissions and that it is UTF-8."
-        ) from None
+        raise ConfigError(f"{path}: {why_unread(error)}.") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}.") from None
+        raise ConfigError(f"{path}: not valid TOML: {toml_trouble(error)}.") from None
     values["folder"] = path.absolute().parent
     try:
         return Config(**values)
