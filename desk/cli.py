@@ -174,7 +174,10 @@ def digest_preview(
 
 @app.command()
 def manual() -> None:
-    """Print the manual page of all commands, for man: ombud manual > /usr/local/share/man/man1/ombud.1"""
+    """Print the manual page of all commands, for man.
+
+    mkdir -p /usr/local/share/man/man1 && ombud manual > /usr/local/share/man/man1/ombud.1
+    """
     from desk.manual import manual_page
 
     print(manual_page(app, "ombud", version("ombud")), end="")

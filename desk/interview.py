@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import typer
 
-from desk.beginning import try_mailbox, try_relay
+from desk.beginning import read_key, try_mailbox, try_relay
 from desk.interview_team import ask_team
 from desk.questions import Questions, host, one_of, port
 from desk.wishes import DESKS_OWN, IN_CLEAR, Account, Listen, Mechanism, Tls, Wishes, same_address
@@ -49,9 +49,27 @@ def ask(given: Mapping[str, Any], questions: Questions) -> Wishes:
         language=questions.ask("language", f"Language of the desk ({', '.join(LANGUAGES)})", one_of(*LANGUAGES), "en"),
         **given,
     )
+    if not wishes.archive_keys:
+        wishes = wishes.model_copy(update={"archive_keys": _archive_keys(questions)})
     wishes = _way_in(wishes, questions)
     wishes = _way_out(wishes, questions)
     return wishes.model_copy(update={"member": ask_team(wishes, questions)})
+
+
+def _archive_keys(questions: Questions) -> tuple[Path, ...]:
+    """The key that opens the backups; without one there are none."""
+
+    def usable(text: str) -> tuple[Path, ...]:
+        path = Path(text).expanduser().absolute()
+        read_key(path)
+        return (path,)
+
+    return questions.ask_optional(
+        "archive key",
+        "File with the public key that opens the backups, its secret part kept elsewhere (empty: no backups)",
+        usable,
+        (),
+    )
 
 
 def _name(text: str) -> str:

@@ -310,6 +310,10 @@ def load(path: Path) -> Config:
         raise ConfigError(
             f"{path}: no such file. Make a desk with 'ombud init', or name its file with --config."
         ) from None
+    except PermissionError:
+        raise ConfigError(
+            f"{path}: cannot be read by the user who runs this. Run it as the user whom the desk belongs to, as deploy/ombud does."
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {why_unread(error)}.") from None
     except tomllib.TOMLDecodeError as error:

@@ -28,8 +28,8 @@ def why_unread(error: OSError | UnicodeDecodeError) -> str:
             return "cannot be read: it is a folder. Name a file in it"
         case PermissionError():
             return (
-                f"cannot be read by the user '{_user()}', who runs this: permission denied. Allow it, for its folders too, "
-                f"or give that user a copy (install -o {_user()} -m 0600 FILE FOLDER)"
+                f"cannot be read by the user '{_user()}', who runs this: permission denied. Make it theirs (chown {_user()} FILE), "
+                f"or give them a copy where they may read it (install -o {_user()} -m 0600 FILE FOLDER)"
             )
         case UnicodeDecodeError():
             return "cannot be read: it is not UTF-8 text. Save it as UTF-8"

@@ -73,7 +73,8 @@ def test_a_conversation_tries_each_answer_at_once(
     said = Conversation(folder)
     said.turns(
         ("Address of the desk", "nonsense"), ("Address of the desk", "conduct@desk.example"), ("Name that people see", "Conduct"),
-        ("Your own address", "operator@desk.example"), ("Language of the desk", "xx"), ("Language of the desk", "de"), ("Which", "7"), ("Which", "2"),
+        ("Your own address", "operator@desk.example"), ("Language of the desk", "xx"), ("Language of the desk", "de"),
+        ("opens the backups", ""), ("Which", "7"), ("Which", "2"),
         ("IMAP server", "localhost"), ("tls, starttls or none", "none"), ("Port", str(dovecot.port)), ("User", user), ("Log in", ""), ("Password", "wrong"),
         ("Keep it all the same", "n"),
         # What was answered is the default now.
@@ -127,7 +128,7 @@ def test_every_wrong_answer_is_asked_for_again_at_once_and_by_itself(
     said = Conversation(folder)
     said.turns(
         ("Address of the desk", "conduct@desk.example"), ("Name that people see", ""), ("Your own address", "conduct@desk.example"),
-        ("This is the desk's own", ""), ("Language", ""), ("Which", "1"), ("Protocol", ""), ("Port to listen", str(relay.port)),
+        ("This is the desk's own", ""), ("Language", ""), ("opens the backups", ""), ("Which", "1"), ("Protocol", ""), ("Port to listen", str(relay.port)),
         ("is in use by another program", str(free_port())), ("Mail server (relay)", ""), ("tls, starttls", ""), ("Port", "70000"),
         ("from 1 to 65535", str(relay.port)), ("User", ""),
         ("Name of member 1", "Sam Öne"), ("short id [sam]", "Ada"), ("It must be lower-case letters", "me"), ("a meaning of its own", ""),
@@ -156,6 +157,7 @@ def test_every_wrong_answer_is_asked_for_again_at_once_and_by_itself(
         *((f"[{default}]", "") for default in ("conduct@desk.example", "conduct")),
         ("Your own", ""),
         ("Language", ""),
+        ("opens the backups", ""),
         ("Which [1]", ""),
     )
     said.turns(("Protocol", ""), ("Port to listen", ""), ("Mail server", ""), ("tls", ""), ("Port", ""), ("User", ""))
@@ -219,7 +221,7 @@ def test_a_conversation_knows_tokens_and_certificate_authorities(
     program.write_text(f"#!/bin/sh\necho {TOKEN}\n")
     said = Conversation(folder)
     said.turns(
-        ("Address of the desk", "conduct@desk.example"), ("Name", ""), ("Your own", ""), ("Language", ""), ("Which", "2"),
+        ("Address of the desk", "conduct@desk.example"), ("Name", ""), ("Your own", ""), ("Language", ""), ("opens the backups", ""), ("Which", "2"),
         ("IMAP server", "mail.example"), ("tls, starttls", "none"), ("in clear", "tls"), ("Port", ""), ("certificate authority", str(program)),
         ("holds no certificates", ""), ("User", "oauth-user"), ("Log in", "token"), ("Command that prints", str(program)), ("can start", "'"),
         ("not closed", "sh -c 'exit 3'"), ("Mechanism", ""), ("Keep it all the same", "n"),
