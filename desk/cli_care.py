@@ -16,6 +16,7 @@ from desk.options import ConfigOption, DeskOption, JsonOption, chosen_desk, open
 from desk.progress import progress
 from store.config import load
 from store.errors import ConfigError
+from store.files import user_name
 from store.local import find
 
 
@@ -88,6 +89,7 @@ def backup(file: Annotated[Path, typer.Argument(help="The file to write.")], con
     """Write the whole desk into one file, encrypted to desk.archive_fingerprints; also while the service runs."""
     from store.backup import back_up
 
+    file = file.absolute()
     octets = back_up(load(find(config)), file)
     print(
         f"{file}: {octets / 1e6:.1f} MB, encrypted to the archive keys. Try it now and then: ombud restore {file} DIR"
@@ -102,12 +104,19 @@ def restore(
     ] = None,
 ) -> None:
     """Open a backup into a new folder. It takes the secret key of an archive key. Never overwrites."""
-    from store.backup import place_snapshot
+    from store.backup import left_out, place_snapshot
     from store.backup import restore as open_backup
 
     with progress("restoring", None, octets=True) as step:
         made = open_backup(file, folder, gnupg_home, step)
-    print(f"The desk is back in {folder}.\n{place_snapshot(load(made))}")
+    loaded = load(made)
+    print(f"The desk is back in {folder}.\n{place_snapshot(loaded)}")
+    print(
+        f"The folder belongs to you, {user_name()}. If the desk runs as another user, give it to them: chown -R USER: {folder}"
+    )
+    if missing := left_out(loaded):
+        print("Passwords and certificates are in no backup. Put these back (chmod 600):")
+        print("\n".join(f"  {path} ({field})" for field, path in missing))
     print(f"Next: ombud upgrade --config {made} && ombud check --config {made}")
 
 

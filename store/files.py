@@ -28,15 +28,16 @@ def why_unread(error: OSError | UnicodeDecodeError) -> str:
             return "cannot be read: it is a folder. Name a file in it"
         case PermissionError():
             return (
-                f"cannot be read by the user '{_user()}', who runs this: permission denied. Make it theirs (chown {_user()} FILE), "
-                f"or give them a copy where they may read it (install -o {_user()} -m 0600 FILE FOLDER)"
+                f"cannot be read by the user '{user_name()}', who runs this: permission denied. Make it theirs (chown {user_name()} FILE), "
+                f"or give them a copy where they may read it (install -o {user_name()} -m 0600 FILE FOLDER)"
             )
         case UnicodeDecodeError():
             return "cannot be read: it is not UTF-8 text. Save it as UTF-8"
     return f"cannot be read ({error.strerror or type(error).__name__}). Check the disk"
 
 
-def _user() -> str:
+def user_name() -> str:
+    """The user whose rights this program has."""
     number = os.geteuid()
     try:
         return pwd.getpwuid(number).pw_name

@@ -156,10 +156,27 @@ def test_a_backup_made_while_the_desk_runs_opens_elsewhere(
     assert refused.returncode == 1
     assert b"archive_fingerprints" in refused.stderr
     with_archive_key(desk, offline)
+    password = desk.play.folder / "relay-password"
+    desk.play.change_config("# password_file", f'password_file = "{password}"\n#')
+    password.write_text("secret")
+    key = desk.play.folder / "keys" / "bo.asc"
+    key.rename(tmp_path / "elsewhere.asc")
+    key.symlink_to(tmp_path / "elsewhere.asc")
+    os.link(desk.play.folder / "keys" / "ada.asc", desk.play.folder / "keys" / "ada-again.asc")
+    (desk.play.folder / "keys" / "round").symlink_to(desk.play.folder / "keys")
     desk.play.start()
     desk.play.send(plain_mail("the content"))
     desk.play.sink.wait_for(6)
+    (desk.play.folder / "keys" / "nowhere.asc").symlink_to(tmp_path / "nowhere")
+    refused = desk.play.command("backup", str(file))
+    assert refused.returncode == 1
+    assert b"nowhere.asc: is a link that leads nowhere" in refused.stderr
+    assert not file.exists()
+    (desk.play.folder / "keys" / "nowhere.asc").unlink()
+    before = os.umask(0o022)
     done = desk.play.command("backup", str(file))
+    os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o600
     assert done.returncode == 0, done.stderr
     assert desk.play.command("backup", str(file)).returncode == 1, "nothing is overwritten"
     assert file.read_bytes().find(b"PRIVATE KEY") == -1
@@ -167,8 +184,14 @@ def test_a_backup_made_while_the_desk_runs_opens_elsewhere(
     (line,) = json.loads(desk.play.command("case", "list", "--json").stdout)
     assert restored(desk, stranger, file, tmp_path / "no").returncode == 1
     assert not (tmp_path / "no").exists()
+    password.unlink()
     done = restored(desk, offline, file, tmp_path / "new")
     assert done.returncode == 0, done.stderr
+    assert f"{password} (relay.password_file)" in done.stdout.decode()
+    assert b"chown -R" in done.stdout
+    for name in ("ada.asc", "ada-again.asc", "bo.asc"):
+        assert (tmp_path / "new" / "keys" / name).read_bytes().startswith(b"-----BEGIN PGP PUBLIC KEY")
+        assert not (tmp_path / "new" / "keys" / name).is_symlink()
     record = json.loads(command(tmp_path / "new" / "ombud.toml", "case", "show", line["codename"], "--json").stdout)
     assert record["messages"][0]["text"] == "the content"
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "new").rglob("*") if not path.is_socket())
