@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -152,9 +153,14 @@ def import_old(
     notify: Annotated[bool, typer.Option("--notify", help="Tell the readers of each, as of a new report.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take old reports in from an archive. Without --notify they are closed cases. Twice is as once; nobody is answered."""
+    """Take old reports in from an archive. Nobody is answered, and importing the same file twice changes nothing.
+
+    Without --notify they are closed cases of the date of their mail, from which figures and retention count; with it they
+    are open cases that came in now. Newsletters and other bulk mail are kept as automatic.
+    """
     from intake.archive import Archive
     from intake.receive import Receiver
+    from store.retention import ANNOUNCED, overdue
 
     archive = Archive(path)
     counts: dict[str, int] = {}
@@ -166,9 +172,18 @@ def import_old(
                 outcome = "too large" if large else receiver.receive_old(raw, chosen, tell=notify).outcome
                 counts[outcome] = counts.get(outcome, 0) + 1
                 step(1)
+        with context.database.read() as session:
+            old = overdue(session, chosen, context.clock())
     show.print_json(counts) if as_json else show.table(
         "Imported", ("outcome", "mails"), list(counts.items()), "There was no mail."
     )
+    if old:
+        days = ANNOUNCED.days
+        print(
+            f"{old} closed cases are older than desk.retention_days: the digests announce them, and {days} days later they are "
+            "destroyed. A reader keeps one with /hold.",
+            file=sys.stderr,
+        )
     if "too large" in counts:
         raise ConfigError(
             f"{counts['too large']} mails are larger than listener.size_limit and were left out. Raise it, and import once more."
