@@ -20,20 +20,33 @@ from mailer.seal import Sealer
 from store import outbox
 from store.config import Config, load
 from store.context import open_context, refresh_roster
-from store.errors import ConfigError, OmbudError
-from store.keyring import Keyring
+from store.errors import ConfigError, KeyProblem, OmbudError, RosterError
+from store.files import read_given
+from store.keyfiles import one_public_key
+from store.keyring import Keyring, open_keyring
 from store.openpgp import PublicKey
+from store.roster import RosterBook
 
 _NOBODYS_KEY = "0" * 40
 
 
 @dataclass(frozen=True)
 class Told:
-    """Whether a first member was sent the test notice, or why it waits."""
+    """What became of the test notice to a first member: the state of its delivery, and why it is not sent."""
 
     member: str
-    sent: bool
+    state: str
     reason: str
+
+    def __str__(self) -> str:
+        match self.state:
+            case "sent":
+                return "a sealed test notice was sent"
+            case "bounced":
+                return f"the test notice was refused: {self.reason}"
+            case "held":
+                return f"the test notice is held: {self.reason}"
+        return f"the test notice waits: {self.reason or 'it was not tried yet'}"
 
 
 def try_relay(wishes: Wishes) -> str:
@@ -42,8 +55,10 @@ def try_relay(wishes: Wishes) -> str:
         relay = Relay(config)
         try:
             relay.check()
-        except (RelayDown, OmbudError) as error:
+        except RelayDown as error:
             return f"relay {wishes.relay.host}: {error}. Check host, port, tls and the login."
+        except OmbudError as error:
+            return str(error)
         finally:
             relay.close()
     return ""
@@ -66,22 +81,24 @@ def try_mailbox(wishes: Wishes) -> str:
 
 def read_key(path: Path) -> PublicKey:
     """The one usable public key in a file. Raises ConfigError."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        raise ConfigError(f"{path}: cannot be read. Check the path.") from None
+    data = read_given(path)
     with tempfile.TemporaryDirectory(prefix="ob-") as home:
-        found = Keyring("gpg", Path(home)).read_key_data(data)
-    if len(found) != 1 or found[0].secret:
-        raise ConfigError(f"{path}: must hold one public key and nothing else: gpg --armor --export FINGERPRINT.")
-    if found[0].revoked or not found[0].can_encrypt:
-        raise ConfigError(f"{path}: this key is revoked, has expired or cannot encrypt. Ask for another.")
-    return found[0]
+        try:
+            return one_public_key(data, Keyring("gpg", Path(home)))
+        except KeyProblem as error:
+            raise ConfigError(f"{path}: {error}") from None
 
 
 def begin(folder: Path, wishes: Wishes) -> Made:
-    """Make the desk. Raises ConfigError and its like; keys that cannot be used are found before anything is made."""
-    keys = {item.id: read_key(item.key) for item in wishes.member}
+    """Make the desk. Raises ConfigError and its like; keys that cannot be used are found before anything is made.
+
+    A desk whose roster would be refused is not left behind.
+    """
+    keys: dict[str, PublicKey] = {}
+    for item in wishes.member:
+        keys[item.id] = key = read_key(item.key)
+        if other := next((name for name, known in keys.items() if known == key and name != item.id), None):
+            raise ConfigError(f"{item.key}: holds the key that {other} has; each member has their own.")
 
     def complete(made: Made) -> None:
         made.config.write_text(_completed(made.config.read_text(encoding="utf-8"), wishes, folder), encoding="utf-8")
@@ -91,7 +108,11 @@ def begin(folder: Path, wishes: Wishes) -> Made:
             roster = folder / "roster.toml"
             entries = "\n".join(_entry(item, keys[item.id].fingerprint) for item in wishes.member)
             roster.write_text(f"{roster.read_text(encoding='utf-8')}\n{entries}", encoding="utf-8")
-        load(made.config)
+        config = load(made.config)
+        try:
+            RosterBook(config, open_keyring(config), lambda _: None).check(config.desk[0])
+        except RosterError as error:
+            raise ConfigError(f"Nothing was made, for the roster would be refused. {error}") from None
 
     return create(folder, _answers(wishes), complete)
 
@@ -111,10 +132,10 @@ def greet(config: Path) -> list[Told]:
             pass
         mailer.close()
         with context.database.read() as session:
-            waits = outbox.reasons(session, "test")
+            found = outbox.latest(session, "test")
     finally:
         context.close()
-    return [Told(member.id, member.id not in waits, waits.get(member.id, "")) for member in members]
+    return [Told(member.id, *found.get(member.id, ("waiting", ""))) for member in members]
 
 
 @contextmanager
@@ -167,6 +188,9 @@ def _login(account: Account, name: str, folder: Path) -> Mapping[str, str]:
         values["password_file"] = quoted(name)
     elif account.password_file:
         values["password_file"] = quoted(str(account.password_file.absolute()))
+    elif account.token_command:
+        values["token_command"] = f"[{', '.join(map(quoted, account.token_command))}]"
+        values["token_mechanism"] = quoted(account.token_mechanism)
     return values
 
 

@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from desk import cli_care, cli_cases, cli_deeds, cli_keys, logs, show
+from desk import cli_care, cli_cases, cli_deeds, cli_init, cli_keys, logs, show
 from desk.options import ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
-from desk.wishes import Account, Listen, Wishes
-from desk.wishes import read as read_answers
 from store.config import load
 from store.errors import ConfigError, OmbudError, TryLater
 from store.local import find
@@ -27,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command()(cli_init.init)
 cli_deeds.add_to(cli_cases.cases_app)
 app.add_typer(cli_cases.cases_app, name="case")
 app.add_typer(cli_keys.keys_app, name="key")
@@ -57,66 +55,6 @@ def run() -> None:
 def _complain(sentence: str, code: int) -> None:
     print(f"ombud: {sentence}", file=sys.stderr)
     sys.exit(code)
-
-
-@app.command()
-def init(
-    folder: Annotated[Path, typer.Argument(help="The folder of the new desk.")],
-    address: Annotated[str, typer.Option(help="The address that people write to; asked for when missing.")] = "",
-    name: Annotated[str, typer.Option(help="What people see beside the address.")] = "",
-    operator: Annotated[str, typer.Option(help="Who is told, without content, when something needs a hand.")] = "",
-    database_url: Annotated[str, typer.Option(help="postgresql://…; an SQLite file when missing.")] = "",
-    listen_host: str = "127.0.0.1",
-    listen_port: int = 2525,
-    protocol: Annotated[str, typer.Option(help="smtp or lmtp.")] = "smtp",
-    relay_host: str = "127.0.0.1",
-    relay_port: int = 25,
-    passphrase_file: Annotated[Path | None, typer.Option(help="A file with the passphrase for the desk's key.")] = None,
-    archive_key: Annotated[
-        list[Path] | None, typer.Option(help="A public key, kept offline, that can open the vault too.")
-    ] = None,
-    answers: Annotated[Path | None, typer.Option(help="A file with all answers, as deploy/answers.toml.")] = None,
-) -> None:
-    """Make a new desk in a folder, and ask for what it needs unless it is said here. Never overwrites."""
-    from desk.beginning import begin, greet
-
-    logs.set_up(quiet=True)
-    given = {
-        "database_url": database_url, "passphrase_file": passphrase_file, "archive_keys": tuple(archive_key or ()),
-    }  # fmt: skip
-    if answers:
-        wishes = read_answers(answers)
-    elif address:
-        try:
-            wishes = Wishes(
-                address=address, name=name, operator=operator, listener=Listen(host=listen_host, port=listen_port, protocol=protocol),
-                relay=Account(host=relay_host, port=relay_port, tls="none"), **given,
-            )  # fmt: skip
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            raise ConfigError(
-                f"--{'-'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}."
-            ) from None
-    elif sys.stdin.isatty():
-        from desk.interview import ask
-
-        wishes = ask(given)
-    else:
-        raise ConfigError("Say which address the desk has: --address conduct@example.org, or --answers FILE.")
-    made = begin(folder, wishes)
-    print(f"\nThe desk is made: {made.config}\nIts key:          {made.fingerprint}\n")
-    if wishes.member:
-        for told in greet(made.config):
-            print(
-                f"{told.member}: "
-                + ("a sealed test notice was sent" if told.sent else f"the test notice waits: {told.reason}")
-            )
-        print(f"\nNext: have each of them say that it opened, then\n  ombud run --config {made.config}")
-        print(f"and write to {wishes.address} yourself: that is the first report. 'ombud case list' shows it.")
-    else:
-        print(f"Next: put your team's keys into {folder / 'keys'}, name them in {folder / 'roster.toml'}, then")
-        print(f"  ombud check --config {made.config}\n  ombud run --config {made.config}")
-    print("Keep a copy of the folder offline: without 'gnupg' and 'vault.asc' no case can be opened.")
 
 
 @app.command("run")
@@ -236,7 +174,10 @@ def digest_preview(
 
 @app.command()
 def manual() -> None:
-    """Print the manual page of all commands, for man: ombud manual > /usr/local/share/man/man1/ombud.1"""
+    """Print the manual page of all commands, for man.
+
+    mkdir -p /usr/local/share/man/man1 && ombud manual > /usr/local/share/man/man1/ombud.1
+    """
     from desk.manual import manual_page
 
     print(manual_page(app, "ombud", version("ombud")), end="")

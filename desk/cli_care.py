@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from desk.options import ConfigOption, DeskOption, JsonOption, chosen_desk, open
 from desk.progress import progress
 from store.config import Config, load
 from store.errors import ConfigError
+from store.files import user_name
 from store.local import find
 
 
@@ -88,6 +90,7 @@ def backup(file: Annotated[Path, typer.Argument(help="The file to write.")], con
     """Write the whole desk into one file, encrypted to desk.archive_fingerprints; also while the service runs."""
     from store.backup import back_up
 
+    file = file.absolute()
     octets = back_up(load(find(config)), file)
     print(
         f"{file}: {octets / 1e6:.1f} MB, encrypted to the archive keys. Try it now and then: ombud restore {file} DIR"
@@ -102,12 +105,19 @@ def restore(
     ] = None,
 ) -> None:
     """Open a backup into a new folder. It takes the secret key of an archive key. Never overwrites."""
-    from store.backup import place_snapshot
+    from store.backup import left_out, place_snapshot
     from store.backup import restore as open_backup
 
     with progress("restoring", None, octets=True) as step:
         made = open_backup(file, folder, gnupg_home, step)
-    print(f"The desk is back in {folder}.\n{place_snapshot(load(made))}")
+    loaded = load(made)
+    print(f"The desk is back in {folder}.\n{place_snapshot(loaded)}")
+    print(
+        f"The folder belongs to you, {user_name()}. If the desk runs as another user, give it to them: chown -R USER: {folder}"
+    )
+    if missing := left_out(loaded):
+        print("Passwords and certificates are in no backup. Put these back (chmod 600):")
+        print("\n".join(f"  {path} ({field})" for field, path in missing))
     print(f"Next: ombud upgrade --config {made} && ombud check --config {made}")
 
 
@@ -158,9 +168,14 @@ def import_old(
     notify: Annotated[bool, typer.Option("--notify", help="Tell the readers of each, as of a new report.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take old reports in from an archive. Without --notify they are closed cases. Twice is as once; nobody is answered."""
+    """Take old reports in from an archive. Nobody is answered, and importing the same file twice changes nothing.
+
+    Without --notify they are closed cases of the date of their mail, from which figures and retention count; with it they
+    are open cases that came in now. Newsletters and other bulk mail are kept as automatic.
+    """
     from intake.archive import Archive
     from intake.receive import Receiver
+    from store.retention import ANNOUNCED, overdue
 
     archive = Archive(path)
     counts: dict[str, int] = {}
@@ -172,9 +187,18 @@ def import_old(
                 outcome = "too large" if large else receiver.receive_old(raw, chosen, tell=notify).outcome
                 counts[outcome] = counts.get(outcome, 0) + 1
                 step(1)
+        with context.database.read() as session:
+            old = overdue(session, chosen, context.clock())
     show.print_json(counts) if as_json else show.table(
         "Imported", ("outcome", "mails"), list(counts.items()), "There was no mail."
     )
+    if old:
+        days = ANNOUNCED.days
+        print(
+            f"{old} closed cases are older than desk.retention_days: the digests announce them, and {days} days later they are "
+            "destroyed. A reader keeps one with /hold.",
+            file=sys.stderr,
+        )
     if "too large" in counts:
         raise ConfigError(
             f"{counts['too large']} mails are larger than listener.size_limit and were left out. Raise it, and import once more."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from store import keyfiles, outbox
 from store.config import Desk, load
 from store.context import Context, rewrap_vault
 from store.errors import ConfigError, KeyProblem, NotAllowed
+from store.files import read_given
 from store.local import find
 from store.openpgp import PublicKey
 
@@ -44,19 +46,21 @@ def _line(owner: str, fingerprint: str, key: PublicKey | None) -> dict[str, str 
 
 
 @keys_app.command("add")
-def key_add(file: Path, config: ConfigOption = None, desk: DeskOption = None, as_json: JsonOption = False) -> None:
+def key_add(
+    file: Annotated[Path, typer.Argument(help="A file with the public key; - for standard input.")],
+    config: ConfigOption = None,
+    desk: DeskOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Put a member's renewed key into place. It must have the fingerprint that the roster pins for them."""
     with opened(config) as context:
         chosen = chosen_desk(context.config.desk, desk)
+        data = sys.stdin.buffer.read() if str(file) == "-" else read_given(file)
         try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise ConfigError(f"{file}: cannot be read ({error.strerror}). Check the path.") from None
-        roster = context.roster(chosen)
-        member = next(
-            (item for key in context.keyring.read_key_data(data) for item in roster.members if item.fingerprint == key.fingerprint),
-            None,
-        )  # fmt: skip
+            key = keyfiles.one_public_key(data, context.keyring)
+        except KeyProblem as error:
+            raise ConfigError(f"{file}: {error}") from None
+        member = next((item for item in context.roster(chosen).members if item.fingerprint == key.fingerprint), None)
         if member is None:
             raise NotAllowed(
                 f"{file}: holds no key that the roster pins for a member. For a new key, change 'fingerprint' in the roster first."

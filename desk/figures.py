@@ -72,6 +72,8 @@ def _by_month(rows: Sequence[CaseRow], zone: ZoneInfo, first: date, last: date) 
 
 def _times(rows: Sequence[CaseRow], column: str, steps: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
     def step(row: CaseRow) -> str:
+        if row.closed_at == row.received_at:  # from an archive: nobody knows how long it took
+            return "unknown"
         reached: str | None = getattr(row, column)
         if reached is None:
             return "not yet"

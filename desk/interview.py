@@ -2,126 +2,208 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+import shlex
+import shutil
+import socket
+import ssl
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import typer
 
 from desk.beginning import read_key, try_mailbox, try_relay
-from desk.wishes import Account, Listen, Wanted, Wishes
+from desk.interview_team import ask_team
+from desk.questions import Questions, host, one_of, port
+from desk.wishes import DESKS_OWN, IN_CLEAR, Account, Listen, Mechanism, Tls, Wishes, same_address
+from store.config import LOOPBACK
 from store.errors import ConfigError
+from store.files import read_given
 from store.kinds import LANGUAGES, plain_address
+from store.roster import one_line
 
 _WAYS = {"1": "listener", "2": "mailbox", "3": "pipe"}
-_YEAR = timedelta(days=365)
+_NO_LOGIN = "-"
+_LOCAL_PORT = 2525
+# Who takes no passwords from programs, by the end of the name of their servers.
+_TOKENS_ONLY = ("gmail.com", "googlemail.com", "office365.com", "outlook.com")
 
 
-def ask(given: Mapping[str, Any]) -> Wishes:
+def ask(given: Mapping[str, Any], questions: Questions) -> Wishes:
     """Ask for what a new desk needs; `given` is known already, by field of `Wishes`."""
-    address = _until(lambda: _address("Address of the desk (such as conduct@example.org)"))
-    languages = ", ".join(LANGUAGES)
+    questions.resume()
+    typer.echo("Enter takes what stands in [brackets].")
+    address = questions.ask("address", "Address of the desk (such as conduct@example.org)", plain_address)
+
+    def operator(text: str) -> str:
+        if same_address(plain_address(text), address):
+            raise ConfigError(DESKS_OWN)
+        return text
+
     wishes = Wishes(
         address=address,
-        name=typer.prompt("Name that people see", default=address.partition("@")[0]),
-        operator=_until(
-            lambda: _address("Your own address, to be told when something needs a hand (empty: none)", empty=True)
+        name=questions.ask("name", "Name that people see", _name, address.partition("@")[0]),
+        operator=questions.ask_optional(
+            "operator", "Your own address, to be told when something needs attention (empty: none)", operator, ""
         ),
-        language=_until(lambda: _one_of(f"Language of the desk ({languages})", LANGUAGES, "en")),
+        language=questions.ask("language", f"Language of the desk ({', '.join(LANGUAGES)})", one_of(*LANGUAGES), "en"),
         **given,
     )
-    wishes = _way_in(wishes)
-    wishes = _way_out(wishes)
-    return wishes.model_copy(update={"member": _members(wishes.language)})
+    if not wishes.archive_keys:
+        wishes = wishes.model_copy(update={"archive_keys": _archive_keys(questions)})
+    wishes = _way_in(wishes, questions)
+    wishes = _way_out(wishes, questions)
+    return wishes.model_copy(update={"member": ask_team(wishes, questions)})
 
 
-def _way_in(wishes: Wishes) -> Wishes:
+def _archive_keys(questions: Questions) -> tuple[Path, ...]:
+    """The key that opens the backups; without one there are none."""
+
+    def usable(text: str) -> tuple[Path, ...]:
+        path = Path(text).expanduser().absolute()
+        read_key(path)
+        return (path,)
+
+    return questions.ask_optional(
+        "archive key",
+        "File with the public key that opens the backups, its secret part kept elsewhere (empty: no backups)",
+        usable,
+        (),
+    )
+
+
+def _name(text: str) -> str:
+    if any(char in "<>@" for char in text):
+        raise ConfigError("A name without <, > and @, such as Conduct Team; the address is known.")
+    return one_line(text)
+
+
+def _way_in(wishes: Wishes, questions: Questions) -> Wishes:
     typer.echo(
         "\nHow does mail come in?\n  1  a mail server hands it over (SMTP or LMTP)\n  2  from a mailbox at a provider (IMAP)\n  3  by a pipe, `ombud deliver`"
     )
-    way = _WAYS[_until(lambda: _one_of("Which", _WAYS))]
+    way = _WAYS[questions.ask("way in", "Which", one_of(*_WAYS))]
     if way == "listener":
-        protocol = _until(lambda: _one_of("Protocol: smtp or lmtp", ("smtp", "lmtp"), "lmtp"))
-        port = typer.prompt("Port to listen on, on this machine alone", default=2525, type=int)
-        return wishes.model_copy(update={"listener": Listen(port=port, protocol=protocol)})
+        protocol = questions.ask("listener.protocol", "Protocol: smtp or lmtp", one_of("smtp", "lmtp"), "lmtp")
+        number = questions.ask(
+            "listener.port", "Port to listen on, on this machine alone", _free_port, str(_LOCAL_PORT)
+        )
+        return wishes.model_copy(update={"listener": Listen.model_validate({"port": number, "protocol": protocol})})
     while way == "mailbox":
-        wishes = wishes.model_copy(update={"mailbox": _account("IMAP server", "tls", wishes.address)})
+        wishes = wishes.model_copy(update={"mailbox": _account("mailbox", wishes, questions)})
         if _keep(try_mailbox(wishes), "The mailbox opens."):
             break
     return wishes
 
 
-def _way_out(wishes: Wishes) -> Wishes:
+def _way_out(wishes: Wishes, questions: Questions) -> Wishes:
     typer.echo("\nHow does mail go out?")
     while True:
-        wishes = wishes.model_copy(
-            update={"relay": _account("Mail server (relay)", "none", wishes.address, "127.0.0.1")}
-        )
+        wishes = wishes.model_copy(update={"relay": _account("relay", wishes, questions)})
         if _keep(try_relay(wishes), "The relay takes mail."):
             return wishes
 
 
-def _account(what: str, tls: str, user: str, host: str | None = None) -> Account:
-    where = typer.prompt(what, default=host)
-    local = where in ("127.0.0.1", "localhost", "::1")
-    chosen = _until(lambda: _one_of("tls, starttls or none", ("tls", "starttls", "none"), tls if local else "tls"))
-    default = {"IMAP server": {"tls": 993}.get(chosen, 143)}.get(what, {"tls": 465, "starttls": 587}.get(chosen, 25))
-    port = typer.prompt("Port", default=default, type=int)
-    name = typer.prompt("User (- for no login)", default="-" if local and what != "IMAP server" else user)
-    if name == "-":
-        return Account(host=where, port=port, tls=chosen)
-    return Account(host=where, port=port, tls=chosen, user=name, password=typer.prompt("Password", hide_input=True))
-
-
-def _members(language: str) -> tuple[Wanted, ...]:
-    typer.echo(
-        "\nWho is on the team? At least two; each with a file that holds their public key. An empty name ends it."
+def _account(kind: str, wishes: Wishes, questions: Questions) -> Account:
+    """A server and its login; `kind` is mailbox or relay."""
+    mailbox = kind == "mailbox"
+    where = questions.ask(
+        f"{kind}.host", "IMAP server" if mailbox else "Mail server (relay)", host, "" if mailbox else "127.0.0.1"
     )
-    found: list[Wanted] = []
-    while name := typer.prompt(f"Name of member {len(found) + 1}", default="", show_default=False):
-        suggested = "".join(char for char in name.split()[0].lower() if char.isascii() and char.isalnum()) or "member"
-        found.append(_until(lambda name=name, suggested=suggested: _member(name, suggested, language)))  # type: ignore[misc]
-    return tuple(found)
+    local = where in LOOPBACK
 
+    def sealed(text: str) -> str:
+        chosen = one_of(*get_args(Tls))(text)
+        if mailbox and chosen == "none" and not local:
+            raise ConfigError(IN_CLEAR)
+        return chosen
 
-def _member(name: str, suggested: str, language: str) -> Wanted:
-    member = typer.prompt("  short id", default=suggested)
-    email = _until(lambda: _address("  address"))
-    path = Path(typer.prompt("  file with their public key")).expanduser()
-    key = read_key(path)
-    typer.echo(f"  fingerprint: {key.fingerprint}\n  Compare it with {name}, by voice.")
-    until = date.fromisoformat(typer.prompt("  last day of their term", default=str(datetime.now(UTC).date() + _YEAR)))
-    role = _until(
-        lambda: _one_of(
-            "  role: responder, lead, alternate or escalation",
-            ("responder", "lead", "alternate", "escalation"),
-            "responder",
+    tls = questions.ask(f"{kind}.tls", "tls, starttls or none", sealed, "none" if local and not mailbox else "tls")
+    usual = {"tls": 993}.get(tls, 143) if mailbox else {"tls": 465, "starttls": 587}.get(tls, 25)
+    number = questions.ask(f"{kind}.port", "Port", port, str(usual))
+    ca_file = None
+    if tls != "none":
+        ca_file = questions.ask_optional(
+            f"{kind}.ca_file", "File with its certificate authority (empty: those of the system)", _ca_file, None
         )
+    values = {"host": where, "port": number, "tls": tls, "ca_file": ca_file}
+    return Account.model_validate({**values, **_login(kind, values, wishes, questions)})
+
+
+def _login(kind: str, values: Mapping[str, Any], wishes: Wishes, questions: Questions) -> Mapping[str, Any]:
+    """The fields of `Account` that log in; none for a relay that wants no login."""
+    relay, local = kind == "relay", values["host"] in LOOPBACK
+
+    def user(text: str) -> str:
+        if text == _NO_LOGIN and not relay:
+            raise ConfigError("A mailbox needs a login.")
+        if text != _NO_LOGIN and values["tls"] == "none" and not local:
+            raise ConfigError(f"{IN_CLEAR} (answer - for no login)")
+        return one_line(text)
+
+    question = "User (- for no login)" if relay else "User"
+    no_login = relay and (local or values["tls"] == "none")
+    name = questions.ask(f"{kind}.user", question, user, _NO_LOGIN if no_login else wishes.address)
+    if name == _NO_LOGIN:
+        return {}
+    usual = "token" if str(values["host"]).endswith(_TOKENS_ONLY) else "password"
+    way = questions.ask(
+        f"{kind}.login",
+        "Log in with a password, or a token (OAuth 2.0: Google, Microsoft)",
+        one_of("password", "token"),
+        usual,
     )
-    reads = _until(lambda: _one_of("  language that they read", LANGUAGES, language))
-    return Wanted(id=member, name=name, email=email, key=path, until=until, role=role, language=reads)
+    if way == "password":
+        return {"user": name, "password": questions.secret(kind, "Password", "mailbox" if relay else "")}
+    before = questions.answered("mailbox.token_command") if relay else ""
+    command = questions.ask(
+        f"{kind}.token_command",
+        "Command that prints a fresh token (such as: oama access conduct@example.org)",
+        _command,
+        before,
+    )
+    mechanism = questions.ask(f"{kind}.token_mechanism", "Mechanism: XOAUTH2 or OAUTHBEARER", _mechanism, "XOAUTH2")
+    return {"user": name, "token_command": command, "token_mechanism": mechanism}
 
 
-def _until(answer: Callable[[], Any]) -> Any:
-    """Ask until the answer can be used."""
-    while True:
-        try:
-            return answer()
-        except (ConfigError, ValueError) as error:
-            typer.echo(f"  {error}")
+def _ca_file(text: str) -> Path:
+    path = Path(text).expanduser().absolute()
+    data = read_given(path)
+    try:
+        ssl.create_default_context(cadata=data.decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        raise ConfigError(f"{path}: holds no certificates. It must be PEM: -----BEGIN CERTIFICATE-----.") from None
+    return path
 
 
-def _address(question: str, *, empty: bool = False) -> str:
-    value = typer.prompt(question, default="" if empty else None, show_default=False).strip()
-    return value if empty and not value else plain_address(value)
+def _command(text: str) -> tuple[str, ...]:
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        raise ConfigError("a quotation mark is not closed in this command") from None
+    if not words:
+        raise ConfigError("must be a command")
+    program = shutil.which(words[0])
+    if program is None:
+        raise ConfigError(f"'{words[0]}' is no program that the user who runs this can start; give its full path")
+    return (str(Path(program).absolute()) if "/" in words[0] else words[0], *words[1:])
 
 
-def _one_of(question: str, values: Any, default: str | None = None) -> str:
-    value: str = typer.prompt(question, default=default).strip().lower()
-    if value not in values:
-        raise ConfigError(f"Answer one of: {', '.join(values)}.")
-    return value
+def _mechanism(text: str) -> str:
+    names = get_args(Mechanism)
+    chosen = one_of(*(name.casefold() for name in names))(text)
+    return next(str(name) for name in names if name.casefold() == chosen)
+
+
+def _free_port(text: str) -> int:
+    number = port(text)
+    try:
+        with socket.create_server(("127.0.0.1", number)):
+            return number
+    except PermissionError:
+        raise ConfigError(f"The user who runs this may not listen on port {number}; choose one above 1023.") from None
+    except OSError:
+        raise ConfigError(f"Port {number} is in use by another program; choose another.") from None
 
 
 def _keep(trouble: str, well: str) -> bool:

@@ -9,7 +9,10 @@ from typing import Any
 import typer
 
 _FILES = (
-    ("./ombud.toml, /etc/ombud/ombud.toml", "the configuration; every field with its default is in it, commented"),
+    (
+        "./ombud.toml, /etc/ombud/ombud.toml, /var/lib/ombud/ombud.toml",
+        "the configuration; every field with its default is in it, commented",
+    ),
     ("roster.toml, keys/", "who serves, and their public keys"),
     ("gnupg/, vault.asc", "the desk's keys: without them no case can be opened; keep a copy offline"),
 )

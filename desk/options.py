@@ -18,7 +18,8 @@ from store.local import find
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
-        "--config", help="The configuration file; otherwise $OMBUD_CONFIG, ./ombud.toml or /etc/ombud/ombud.toml."
+        "--config",
+        help="The configuration file; otherwise $OMBUD_CONFIG, ./ombud.toml, or that in /etc/ombud or /var/lib/ombud.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]

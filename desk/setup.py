@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -12,7 +13,9 @@ from pathlib import Path
 from store.config import load
 from store.context import create_vault
 from store.database import Database
-from store.errors import ConfigError
+from store.errors import ConfigError, KeyProblem, OmbudError
+from store.files import read_given, why_unread
+from store.keyfiles import one_public_key
 from store.keyring import Keyring, open_keyring
 from store.kinds import plain_address
 from store.local import CONFIG_NAME
@@ -63,15 +66,15 @@ def create(folder: Path, answers: Answers, complete: Callable[[Made], None] = la
         plain_address(answers.address)
     except ValueError as error:
         raise ConfigError(f"--address: {error}.") from None
-    taken = [name for name in _MADE if (folder / name).exists()]
-    if taken:
-        raise ConfigError(f"{folder / taken[0]}: exists already, and nothing is overwritten. Choose another folder.")
+    require_free(folder)
     existed = folder.exists()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         made = _create(folder, answers)
         complete(made)
     except BaseException:
+        with contextlib.suppress(OmbudError):
+            Keyring("gpg", folder / "gnupg").close()
         for name in (*_MADE, "ombud.sqlite3-wal", "ombud.sqlite3-shm"):
             path = folder / name
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
@@ -81,6 +84,19 @@ def create(folder: Path, answers: Answers, complete: Callable[[Made], None] = la
     return made
 
 
+def require_free(folder: Path) -> None:
+    """Raise ConfigError when a desk cannot be made in a folder: there is one, or its place cannot be written to."""
+    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.exists(path))  # noqa: PTH110 - pathlib raises where a folder may not be entered
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
+        raise ConfigError(
+            f"{place}: the user who runs this may not write there. Choose another folder, or give them this one: "
+            f"install -d -m 0700 -o USER {folder}"
+        )
+    taken = [name for name in _MADE if (folder / name).exists()]
+    if taken:
+        raise ConfigError(f"{folder / taken[0]}: exists already, and nothing is overwritten. Choose another folder.")
+
+
 def _create(folder: Path, answers: Answers) -> Made:
     (folder / "gnupg").mkdir(mode=0o700)
     (folder / "keys").mkdir(mode=0o700)
@@ -88,8 +104,8 @@ def _create(folder: Path, answers: Answers) -> Made:
     if answers.passphrase_file is not None:
         try:
             passphrase = answers.passphrase_file.read_text(encoding="utf-8").rstrip("\r\n")
-        except OSError:
-            raise ConfigError(f"{answers.passphrase_file}: the passphrase cannot be read. Check the path.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{answers.passphrase_file}: the passphrase {why_unread(error)}.") from None
     keyring = Keyring("gpg", folder / "gnupg", passphrase=passphrase)
     fingerprint = keyring.create(answers.name or f"{answers.address.partition('@')[0]} desk", answers.address)
     archive = [_archive_key(keyring, path) for path in answers.archive_keys]
@@ -108,15 +124,13 @@ def _create(folder: Path, answers: Answers) -> Made:
 
 def _archive_key(keyring: Keyring, path: Path) -> str:
     """Import an offline key that is to open the vault as well; its fingerprint."""
+    data = read_given(path)
     try:
-        data = path.read_bytes()
-    except OSError:
-        raise ConfigError(f"{path}: the archive key cannot be read. Check the path.") from None
-    found = keyring.read_key_data(data)
-    if len(found) != 1 or not found[0].can_encrypt or found[0].secret:
-        raise ConfigError(f"{path}: must hold one public key that can encrypt: gpg --armor --export FINGERPRINT.")
+        key = one_public_key(data, keyring)
+    except KeyProblem as error:
+        raise ConfigError(f"{path}: {error}") from None
     keyring.add_public(data)
-    return found[0].fingerprint
+    return key.fingerprint
 
 
 def _write(path: Path, text: str) -> None:

@@ -132,7 +132,7 @@ def print_case(record: JSON) -> None:
         for item in message["done"]:
             console.print(f"- {item['verb']} {item['subject']} {item['text']}".rstrip())
         console.print(
-            f"subject:    {message['subject']}\nencryption: {message['encryption']}   signature: {signature['status']} {signature['fingerprint'] or ''}"
+            f"date:       {message['date'] or 'none'}\nsubject:    {message['subject']}\nencryption: {message['encryption']}   signature: {signature['status']} {signature['fingerprint'] or ''}"
         )
         if message["failure"]:
             console.print(f"held:       {message['failure']}")

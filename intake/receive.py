@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from intake import directives, follow_up, reader, team
+from intake import dates, directives, follow_up, reader, team
 from intake.arrival import Envelope, Job, Opened, arrival_of, source_of, unreadable
 from intake.directives import Asked
 from intake.follow_up import Place
@@ -28,7 +28,7 @@ from store.config import Desk
 from store.context import Context
 from store.errors import Interrupted, NotAllowed, StoreUnavailable, TryLater
 from store.models import CaseRow
-from store.records import Arrival
+from store.records import Arrival, State
 from store.sentences import marked
 
 _KEEP_TRIES = 5
@@ -86,14 +86,19 @@ class Receiver:
     def receive_old(self, raw: bytes, desk: Desk, *, tell: bool) -> Receipt:
         """Take in a mail of the time before this desk, from an archive: never answered, and by nobody's command.
 
-        Unless readers are to be told of it, its case is closed: no notice, no deadline, only the record.
+        Unless readers are to be told of it, its case is closed: no notice, no deadline, only the record, of the date of
+        the mail. Where they are, it counts from now, as their deadlines do. What went to many is no report.
         """
 
         def read(job: Job) -> Plan:
             opened = reader.read(self._context.config, job)
             arrival = arrival_of(self._context, opened)
-            if not tell and arrival.state != "automatic":
-                arrival = replace(arrival, state="closed", notices=())
+            if opened.found.circular and arrival.body.encryption == "none":
+                arrival = replace(arrival, state="automatic", notices=())
+            if not tell:
+                state: State = "automatic" if arrival.state == "automatic" else "closed"
+                sent_at = dates.moment_of(opened.mail.date, arrival.at)
+                arrival = replace(arrival, state=state, notices=(), received_at=sent_at)
             facts = replace(arrival.facts, reply_to="", no_reply_because=marked("it is from an archive"))
             return self._new_case(job, replace(arrival, facts=facts), source_of(opened), answered=False)
 

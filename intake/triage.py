@@ -21,12 +21,15 @@ Kind = Literal["report", "machine", "reply-by-machine"]
 _MOST_NAMES = 500
 _NAMES_IN = 20_000
 
+_LIST_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,255}")
+_LIST_ID = re.compile(r"<([\w-]{1,64}\.[\w.-]{1,255})>")
+
 
 @dataclass(frozen=True)
 class Sorted:
     """What triage found.
 
-    `undelivered`: it says that another mail could not be delivered for good. `answer_to` is where the team may write, `address` where it could if the author had not asked for silence.
+    `circular`: it went to many, by a list or in bulk. `undelivered`: it says that another mail could not be delivered for good. `answer_to` is where the team may write, `address` where it could if the author had not asked for silence.
     `machine` is mail that a program may have sent on a person's behalf (a form, a list): it becomes a case, but
     is never answered. `reply-by-machine` is a bounce, a receipt or an absence note: kept, and the team not woken.
     """
@@ -39,6 +42,7 @@ class Sorted:
     answer_to: str = ""
     address: str = ""
     undelivered: bool = False
+    circular: bool = False
 
 
 def sort(
@@ -49,14 +53,17 @@ def sort(
     `sender` is the envelope's: None when unknown (a mailbox), empty for the null sender (RFC 5321 section 4.5.5).
     """
     mail, kind, undelivered = parsed.mail, what_kind(parsed, sender), is_failure(parsed)
+    circular = went_to_many(parsed, is_own)
     recusals, unmatched = who_is_recused(mail, opened, sender, asked, roster)
     withheld = {item.member for item in recusals}
     reply_to, because = reply_address(mail, kind, asked, withheld, roster, is_own)
     # A program's mail is never answered by this one, but a person may write to whom it names: a web form's visitor.
     address = reply_address(mail, "report", replace(asked, quiet=False), withheld, roster, is_own)[0]
     if kind == "reply-by-machine":
-        return Sorted(kind, recusals, unmatched, reply_to, because, undelivered=undelivered)
-    return Sorted(kind, recusals, unmatched, reply_to, because, "" if asked.quiet else address, address, undelivered)
+        return Sorted(kind, recusals, unmatched, reply_to, because, undelivered=undelivered, circular=circular)
+    return Sorted(
+        kind, recusals, unmatched, reply_to, because, "" if asked.quiet else address, address, undelivered, circular
+    )
 
 
 def is_failure(mail: Parsed) -> bool:
@@ -65,6 +72,17 @@ def is_failure(mail: Parsed) -> bool:
         return False
     statuses = [part for part in children(mail.root) if content_type(part) == "message/delivery-status"]
     return any(header(block, "Action").lower() == "failed" for status in statuses for block in children(status))
+
+
+def went_to_many(mail: Parsed, is_own: Callable[[str], bool]) -> bool:
+    """Whether a mail came by a list or in bulk, as newsletters do (RFC 2369, RFC 2919). A list in front of a desk is none."""
+    lists = header_values(mail.root, "List-Id", "List-Post", "List-Unsubscribe", "Mailing-List")
+    if not lists and header(mail.root, "Precedence").lower() not in ("bulk", "list", "junk"):
+        return False
+    own = [address for value in lists for address in _LIST_ADDRESS.findall(value) if is_own(address)]
+    # The identifier of the list conduct@example.org is conduct.example.org.
+    by_id = [identifier.replace(".", "@", 1) for value in lists for identifier in _LIST_ID.findall(value)]
+    return not own and not any(map(is_own, by_id))
 
 
 def what_kind(mail: Parsed, sender: str | None) -> Kind:

@@ -51,10 +51,15 @@ def back_up(config: Config, file: Path) -> int:
         with tempfile.TemporaryDirectory(prefix=".snapshot-", dir=config.folder) as folder:
             snapshot = Path(folder) / SNAPSHOT
             take_snapshot(Database(config.database_url), snapshot)
-            with _encrypting(config, keys, unfinished) as pipe, tarfile.open(mode="w|", fileobj=pipe) as archive:
+            with (
+                _encrypting(config, keys, unfinished) as pipe,
+                tarfile.open(mode="w|", fileobj=pipe, dereference=True) as archive,
+            ):
                 archive.add(snapshot, SNAPSHOT)
-                for path in _of_the_folder(config):
-                    archive.add(path, str(path.relative_to(config.folder.absolute())), filter=_plain_file)
+                for top in _of_the_folder(config):
+                    for path in _with_all_in_it(top):
+                        name = str(path.relative_to(config.folder.absolute()))
+                        archive.add(path, name, recursive=False, filter=_of_nobody)
         unfinished.rename(file)
     except BaseException:
         unfinished.unlink(missing_ok=True)
@@ -160,6 +165,21 @@ def place_snapshot(config: Config) -> str:
         database.close()
 
 
+def left_out(config: Config) -> list[tuple[str, Path]]:
+    """What a configuration names, a backup does not hold, and is not there: the field and the file of each."""
+    named = [
+        ("gnupg.passphrase_file", config.gnupg.passphrase_file),
+        ("relay.password_file", config.relay.password_file),
+        ("relay.ca_file", config.relay.ca_file),
+        ("listener.tls_certificate", config.listener.tls_certificate),
+        ("listener.tls_key", config.listener.tls_key),
+    ]
+    for desk in config.desk:
+        for imap in desk.imap:
+            named += [("desk.imap.password_file", imap.password_file), ("desk.imap.ca_file", imap.ca_file)]
+    return [(field, config.path(file)) for field, file in named if file and not config.path(file).exists()]
+
+
 def _of_the_folder(config: Config) -> Iterator[Path]:
     """What makes a desk besides its database: the configuration, rosters, keys, templates, the vault, GnuPG's folder."""
     wanted = [config.path(Path(CONFIG_NAME)), config.path(config.vault_file), config.path(config.gnupg.home)]
@@ -172,14 +192,38 @@ def _of_the_folder(config: Config) -> Iterator[Path]:
             raise ConfigError(
                 f"{path}: lies outside {config.folder}, and a backup holds one folder. Move it there, and correct its field."
             )
-        if path.exists():
+        if path.exists() or path.is_symlink():
             yield path
 
 
-def _plain_file(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Files and folders, without sockets, locks and whose they are."""
-    if not (entry.isreg() or entry.isdir()) or Path(entry.name).name.startswith((".#", "S.")):
-        return None
+def _with_all_in_it(path: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
+    """A file, or a folder and what is in it, without sockets and locks. A link stands for what it leads to.
+
+    Raises ConfigError for a link that leads nowhere: the backup would lack what it is for.
+    """
+    if path.name.startswith((".#", "S.")):
+        return
+    try:
+        found = path.stat()
+    except OSError as error:
+        if path.is_symlink():
+            raise ConfigError(
+                f"{path}: is a link that leads nowhere. Remove it, or put back what it leads to."
+            ) from None
+        if isinstance(error, FileNotFoundError):  # of gpg's, and gone again
+            return
+        raise
+    identity = (found.st_dev, found.st_ino)
+    if stat.S_ISREG(found.st_mode):
+        yield path
+    elif stat.S_ISDIR(found.st_mode) and identity not in above:
+        yield path
+        for item in sorted(path.iterdir()):
+            yield from _with_all_in_it(item, above | {identity})
+
+
+def _of_nobody(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """An entry that does not say whose it is."""
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = ""
     return entry
@@ -194,7 +238,9 @@ def _encrypting(config: Config, keys: list[str], file: Path) -> Iterator[IO[byte
         config.gnupg.program, "--homedir", str(home), "--batch", "--no-options", "--trust-model", "always", "--disable-dirmngr",
         "--no-auto-key-locate", "--output", str(file), *recipients, "--encrypt",
     ]  # fmt: skip
-    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        line, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, umask=0o077
+    ) as process:
         if process.stdin is None:
             raise ValueError("gpg needs a pipe")
         with contextlib.suppress(BrokenPipeError):  # gpg's exit code says why

@@ -61,6 +61,7 @@ def record(session: Session, vault: Vault, arrival: Arrival) -> str:
     """Write a new case with its message, attachments, recusals, events and outbox rows; its codename."""
     case_id = new_id()
     box, wrapped = vault.new_case_key(case_id)
+    received = to_text(arrival.received_at or arrival.at)
     codename = new_codename(
         lambda name: session.connection().execute(_WITH_CODENAME, {"codename": name}).first() is not None
     )
@@ -71,11 +72,11 @@ def record(session: Session, vault: Vault, arrival: Arrival) -> str:
         codename=codename,
         desk=arrival.desk,
         state=arrival.state,
-        received_at=to_text(arrival.at),
+        received_at=received,
         wrapped_key=wrapped,
         facts_sealed=box.seal_json(arrival.facts.to_json(), "cases", "facts", case_id),
         screened=screened_text(arrival.screened),
-        closed_at=to_text(arrival.at) if arrival.state == "closed" else None,
+        closed_at=received if arrival.state == "closed" else None,
         came=came(arrival),
     )
     _add_message(session, vault, box, case_id, 1, arrival, arrival.desk)

@@ -27,9 +27,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from store.addresses import bare
 from store.errors import ConfigError
+from store.files import toml_trouble, why_unread
 from store.kinds import Address, Country, Fingerprint, Language, Port, Schedule, Word, Zone
 
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class _Section(BaseModel):
@@ -97,7 +98,7 @@ class Relay(_Section):
 
     @model_validator(mode="after")
     def _sealed_login(self) -> Relay:
-        if self.user and self.tls == "none" and self.host not in _LOOPBACK:
+        if self.user and self.tls == "none" and self.host not in LOOPBACK:
             raise ValueError("a password would travel in clear: set tls to 'starttls' or 'tls'")
         if self.user and (self.password_file is None) == (not self.token_command):
             raise ValueError("user is set: set either password_file or token_command as well, one of the two logs in")
@@ -143,7 +144,7 @@ class Imap(_Section):
     def _login(self) -> Imap:
         if (self.password_file is None) == (not self.token_command):
             raise ValueError("set either password_file or token_command: one of the two logs in")
-        if self.tls == "none" and self.host not in _LOOPBACK:
+        if self.tls == "none" and self.host not in LOOPBACK:
             raise ValueError("a password would travel in clear: set tls to 'tls' or 'starttls'")
         if self.folder == self.archive_folder and self.after == "archive":
             raise ValueError("folder and archive_folder are the same: mail would come in again and again")
@@ -308,12 +309,14 @@ def load(path: Path) -> Config:
         raise ConfigError(
             f"{path}: no such file. Make a desk with 'ombud init', or name its file with --config."
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except PermissionError:
         raise ConfigError(
-            f"{path}: cannot be read ({type(error).__name__}). Check its permissions and that it is UTF-8."
+            f"{path}: cannot be read by the user who runs this. Run it as the user whom the desk belongs to, as deploy/ombud does."
         ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {why_unread(error)}.") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}.") from None
+        raise ConfigError(f"{path}: not valid TOML: {toml_trouble(error)}.") from None
     values["folder"] = path.absolute().parent
     try:
         return Config(**values)

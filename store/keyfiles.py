@@ -9,18 +9,47 @@ from pathlib import Path
 from store.config import Config, Desk
 from store.errors import ConfigError, KeyProblem, NotAllowed, RosterError
 from store.keyring import Keyring
+from store.openpgp import PublicKey
 from store.people import Member
 from store.roster import Lines, Loaded, key_file, parse
 from store.sentences import marked
 
 
+def one_public_key(data: bytes, keyring: Keyring) -> PublicKey:
+    """The one public key in key material, if a mail can be sealed to it. Raises KeyProblem saying what else it is."""
+    found = keyring.read_key_data(data)
+    if not found:
+        raise KeyProblem(
+            marked("This is no OpenPGP key that GnuPG can read. Export it: gpg --armor --export FINGERPRINT.")
+        )
+    if any(key.secret for key in found):
+        raise KeyProblem(
+            marked(
+                "This is a secret key: it must not leave its owner. Delete it here, and export the public one: "
+                "gpg --armor --export FINGERPRINT."
+            )
+        )
+    if len(found) > 1:
+        raise KeyProblem(
+            marked("There are {number} keys in this. Export one alone: gpg --armor --export FINGERPRINT."),
+            number=len(found),
+        )
+    key = found[0]
+    if key.revoked:
+        raise KeyProblem(marked("This key was revoked by its owner. Ask them for another."))
+    if not key.can_encrypt and key.expired:
+        raise KeyProblem(marked("This key has expired. Ask its owner for the renewed one."))
+    if not key.can_encrypt:
+        raise KeyProblem(
+            marked("Nothing can be encrypted to this key. Ask its owner for one with a sub-key for encryption.")
+        )
+    return key
+
+
 def put_key(config: Config, desk: Desk, member: Member, data: bytes, keyring: Keyring) -> None:
     """Put a member's key file into place. Raises KeyProblem unless it is their one usable public key."""
-    found = keyring.read_key_data(data)
-    if len(found) != 1 or found[0].secret or found[0].fingerprint != member.fingerprint:
+    if one_public_key(data, keyring).fingerprint != member.fingerprint:
         raise KeyProblem(f"This must be the one public key {member.fingerprint}, and nothing else.")
-    if found[0].revoked or not found[0].can_encrypt:
-        raise KeyProblem("This key is revoked, has expired or cannot encrypt.")
     replace_file(key_file(member, config.path(desk.keys)), data)
 
 
@@ -31,10 +60,7 @@ def change_key(config: Config, desk: Desk, loaded: Loaded, member: Member, data:
     """
     if desk.require_signed_roster:
         raise NotAllowed(marked("The roster of this desk is signed: a lead must change it, and sign it again."))
-    found = keyring.read_key_data(data)
-    if len(found) != 1 or found[0].secret or found[0].revoked or not found[0].can_encrypt:
-        raise KeyProblem(marked("Attach one public key that can be encrypted to, and nothing else."))
-    fresh = replace(member, fingerprint=found[0].fingerprint)
+    fresh = replace(member, fingerprint=one_public_key(data, keyring).fingerprint)
     if fresh.fingerprint != member.fingerprint:
         file = config.path(desk.roster)
         index = [item.id for item in loaded.roster.members].index(member.id)

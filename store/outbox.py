@@ -298,10 +298,14 @@ def tell_of_key(session: Session, kind: str, desk: str, member: str, reason: str
         enqueue_once(session, kind, desk, at, subject_id=member)
 
 
-def reasons(session: Session, kind: str) -> dict[str, str]:
-    """Who still waits for a notice of a kind, by id, and why."""
-    waiting = select(DeliveryRow.recipient, DeliveryRow.reason).join(NoticeRow).where(NoticeRow.kind == kind)
-    return dict(session.exec(waiting.where(col(DeliveryRow.state).in_(("waiting", "held")))).all())
+def latest(session: Session, kind: str) -> dict[str, tuple[str, str]]:
+    """How the notice of a kind to each recipient stands, by id: the state of its delivery, and the reason."""
+    found = (
+        select(DeliveryRow.recipient, DeliveryRow.state, DeliveryRow.reason)
+        .join(NoticeRow)
+        .where(NoticeRow.kind == kind)
+    )
+    return {recipient: (state, reason) for recipient, state, reason in session.exec(found).all()}
 
 
 def next_due(session: Session) -> datetime | None:

@@ -92,6 +92,7 @@ def message_record(message: Message, known: set[str]) -> JSON:
         "direction": message.direction,
         "author": message.author,
         "at": to_text(message.at),
+        "date": body.date,
         "from": body.sender,
         "subject": body.subject,
         "text": body.text,

@@ -198,7 +198,8 @@ class Arrival:
     """One mail that becomes a case, or part of one: everything that the one transaction writes.
 
     `author` is `reporter`, `other` (somebody else), `desk` or a member's id. `told_at` is when a new case's notices
-    are due, at once when None.
+    are due, at once when None. `at` is when it is written down, and `received_at` when the report came in
+    where that was before (a mail from an archive).
     """
 
     desk: str
@@ -217,3 +218,4 @@ class Arrival:
     direction: Direction = "in"
     fields: Mapping[str, str] = field(default_factory=dict)
     told_at: datetime | None = None
+    received_at: datetime | None = None

@@ -38,18 +38,28 @@ _OF_A_CASE = (AttachmentRow, AnswerRow, MessageRow, RecusalRow, VoteRow, Pattern
 def ends_at(session: Session, row: CaseRow, desk: Desk) -> datetime | None:
     """When a case is to be destroyed; None for one that is open, on hold, or kept for ever.
 
-    A mail that came after the case was closed puts it off.
+    A mail that came after the case was closed puts it off; the report itself did not, though one from an archive is
+    written down later than it is closed.
     """
     days = desk.retention.get(row.outcome or "", desk.retention_days)
     if row.state != "closed" or row.closed_at is None or row.on_hold or not days:
         return None
     last = session.exec(
-        select(func.max(MessageRow.at)).where(MessageRow.case_id == row.id, MessageRow.direction == "in")
+        select(func.max(MessageRow.at)).where(
+            MessageRow.case_id == row.id, MessageRow.direction == "in", MessageRow.position > 1
+        )
     ).one()
     since = max(from_text(row.closed_at), from_text(last) if last else from_text(row.closed_at))
     end = since + timedelta(days=days)
     # Nobody is to find a case gone of which they were not told in time.
     return max(end, from_text(row.announced_at) + ANNOUNCED) if row.announced_at else end
+
+
+def overdue(session: Session, desk: Desk, at: datetime) -> int:
+    """How many closed cases have passed their time without having been announced, as old ones from an archive."""
+    rows = session.exec(select(CaseRow).where(CaseRow.desk == desk.id, CaseRow.state == "closed"))
+    ends = [ends_at(session, row, desk) for row in rows if row.announced_at is None]
+    return sum(end is not None and end <= at for end in ends)
 
 
 def care(session: Session, vault: Vault, desk: Desk, at: datetime) -> list[str]:

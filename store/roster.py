@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,6 +23,7 @@ from store.addresses import bare
 from store.clock import Clock, system_clock
 from store.config import Config, Desk
 from store.errors import KeyProblem, RosterError
+from store.files import toml_trouble, why_unread
 from store.keyring import Keyring
 from store.kinds import Fingerprint, plain_address
 from store.people import Member, Role, Roster
@@ -31,7 +32,8 @@ _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 RESERVED_IDS = frozenset({"reporter", "other", "operator", "desk", "me", "machine"})
 
 
-def _member_id(value: str) -> str:
+def member_id(value: str) -> str:
+    """The value, if it can be the short id of a member; raises ValueError."""
     if not _ID.fullmatch(value):
         raise ValueError("must be lower-case letters, digits, '-' and '_'")
     if value in RESERVED_IDS:
@@ -39,14 +41,16 @@ def _member_id(value: str) -> str:
     return value
 
 
-def _one_line(value: str) -> str:
+def one_line(value: str) -> str:
+    """The value on one line; raises ValueError when there is nothing in it."""
     clean = " ".join(value.split())
     if not clean:
         raise ValueError("must not be empty")
     return clean
 
 
-def _mail_address(value: str) -> str:
+def member_address(value: str) -> str:
+    """The value, if it is a mail address without a display name; raises ValueError."""
     # A member's own address may carry an extension; only a desk's must not.
     plain_address(re.sub(r"\+[^@+]*@", "@", value))
     return value
@@ -57,10 +61,10 @@ class _Entry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    id: Annotated[str, AfterValidator(_member_id)]
-    name: Annotated[str, AfterValidator(_one_line)]
+    id: Annotated[str, AfterValidator(member_id)]
+    name: Annotated[str, AfterValidator(one_line)]
     aliases: tuple[str, ...] = ()
-    email: Annotated[str, AfterValidator(_mail_address)]
+    email: Annotated[str, AfterValidator(member_address)]
     fingerprint: Fingerprint
     key: str = ""
     role: Role = "responder"
@@ -70,7 +74,6 @@ class _Entry(BaseModel):
 
 
 _FIELD_HELP = {
-    "role": "one of " + ", ".join(get_args(Role)),
     "from": "the first day of the term, as 2026-01-31",
     "until": "the last day of the term, as 2026-12-31",
 }
@@ -84,7 +87,7 @@ def parse(source: str, file: Path, desk: Desk) -> Roster:
     try:
         content = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
-        raise RosterError(f"{file}: not valid TOML: {error}.") from None
+        raise RosterError(f"{file}: not valid TOML: {toml_trouble(error)}.") from None
     for key in content:
         if key != "member":
             raise RosterError(
@@ -121,7 +124,7 @@ def _member(block: Any, index: int, lines: Lines) -> Member:
         raise lines.error(index, "until", "the term ends before it begins")
     return Member(
         id=entry.id, name=entry.name, email=entry.email, fingerprint=entry.fingerprint, role=entry.role,
-        start=entry.start, until=entry.until, aliases=tuple(map(_one_line, filter(str.strip, entry.aliases))),
+        start=entry.start, until=entry.until, aliases=tuple(map(one_line, filter(str.strip, entry.aliases))),
         language=entry.language, key=entry.key,
     )  # fmt: skip
 
@@ -199,12 +202,14 @@ def _key_material(member: Member, index: int, folder: Path, keyring: Keyring, li
     field = "key" if member.key else "fingerprint"
     try:
         data = path.read_bytes()
-    except OSError:
+    except FileNotFoundError:
         raise lines.error(
             index,
             field,
-            f"the key file {path} cannot be read; ask {member.id} for 'gpg --export --armor {member.fingerprint}'",
+            f"the key file {path} cannot be read: it is not there; ask {member.id} for 'gpg --export --armor {member.fingerprint}'",
         ) from None
+    except OSError as error:
+        raise lines.error(index, field, f"the key file {path} {why_unread(error)}") from None
     found = keyring.read_key_data(data)
     if any(key.secret for key in found):
         raise lines.error(index, field, f"{path} holds a SECRET key; delete it and put only the public key there")
@@ -311,9 +316,7 @@ class RosterBook:
                 f"{file}: no such file. Create it, or correct desk.roster in the configuration."
             ) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise RosterError(
-                f"{file}: cannot be read ({type(error).__name__}). Check its permissions and that it is UTF-8."
-            ) from None
+            raise RosterError(f"{file}: {why_unread(error)}.") from None
         roster = parse(source, file, desk)
         keys = check_keys(roster, source, file, self._config.path(desk.keys), self._keyring)
         return Loaded(roster, source, keys)

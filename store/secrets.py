@@ -8,6 +8,7 @@ from pathlib import Path
 
 from store.config import Config
 from store.errors import ConfigError
+from store.files import why_unread
 
 _TOKEN_SECONDS = 60
 
@@ -17,10 +18,8 @@ def read_secret(config: Config, path: Path) -> str:
     where = config.path(path)
     try:
         return where.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError):
-        raise ConfigError(
-            f"{where}: the secret in this file cannot be read. Check the path and its permissions."
-        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{where}: the secret in this file {why_unread(error)}.") from None
 
 
 def fetch_token(config: Config, command: tuple[str, ...]) -> str:

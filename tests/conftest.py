@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from mailer.delivery import Mailer
 from mailer.schedule import Schedule
 from mailer.seal import Sealer
 from store.context import Context, open_context, refresh_roster
+from store.keyring import Keyring
 from store.overview import JSON
 from tests.dovecot import Dovecot, introspection
 from tests.postgresql import cluster
@@ -70,6 +72,20 @@ def stranger(short_tmp: Path) -> Iterator[Person]:
     person = make_person(short_tmp / "others", "stranger", "Stranger")
     yield person
     person.keyring.close()
+
+
+@pytest.fixture(scope="session")
+def expired(short_tmp: Path) -> Iterator[bytes]:
+    """A public key whose time is over."""
+    home = short_tmp / "expired"
+    home.mkdir(mode=0o700)
+    keyring = Keyring("gpg", home)
+    line = ["gpg", "--homedir", str(home), "--batch", "--passphrase", "", "--faked-system-time", "20190101T000000"]
+    made = [*line, "--quick-generate-key", "Old <old@team.example>", "future-default", "default", "1y"]
+    subprocess.run(made, check=True, capture_output=True)
+    (key,) = keyring.public_keys()
+    yield keyring.export(key.fingerprint, armored=True)
+    keyring.close()
 
 
 @dataclass

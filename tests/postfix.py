@@ -65,6 +65,12 @@ class Postfix:
             else:
                 return
 
+    def reload(self) -> None:
+        """Have it read its configuration again."""
+        postfix = shutil.which("postfix", path=_PROGRAMS) or "postfix"
+        line = [*self._sudo, postfix, "-c", str(self.folder / "etc"), "reload"]
+        subprocess.run(line, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
     def stop(self) -> None:
         """Stop it."""
         postfix = shutil.which("postfix", path=_PROGRAMS) or "postfix"

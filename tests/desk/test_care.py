@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from datetime import UTC, date, datetime
 from email import message_from_bytes
 from pathlib import Path
 
@@ -18,8 +19,10 @@ import psycopg
 import pytest
 
 from desk import machine
+from desk.figures import figures
 from desk.rehearsal import Person, command, free_port, make_person, plain_mail, roster_text
 from desk.status import server
+from intake.receive import Receiver
 from store.context import open_context
 from tests.conftest import Desk, DeskMaker
 from tests.mailboxes import wait_until
@@ -156,10 +159,27 @@ def test_a_backup_made_while_the_desk_runs_opens_elsewhere(
     assert refused.returncode == 1
     assert b"archive_fingerprints" in refused.stderr
     with_archive_key(desk, offline)
+    password = desk.play.folder / "relay-password"
+    desk.play.change_config("# password_file", f'password_file = "{password}"\n#')
+    password.write_text("secret")
+    key = desk.play.folder / "keys" / "bo.asc"
+    key.rename(tmp_path / "elsewhere.asc")
+    key.symlink_to(tmp_path / "elsewhere.asc")
+    os.link(desk.play.folder / "keys" / "ada.asc", desk.play.folder / "keys" / "ada-again.asc")
+    (desk.play.folder / "keys" / "round").symlink_to(desk.play.folder / "keys")
     desk.play.start()
     desk.play.send(plain_mail("the content"))
     desk.play.sink.wait_for(6)
+    (desk.play.folder / "keys" / "nowhere.asc").symlink_to(tmp_path / "nowhere")
+    refused = desk.play.command("backup", str(file))
+    assert refused.returncode == 1
+    assert b"nowhere.asc: is a link that leads nowhere" in refused.stderr
+    assert not file.exists()
+    (desk.play.folder / "keys" / "nowhere.asc").unlink()
+    before = os.umask(0o022)
     done = desk.play.command("backup", str(file))
+    os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o600
     assert done.returncode == 0, done.stderr
     assert desk.play.command("backup", str(file)).returncode == 1, "nothing is overwritten"
     assert file.read_bytes().find(b"PRIVATE KEY") == -1
@@ -167,8 +187,14 @@ def test_a_backup_made_while_the_desk_runs_opens_elsewhere(
     (line,) = json.loads(desk.play.command("case", "list", "--json").stdout)
     assert restored(desk, stranger, file, tmp_path / "no").returncode == 1
     assert not (tmp_path / "no").exists()
+    password.unlink()
     done = restored(desk, offline, file, tmp_path / "new")
     assert done.returncode == 0, done.stderr
+    assert f"{password} (relay.password_file)" in done.stdout.decode()
+    assert b"chown -R" in done.stdout
+    for name in ("ada.asc", "ada-again.asc", "bo.asc"):
+        assert (tmp_path / "new" / "keys" / name).read_bytes().startswith(b"-----BEGIN PGP PUBLIC KEY")
+        assert not (tmp_path / "new" / "keys" / name).is_symlink()
     record = json.loads(command(tmp_path / "new" / "ombud.toml", "case", "show", line["codename"], "--json").stdout)
     assert record["messages"][0]["text"] == "the content"
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "new").rglob("*") if not path.is_socket())
@@ -221,6 +247,78 @@ def test_old_mail_becomes_closed_cases_once_and_nobody_is_written_to(
     desk.tick()
     assert not any("reminder" in text.lower() for text in to(team[0], desk.mail_out()))
     assert len(say(desk, team[0], "/show", texts["It was Bo Lindqvist, 1"])) == 1
+
+
+def imported(desk: Desk, folder: Path, *mails: bytes) -> str:
+    """What an import of some mails says to a person; standard error."""
+    file = folder / f"{time.monotonic_ns()}.mbox"
+    old = mailbox.mbox(file)
+    for mail in mails:
+        old.add(message_from_bytes(mail))
+    old.close()
+    done = desk.play.command("import", str(file))
+    assert done.returncode == 0, done.stderr
+    return done.stderr.decode()
+
+
+def of_day(date: str, text: str, extra: str = "") -> bytes:
+    return plain_mail(text, sender=f"{text}@reporter.example", extra=f"Date: {date}\n{extra}")
+
+
+def test_old_mail_has_the_date_of_its_mail_for_figures_and_retention(desk: Desk, tmp_path: Path) -> None:
+    said = imported(
+        desk,
+        tmp_path,
+        *(of_day(f"Tue, 0{day} May 2025 10:00:00 +0200", f"may{day}") for day in range(1, 6)),
+        of_day("Mon, 06 May 2019 10:00:00 +0200", "ancient"),
+        of_day("Mon, 06 May 2999 10:00:00 +0200", "future"),
+        of_day("Thu, 01 Jan 1970 00:00:00 +0000", "epoch"),
+        of_day("no date at all", "none"),
+    )
+    assert said.startswith("1 closed cases are older than desk.retention_days")
+    lines = json.loads(desk.play.command("case", "list", "--json").stdout)
+    cases = {desk.case(line["codename"])["messages"][0]["text"]: line for line in lines}
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    assert {text: line["received_at"][:10] for text, line in cases.items() if not text.startswith("may")} == {
+        "ancient": "2019-05-06", "future": today, "epoch": today, "none": today,
+    }  # fmt: skip
+    assert b"2025-05-03" in desk.play.command("case", "show", cases["may3"]["codename"]).stdout
+    assert desk.play.command("audit", "verify").returncode == 0
+    with desk.context.database.read() as session:
+        tables = figures(session, desk.context.config.desk[0], date(2025, 1, 1), date(2025, 12, 31))
+    assert dict(tables[0].rows)["2025-05"] == "5-9"
+    assert "5-9" in dict(tables[-1].rows)["unknown"]
+    for _ in range(3):
+        desk.tick()
+        desk.clock.forward(days=31)
+    states = {
+        line["codename"]: line["state"] for line in json.loads(desk.play.command("case", "list", "--json").stdout)
+    }
+    assert states.get(cases["ancient"]["codename"], "destroyed") == "destroyed"
+    assert states[cases["may1"]["codename"]] == "closed"
+
+
+@pytest.mark.parametrize(
+    ("headers", "state"),
+    [
+        ("List-Id: News <news.shop.example>\n", "automatic"),
+        ("List-Unsubscribe: <https://shop.example/u?x=1>\n", "automatic"),
+        ("Precedence: bulk\n", "automatic"),
+        ("", "closed"),
+        # A list in front of the desk, and a program that keeps the laws of the trade.
+        ("List-Id: Conduct <conduct.desk.example>\nPrecedence: list\n", "closed"),
+        ("List-Post: <mailto:conduct@desk.example>\nList-Id: <x.lists.example>\n", "closed"),
+        ("Feedback-ID: 1:2:proton\n", "closed"),
+    ],
+)
+def test_newsletters_in_an_archive_are_no_reports(desk: Desk, headers: str, state: str) -> None:
+    mail = of_day("Mon, 06 May 2024 10:00:00 +0200", "text", headers)
+    receiver = Receiver(desk.context)
+    name = receiver.receive_old(mail, desk.context.config.desk[0], tell=False).codename
+    assert desk.case(name)["state"] == state
+    notified = receiver.receive_old(mail + b"again\n", desk.context.config.desk[0], tell=True).codename
+    assert desk.case(notified)["state"] == {"closed": "new"}.get(state, state)
+    assert desk.case(notified)["received_at"][:4] == str(desk.clock().year)
 
 
 def test_old_mail_from_a_maildir_with_notices(desk: Desk, team: list[Person], tmp_path: Path) -> None:

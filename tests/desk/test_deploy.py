@@ -37,7 +37,7 @@ def test_every_file_says_who_needs_it_and_how() -> None:
     listed = (DEPLOY / "README.md").read_text()
     for file in sorted(DEPLOY.rglob("*")):
         if file.is_file() and file.name != "README.md" and file.parent.name != "example":
-            head = [line for line in file.read_text().splitlines()[:16] if line.startswith("#")]
+            head = [line for line in file.read_text().splitlines()[:16] if line.startswith("#") and line[:2] != "#!"]
             assert " for " in f" {head[0].lower()} " or "way out" in head[0], file
             assert sum(line.startswith("#   ") for line in head) >= 3 or "Commands there" in head[0], file
             assert str(file.relative_to(DEPLOY)) in listed, file

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import pexpect
 import pytest
 
+from desk import beginning, setup, wishes
 from desk.rehearsal import Person, Sink, command, free_port, plain_mail
-from store.config import load
+from store.errors import ConfigError
 from store.keyring import Keyring
-from tests.dovecot import PASSWORD, Dovecot
-from tests.talk import read
 
 
 @pytest.fixture
@@ -97,7 +99,6 @@ def test_what_cannot_be_completed_leaves_nothing(
     tmp_path: Path, team: list[Person], relay: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when the disk is full after the folder was made."""
-    from desk import beginning, wishes
 
     def full(*_: object) -> str:
         raise OSError(28, "No space left on device")
@@ -110,53 +111,91 @@ def test_what_cannot_be_completed_leaves_nothing(
     relay.stop()
 
 
-def test_a_conversation_tries_each_answer_at_once(
-    short_tmp: Path, tmp_path: Path, team: list[Person], relay: Sink, dovecot: Dovecot, user: str
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({'id = "bo"': 'id = "ada"'}, "member 2: id: the same as Ada Quist (ada) has; each member has their own."),
+        ({"bo@team": "ADA@team"}, "member 2: email: the same as Ada Quist (ada) has"),
+        ({"bo@team.example": "Conduct@desk.example"}, "member 2: email: this is the desk's own address"),
+        ({'"bo.asc"': '"ada.asc"'}, "ada.asc: holds the key that ada has; each member has their own."),
+        ({'id = "bo"': 'id = "Bo"'}, "member 2: id: must be lower-case letters"),
+        ({'id = "bo"': 'id = "me"'}, "member 2: id: 'me' has a meaning of its own"),
+        ({'key = "bo.asc"': 'keyfile = "bo.asc"'}, "member 2: keyfile: there is no such field. Did you mean 'key'?"),
+        ({"operator = ": "opertor = "}, "opertor: there is no such field. Did you mean 'operator'?"),
+        ({"until = 2099-12-31": "until = 2001-01-01"}, "member 1: until: 2001-01-01 is in the past"),
+        ({"until = 2099-12-31": 'until = "31.2.2099"'}, "member 1: until: there is no such day in the calendar."),
+        ({'tls = "none"': 'tls = "tls"\nuser = "x"'}, "relay: user is set: give one of password_file, password"),
+        ({'tls = "none"': 'tls = "none"\ntls = "tls"'}, "a field is there twice: keep one of them (line"),
+        ({'"bo.asc"': '"expired.asc"'}, "expired.asc: This key has expired."),
+        ({'"bo.asc"': '"secret.asc"'}, "secret.asc: This is a secret key: it must not leave its owner."),
+        ({'"bo.asc"': '"two.asc"'}, "two.asc: There are 2 keys in this."),
+    ],
+)
+def test_a_desk_that_cannot_work_is_not_made(
+    tmp_path: Path, team: list[Person], relay: Sink, expired: bytes, changes: dict[str, str], said: str
 ) -> None:
+    secret = ["gpg", "--homedir", str(team[1].keyring.home), "--armor", "--export-secret-keys", team[1].fingerprint]
+    (tmp_path / "secret.asc").write_bytes(subprocess.run(secret, capture_output=True, check=True).stdout)
+    (tmp_path / "two.asc").write_bytes(team[0].public_key + team[1].public_key)
+    (tmp_path / "expired.asc").write_bytes(expired)
+    done = init(tmp_path / "desk", "--answers", str(answers(tmp_path, relay, team[:2], **changes)))
+    assert done.returncode == 1
+    assert said in done.stderr.decode()
+    assert "pydantic" not in done.stderr.decode()
+    assert not (tmp_path / "desk").exists()
+    relay.stop()
+
+
+def test_what_the_roster_check_refuses_is_not_made_either(
+    tmp_path: Path, team: list[Person], relay: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the answers let pass: the roster is the last word."""
+    monkeypatch.setattr(beginning, "_entry", lambda item, _: f'[[member]]\nid = "{item.id}"\n')
+    with pytest.raises(ConfigError, match=r"roster.toml:\d+: name: must be set"):
+        beginning.begin(tmp_path / "desk", wishes.read(answers(tmp_path, relay, team[:1])))
+    assert not (tmp_path / "desk").exists()
+    relay.stop()
+
+
+def test_what_was_refused_is_not_called_sent(short_tmp: Path, tmp_path: Path, team: list[Person], relay: Sink) -> None:
+    """One by the recipient's server for good, one for now."""
+    relay.refuse_mail = {team[1].email: "550 5.7.1 no", team[2].email: "451 later"}
     folder = short_tmp / f"init{free_port()}"
-    key = tmp_path / "ada.asc"
-    key.write_bytes(team[0].public_key)
-    said = pexpect.spawn(
-        sys.executable, ["-m", "desk", "init", str(folder)], timeout=40, encoding="utf-8", dimensions=(50, 200)
-    )
-
-    def dialogue(*turns: tuple[str, str]) -> None:
-        for question, answer in turns:
-            said.expect_exact(question)
-            said.sendline(answer)
-
-    dialogue(
-        ("Address of the desk", "nonsense"), ("Address of the desk", "conduct@desk.example"), ("Name that people see", "Conduct"),
-        ("Your own address", "operator@desk.example"), ("Language of the desk", "xx"), ("Language of the desk", "de"), ("Which", "7"), ("Which", "2"),
-        ("IMAP server", "localhost"), ("tls, starttls or none", "none"), ("Port", str(dovecot.port)), ("User", user), ("Password", "wrong"),
-        ("Keep it all the same", "n"),
-        ("IMAP server", "localhost"), ("tls, starttls or none", "none"), ("Port", str(dovecot.port)), ("User", user), ("Password", PASSWORD),
-    )  # fmt: skip
-    said.expect_exact("The mailbox opens.")
-    dialogue(
-        ("Mail server (relay)", "127.0.0.1"), ("tls, starttls or none", ""), ("Port", str(free_port())), ("User", ""), ("Keep it all the same", "n"),
-        ("Mail server (relay)", "127.0.0.1"), ("tls, starttls or none", ""), ("Port", str(relay.port)), ("User", ""),
-    )  # fmt: skip
-    said.expect_exact("The relay takes mail.")
-    dialogue(
-        ("Name of member 1", team[0].name), ("short id", ""), ("address", team[0].email), ("file with their public key", str(tmp_path / "no.asc")),
-        ("short id", ""), ("address", team[0].email), ("file with their public key", str(key)),
-    )  # fmt: skip
-    said.expect_exact(team[0].fingerprint)
-    dialogue(
-        ("last day of their term", "2099-12-31"),
-        ("role", "lead"),
-        ("language that they read", ""),
-        ("Name of member 2", ""),
-    )
-    said.expect_exact("a sealed test notice was sent")
-    said.expect(pexpect.EOF)
-    assert PASSWORD not in said.before
-    assert (folder / "mailbox-password").stat().st_mode & 0o077 == 0
-    (test,) = relay.to(team[0].email)
-    assert "eine erste Mail, um zu sehen, ob sie sich öffnet" in read(team[0], test)
-    assert load(folder / "ombud.toml").desk[0].language == "de"
-    dovecot.put(user, plain_mail("from the mailbox"))
-    assert command(folder / "ombud.toml", "poll", "--once").returncode == 0
-    assert len(relay.to(team[0].email)) == 2
+    done = init(folder, "--answers", str(answers(tmp_path, relay, team[:3])))
+    said = done.stdout.decode()
+    assert done.returncode == 1
+    assert f"{team[0].id}: a sealed test notice was sent" in said
+    assert f"{team[1].id}: the test notice was refused" in said
+    assert f"{team[2].id}: the test notice waits" in said
+    assert "Not everybody could be told" in said
     end(folder, relay)
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """As a user who may not read everything: root puts its rights aside for a while."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_what_the_desks_user_may_not_read_or_write_is_said_with_the_user(
+    tmp_path: Path, team: list[Person], relay: Sink
+) -> None:
+    wished = wishes.read(answers(tmp_path, relay, team[:1]))
+    (tmp_path / "ada.asc").chmod(0)
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with unprivileged():
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        with pytest.raises(
+            ConfigError, match=f"ada.asc: cannot be read by the user '{user}', who runs this: permission"
+        ):
+            beginning.begin(tmp_path / "desk", wished)
+        with pytest.raises(ConfigError, match="the user who runs this may not write there"):
+            setup.require_free(tmp_path / "closed" / "desk")
+    relay.stop()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -116,6 +118,12 @@ def test_a_web_key_directory_and_a_page_to_print(desk: Desk, tmp_path: Path, sam
     page = (tmp_path / "conduct-key.html").read_text()
     assert desk.play.made.fingerprint[:4] in page
     assert "<svg" in page
+    assert "The QR code holds the fingerprint" in page
+    link = re.search(r'<a href="data:application/pgp-keys;base64,([A-Za-z0-9+/=]+)" download="conduct.asc">', page)
+    assert link is not None
+    for material in (base64.b64decode(link[1]), html.unescape(page).encode()):
+        (key,) = sam.keyring.read_key_data(material)
+        assert key.fingerprint == desk.play.made.fingerprint
 
 
 def test_a_member_renews_their_key_by_mail(desk: Desk, ada: Person, stranger: Person) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import smtplib
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 
-from desk.rehearsal import Person, Rehearsal, free_port, plain_mail, text_of
+from desk.rehearsal import Person, Rehearsal, Sink, free_port, plain_mail, text_of
 from tests.conftest import DeskMaker
-from tests.dovecot import Dovecot
+from tests.dovecot import Dovecot, make_certificate
 from tests.mailboxes import wait_until
 from tests.postfix import Postfix, lda_service
 
@@ -97,6 +100,47 @@ def test_the_line_of_the_pipe_is_one_that_postfix_reads(short_tmp: Path) -> None
     assert said.stderr == ""
     assert "argv=/opt/ombud/bin/ombud deliver" in said.stdout
     assert "${original_recipient}" in said.stdout
+
+
+def test_the_way_out_hands_nothing_to_a_server_without_a_good_certificate(short_tmp: Path) -> None:
+    """It would be the login, and then the mail. With the server's CA the same mail leaves."""
+    folder = short_tmp / f"provider{free_port()}"
+    folder.mkdir()
+    make_certificate(folder)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    provider = Sink()
+    logins: list[object] = []
+
+    def login(*given: object) -> AuthResult:
+        logins.append(given[-1])
+        return AuthResult(success=True)
+
+    listening = Controller(provider, hostname="127.0.0.1", port=provider.port, tls_context=context, authenticator=login)
+    listening.start()
+    (folder / "sasl").write_text(f"[localhost]:{provider.port} user:password\n")
+    text = example("null-client.cf").replace("[smtp.provider.example]:587", f"[localhost]:{provider.port}")
+    text = text.replace("hash:/etc/postfix/sasl", f"texthash:{folder}/sasl")
+    ours = "mynetworks = 127.0.0.0/8\nrelay_transport = smtp\n"
+    server = Postfix(short_tmp / f"postfix{free_port()}", text + ours, {})
+    server.start()
+    log = server.folder / "log"
+    try:
+        server.send("", "ada@team.example", plain_mail("the content"))
+        wait_until(lambda: "status=deferred (Server certificate not " in log.read_text())
+        assert (provider.mails, logins) == ([], [])
+        trusted = (
+            (server.folder / "etc/main.cf")
+            .read_text()
+            .replace("/etc/ssl/certs/ca-certificates.crt", f"{folder}/ca.pem")
+        )
+        (server.folder / "etc/main.cf").write_text(trusted)
+        server.reload()
+        wait_until(lambda: bool(provider.mails), 60)
+        assert logins
+    finally:
+        server.stop()
+        listening.stop()
 
 
 @pytest.mark.parametrize("name", ["transport.cf", "null-client.cf"])
