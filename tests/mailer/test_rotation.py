@@ -48,7 +48,7 @@ def test_who_comes_is_welcomed_with_the_open_cases_and_who_goes_is_thanked(desk:
     assert public in welcome
     assert not any(about in text for text in eunjis)
     key = next(item for item in sent if item.recipient == team[3].email and "welcome" in str(item.headers["Subject"]))
-    assert b"conduct.asc" in (team[3].opens(key.mail) or b"")
+    assert b"conduct-key.asc" in (team[3].opens(key.mail) or b"")
     assert at(desk, before + timedelta(hours=3)) == []
 
 

@@ -70,7 +70,7 @@ def test_a_case_from_report_to_close_by_mail(talk: Talk) -> None:
     for reader in (li, maria, ada):
         (text,) = to(reader, sent)
         assert (
-            "Zoë Ångström did this:\n- assigned to 李小龍\n- the case is now investigating\n- deadline: 2099-01-31\n"
+            "Zoë Ångström did this:\n- assigned to 李小龍\n- state is now: investigating\n- deadline: January 31, 2099\n"
             in text
         )
         assert "Ich übernehme." in text
