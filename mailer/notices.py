@@ -51,12 +51,12 @@ OF_MEMBERS = frozenset({"assign", "recuse", "reinstate", "vote"})
 
 WHY_WITHHELD: Mapping[Source, str] = {
     "reporter": marked("the reporter asked for it"),
-    "named": marked("they are named in the mail (two other readers may bring them back)"),
-    "sender": marked("the mail seems to be from them (two other readers may bring them back)"),
-    "addressed": marked("the mail went to them as well (two other readers may bring them back)"),
-    "doubtful": marked("a mail that may not be the reporter's asks for it (two other readers may bring them back)"),
-    "linked": marked("the case to which this may belong is withheld from them (two other readers may bring them back)"),
-    "self": marked("they withdrew themself"),
+    "named": marked("they are named in the mail (two other readers can let them back in)"),
+    "sender": marked("the mail seems to be from them (two other readers can let them back in)"),
+    "addressed": marked("the mail was sent to them as well (two other readers can let them back in)"),
+    "doubtful": marked("a mail that may not be from the reporter asks for it (two other readers can let them back in)"),
+    "linked": marked("the case that this may belong to is withheld from them (two other readers can let them back in)"),
+    "self": marked("they stepped back from this case"),
     "reader": marked("a reader withheld it from them"),
     "operator": marked("the operator withheld it from them"),
 }
@@ -160,7 +160,7 @@ def reporter_values(desk: Desk, story: Story, at: datetime, *, sealed: bool) -> 
 def held_values(story: Story) -> dict[str, Any]:
     """The values of a notice of a mail that did not open: nothing of the mail itself."""
     body = story.message.body if story.message else Body()
-    return {"reason": body.failure or marked("it cannot be read"), "notes": list(body.notes)}
+    return {"reason": body.failure or marked("it can't be read"), "notes": list(body.notes)}
 
 
 def bounced_values(story: Story, recipient: str) -> dict[str, Any]:

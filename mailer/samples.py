@@ -63,7 +63,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "done": done,
     }
     line = {
-        "codename": "amber-heron", "state": "new", "age": 3, "assignee": "-", "stage": "respond by", "due": day,
+        "codename": "amber-heron", "state": "new", "age": 3, "assignee": "-", "stage": "decide by", "due": day,
         "on_hold": True,
     }  # fmt: skip
     warnings = [
@@ -71,7 +71,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         for trouble in ("quorum", "term", "key", "desk-key")
     ]
     timed = {
-        "desk": base["desk"], "member": "Ada Example", "sections": [{"title": "New, and not yet answered", "cases": [line]}], "total": 1,
+        "desk": base["desk"], "member": "Ada Example", "sections": [{"title": "New, and not answered yet", "cases": [line]}], "total": 1,
         "ending": [{"codename": "blue-fox", "day": day}], "warnings": warnings, "quorum": 2,
     }  # fmt: skip
     return {

@@ -98,7 +98,7 @@ def reinstate(
 def _vote(session: Session, roster: Roster, row: CaseRow, member: str, voter: str, at: datetime) -> int:
     """Add a vote; how many of those who voted are readers still."""
     if voter == member:
-        raise NotAllowed(marked("Nobody can reinstate themself."))
+        raise NotAllowed(marked("You can't let yourself back in."))
     votes = {
         vote.voter for vote in session.exec(select(VoteRow).where(VoteRow.case_id == row.id, VoteRow.member == member))
     }
