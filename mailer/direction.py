@@ -46,15 +46,17 @@ def latin_isolated(sentence: str) -> str:
 
 
 def right_to_left(text: str) -> str:
-    """Lines that run from right to left whatever a mail program takes for the direction of the whole.
+    """Lines that run from right to left whatever a mail program takes for the direction of the whole."""
+    # The mark in front is for programs that ask the first letter: they do not look into an isolate.
+    return "\n".join(f"{RLM}{RLI}{line}{PDI}" if line.strip() else line for line in closed(text).split("\n"))
 
-    An isolate ends with its line (UAX 9, X8): one that goes on is closed there and opened again on the next.
-    """
+
+def closed(text: str) -> str:
+    """Lines each of which closes its isolates: one ends with its line (UAX 9, X8), and is opened again on the next."""
     lines, before = [], ""
     for line in text.split("\n"):
         still = _left_open(before + line) or ""
-        # The mark in front is for programs that ask the first letter: they do not look into an isolate.
-        lines.append(f"{RLM}{RLI}{before}{line}{PDI * len(still)}{PDI}" if line.strip() else line)
+        lines.append(f"{before}{line}{PDI * len(still)}" if line.strip() else line)
         before = still
     return "\n".join(lines)
 

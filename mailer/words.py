@@ -75,7 +75,7 @@ class Speech:
     def _in_lines(self, said: str, width: int = _WIDTH, *, turned: bool) -> str:
         if len(said) > width and "\n" not in said:
             said = textwrap.fill(said, width, break_long_words=False, break_on_hyphens=False)
-        return direction.right_to_left(said) if turned else said
+        return direction.right_to_left(said) if turned else direction.closed(said)
 
     def day(self, day: date | str) -> str:
         """A day (a date, or one in ISO 8601), with the name of its month."""

@@ -67,6 +67,13 @@ def test_a_value_that_is_folded_is_isolated_on_each_of_its_lines() -> None:
         assert FSI in line
 
 
+def test_names_that_run_the_other_way_are_isolated_on_each_line_of_a_sentence() -> None:
+    said = speech("en").say("Who is on this case: %(names)s", names=", ".join(["منى حسن"] * 20))
+    lines = said.splitlines()
+    assert len(lines) > 1
+    assert all(is_balanced(line) and FSI in line for line in lines)
+
+
 def test_commands_in_a_sentence_stay_whole_and_work_when_they_are_typed_back() -> None:
     turned = direction.latin_isolated("اكتب '/state closed OUTCOME' أو %(name)s ثم Reply: no.")
     assert turned == f"اكتب '{FSI}/state closed OUTCOME{PDI}' أو %(name)s ثم {FSI}Reply: no{PDI}."

@@ -124,4 +124,4 @@ def test_the_leads_are_warned_once_for_each_horizon(desk: Desk, team: list[Perso
     gaps = [(date(2026, 12, 1) - (start + timedelta(days=day)).date()).days for day in told]
     assert gaps == [60, 30, 7]
     first = to(team[2], sent[next(iter(told))])[0]
-    assert "The term of Ada Quist ends, and nobody follows" in first
+    assert "The term of Ada Quist ends and nobody takes over" in first
