@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from desk.rehearsal import Person, plain_mail
+from intake.commands import parse
+from intake.quotes import own_text
 from mailer import render
 from mailer.samples import sample_values
 from store.config import Desk as Settings
@@ -121,3 +123,19 @@ def test_numbers_and_days_are_in_the_form_of_the_language() -> None:
     assert "x.png (image/png, 1,2 MB)" in rendered("report", "de", files=files)
     assert "31. Januar 2026" in rendered("note", "de")
     assert "2026-01-31" not in rendered("note")
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize("kind", ["report", "message", "note", "held", "reminder"])
+def test_a_quoted_notice_hides_nothing_of_an_answer_and_is_no_part_of_it(kind: str, language: str) -> None:
+    """Above and below the quote, with and without a line that introduces it, and under headers as Outlook writes them."""
+    notice, own = rendered(kind, language), "/reply\nDear Sam,\n\nthank you.\n"
+    quote = "\n".join(f"> {line}" for line in notice.splitlines())
+    said, headers = "On Friday, Conduct Team wrote:", "From: Conduct Team <a@b>\nSent: Friday\nTo: Ada\nSubject: x\n\n"
+    for mail in (
+        f"{own}\n{said}\n{quote}", f"{own}\n{quote}", f"{said}\n{quote}\n\n{own}", f"{quote}\n\n{own}",
+        f"{own}\n________________________________\n{headers}{notice}", f"{own}\n-----Original Message-----\n{headers}{notice}",
+    ):  # fmt: skip
+        commands = parse(mail)
+        assert (commands.reply, commands.deeds) == ("", ())
+        assert own_text(commands.rest) == "Dear Sam,\n\nthank you."
