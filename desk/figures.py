@@ -44,8 +44,8 @@ def figures(session: Session, desk: Desk, first: date, last: date) -> list[Figur
     outcomes = (*desk.outcomes, "none yet")
     counted = {
         "Reports by month": _by_month(rows, desk.zone, first, last),
-        "How they came": _counted((row.came or "unknown" for row in rows), ("in plain", "encrypted")),
-        "How they stand": _counted((_standing(row) for row in rows), ("open", "closed")),
+        "How reports reached us": _counted((_came(row) for row in rows), ("unencrypted", "encrypted")),
+        "Where cases stand now": _counted((_standing(row) for row in rows), ("open", "closed")),
         "Outcomes": _counted((row.outcome or "none yet" for row in rows), outcomes),
         "Time until the reporter was answered": _times(rows, "acknowledged_at", _TO_ACKNOWLEDGE),
         "Time until the case was closed": _times(rows, "closed_at", _TO_CLOSE),
@@ -55,6 +55,10 @@ def figures(session: Session, desk: Desk, first: date, last: date) -> list[Figur
         Figures(title, tuple((name, value) for (name, _), value in zip(counted[title], values or (), strict=False)))
         for title, values in zip(counted, shown, strict=True)
     ]
+
+
+def _came(row: CaseRow) -> str:
+    return "unencrypted" if row.came == "in plain" else row.came or "unknown"
 
 
 def _standing(row: CaseRow) -> str:
@@ -97,6 +101,12 @@ def band(count: int) -> str:
     """A number as it is shown."""
     low = count // BAND * BAND
     return FEW if low == 0 else f"{low}-{low + BAND - 1}"
+
+
+def ends(shown: str) -> tuple[int, int]:
+    """The least and the most that a number may be which is shown so."""
+    low, _, high = shown.partition("-")
+    return (0, BAND - 1) if shown == FEW else (int(low), int(high))
 
 
 def published(tables: Sequence[Sequence[int]]) -> list[tuple[str, ...] | None]:

@@ -7,15 +7,23 @@ from html import escape
 from pathlib import Path
 
 import pygal
-from pygal.style import LightSolarizedStyle
+from pygal.style import Style
 from sqlmodel import Session
 
-from desk.figures import Figures, figures
+from desk.figures import Figures, ends, figures
 from store.config import Desk
 from store.errors import ConfigError
 
 _LEGEND = (
-    "Numbers are given in bands, and tables with too few cases are left out, so that nobody can be recognised in them."
+    "Numbers are given as ranges, and tables with too few cases are left out, so that nobody can be recognised in them. "
+    "In the charts, the dark part of a bar is the least that a number can be, and the light part reaches to the most."
+)
+_CHART_STYLE = Style(
+    background="transparent",
+    plot_background="transparent",
+    colors=("#1d5a80", "#a9cfe4"),
+    opacity="1",
+    opacity_hover="1",
 )
 _STYLE = "body { font: 12pt sans-serif; max-width: 50em; margin: 2em auto; } td { padding: 0 1em 0 0; }"
 
@@ -47,19 +55,16 @@ def page(desk: Desk, first: date, last: date, tables: list[Figures]) -> str:
 
 
 def chart(table: Figures) -> str:
-    """A bar chart in SVG, each bar as long as its band begins."""
-    made = pygal.HorizontalBar(
-        js=(), show_legend=False, height=60 + 32 * len(table.rows), width=700, style=LightSolarizedStyle, order_min=0,
-        disable_xml_declaration=True, no_prefix=True,
+    """A bar chart in SVG: each bar dark to where its band begins and light to where it ends, so that no bar looks exact."""
+    made = pygal.HorizontalStackedBar(
+        js=(), legend_at_bottom=True, height=100 + 32 * len(table.rows), width=700, style=_CHART_STYLE, order_min=0,
+        disable_xml_declaration=True, no_prefix=True, print_labels=True, include_x_axis=True,
     )  # fmt: skip
-    made.x_labels = [name for name, _ in reversed(table.rows)]
-    made.add("", [_beginning(value) for _, value in reversed(table.rows)])
+    rows = [(name, value, *ends(value)) for name, value in reversed(table.rows)]
+    made.x_labels = [name for name, _, _, _ in rows]
+    made.add("at least", [low for _, _, low, _ in rows])
+    made.add("at most", [{"value": high - low, "label": value} for _, value, low, high in rows])
     return str(made.render(is_unicode=True))
-
-
-def _beginning(band: str) -> int:
-    low = band.partition("-")[0]
-    return int(low) if low.isdigit() else 0
 
 
 def write(session: Session, desk: Desk, first: date, last: date, folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from intake import directives
+from intake.autocrypt import only_offered
 from intake.charsets import decode
 from intake.directives import Asked
 from intake.form import read_form
@@ -75,6 +76,8 @@ def open_job(job: Job, keyring: Keyring, is_own: Callable[[str], bool], unread: 
     asked |= Asked(quiet=directives.from_text(content.body.outside_text).quiet)
     found = sort(parsed, content, job.envelope.sender, asked, job.roster, is_own)
     key = _reply_key(keyring, content, found.answer_to)
+    offered = only_offered(parsed, content.body, content.attachments, key[0])
+    content = replace(content, body=replace(content.body, key_offered=offered))
     return Opened(replace(job, asked=asked), mail, content, found, key, read_form(content.body.text))
 
 

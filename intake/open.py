@@ -6,8 +6,6 @@ it are kept apart. A mail that does not open has a `failure` and no report.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
@@ -15,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from email.message import Message
 from typing import Protocol
 
+from intake.autocrypt import header_keys
 from intake.charsets import decode
-from intake.message import Parsed, addresses, clean, header, header_values, one_line, parse
+from intake.message import Parsed, addresses, clean, header, one_line, parse
 from intake.pieces import Piece, Region, is_public_key, pieces, protected_subject
 from store.openpgp import Decryption, Failure, Signature
 from store.records import Attachment, Body, Encryption
@@ -150,7 +149,7 @@ def open_mail(parsed: Parsed, gnupg: Opener) -> OpenedMail:
         date=mail.date,
         message_id=mail.message_id,
     )
-    keys = tuple(dict.fromkeys([*content.keys, *_autocrypt_keys(parsed)]))
+    keys = tuple(dict.fromkeys([*content.keys, *header_keys(parsed)]))
     return OpenedMail(body, (*content.files, *content.outside_files), keys, content.signed())
 
 
@@ -343,24 +342,3 @@ def _is_text(item: Attachment) -> bool:
         or item.type == "message/rfc822"
         or item.name.lower().endswith((".txt", ".md", ".csv", ".eml"))
     )
-
-
-def _autocrypt_keys(parsed: Parsed) -> list[bytes]:
-    """The key of an Autocrypt header that speaks for the author (Autocrypt 1.1 section 3.1); one header or none counts."""
-    values = [
-        value
-        for value in header_values(parsed.root, "Autocrypt")
-        if _autocrypt_address(value) in {item.address.lower() for item in parsed.mail.sender}
-    ]
-    if len(values) != 1:
-        return []
-    found = re.search(r"keydata\s*=\s*([A-Za-z0-9+/=\s]+)", values[0])
-    try:
-        return [base64.b64decode(re.sub(r"\s+", "", found[1]), validate=True)] if found else []
-    except binascii.Error:
-        return []
-
-
-def _autocrypt_address(value: str) -> str:
-    found = re.search(r"(?:^|;)\s*addr\s*=\s*([^;\s]+)", value)
-    return found[1].lower() if found else ""

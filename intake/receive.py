@@ -29,7 +29,7 @@ from store.context import Context
 from store.errors import Interrupted, NotAllowed, StoreUnavailable, TryLater
 from store.models import CaseRow
 from store.records import Arrival, State
-from store.sentences import marked
+from store.sentences import Sentence, marked
 
 _KEEP_TRIES = 5
 _TOLD_AFTER = timedelta(minutes=10)
@@ -37,6 +37,7 @@ _REQUEST_LENGTH = 300
 _INTERRUPTED = marked("handling it was tried several times and did not come to an end")
 _TOO_COSTLY = marked("reading it takes more time or memory than one mail may take")
 _TOO_LARGE = marked("it is larger than this desk takes")
+_ELSEWHERE = marked("the mail itself is in the mailbox, in the folder '{folder}'")
 
 log = structlog.get_logger("ombud.intake")
 
@@ -75,10 +76,12 @@ class Receiver:
     def receive_too_large(self, envelope: Envelope, folder: str) -> Receipt:
         """Take note of a mail that is too large to be kept here, from its header alone; it stays in a mailbox folder."""
         desk, asked = self._desks(envelope.recipients)[0]
-        why = f"{_TOO_LARGE}; the mail itself lies in the mailbox, in the folder '{folder}'"
+        where = Sentence(_ELSEWHERE, {"folder": folder})
 
         def read(job: Job) -> Plan:
-            opened = reader.read(self._context.config, job, why)
+            opened = reader.read(self._context.config, job, _TOO_LARGE)
+            body = replace(opened.content.body, notes=(where,))
+            opened = replace(opened, content=replace(opened.content, body=body))
             return self._from_outside(opened, follow_up.place_of(self._context, opened))
 
         return self._receive_at(desk, asked, envelope, read)
@@ -119,7 +122,8 @@ class Receiver:
                 raise NotAllowed(f"{codename} is not held; there is nothing to open.")
             here = [item for item in held if not item.body.failure.startswith(_TOO_LARGE)]
             if not here:
-                raise NotAllowed(f"The mail of {codename} is not here: {held[0].body.failure}.")
+                why = "; ".join([held[0].body.failure, *map(str, held[0].body.notes)])
+                raise NotAllowed(f"The mail of {codename} is not here: {why}.")
             raws = [(item, cases.raw_message(session, context.vault, row, item.id)) for item in here]
             asked = Asked(quiet=cases.facts(context.vault, row).asks_quiet)
         desk = context.config.desk_by_id(row.desk)

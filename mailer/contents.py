@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from mailer import digest, notices
 from mailer.language import language_of
-from mailer.mime import entity
+from mailer.mime import DeskKey, entity
 from mailer.notices import Story, name_of
 from mailer.padding import padded_length, stepped_length
 from mailer.render import Rendered, Templates, templates_of
@@ -46,7 +46,8 @@ class Contents:
     def for_readers(self, desk: Desk, claim: Claim, story: Story, language: str, known: Collection[str]) -> bytes:
         """The protected entity of a notice to readers. `known` are the other cases (ids) that these readers may know of."""
         reference = threads.token(self._context.vault, story.case.handle, "team")
-        values = {**notices.case_values(desk, story, reference), **self._values(desk, claim, story, known)}
+        at = self._context.clock()
+        values = {**notices.case_values(desk, story, reference, at), **self._values(desk, claim, story, known)}
         rendered = self._of(desk).render(claim.kind, language, values)
         with_files = claim.kind in ("report", "message", "note") and desk.notice == "full"
         return entity(rendered.subject, rendered.text, self._files(story) if with_files else (), pad=padded_length)
@@ -87,14 +88,15 @@ class Contents:
         of a sealed text is nobody else's business.
         """
         body = story.message.body if story.message else None
-        values = {"desk": notices.desk_values(desk), "text": body.text if body and claim.kind == "reply" else ""}
+        values = notices.reporter_values(desk, story, self._context.clock(), sealed=sealed)
+        values["text"] = body.text if body and claim.kind == "reply" else ""
         telling = body is not None and body.encryption != "none" and not sealed
         found = "" if body is None or telling else language_of(body.text)
         rendered = self._in_languages(desk, claim.kind, found, values)
         if not (desk.extensions or story.facts.without_token):  # then what answers it is known by its subject
             tag = threads.token(self._context.vault, story.case.handle, "reporter")
             rendered = Rendered(f"{rendered.subject} [{tag}]", rendered.text)
-        if claim.kind == "send-key":
+        if claim.kind in ("send-key", "acknowledge-held"):
             return rendered, [self._desk_key(desk)]
         return rendered, self._files(story) if claim.kind == "reply" else ()
 
@@ -191,9 +193,9 @@ class Contents:
                 values |= digest.warning_values(self._context, desk, roster)
         return values
 
-    def _desk_key(self, desk: Desk) -> Attachment:
+    def _desk_key(self, desk: Desk) -> DeskKey:
         key = self._context.keyring.export(desk.fingerprint, armored=True)
-        return Attachment(f"{desk.id}.asc", "text/plain", key)
+        return DeskKey(notices.key_file(desk), "application/pgp-keys", key)
 
     def plain(self, desk: Desk, kind: str, member: Member | None, reason: str = "") -> Rendered:
         """A note without content: to a member about their key, or to the operator."""

@@ -225,7 +225,8 @@ class Mailer:
     def _to_reporter(self, work: _Work, row: Delivery) -> None:
         """An acknowledgement, or what a reader wrote to the reporter; encrypted when their key is known.
 
-        An acknowledgement holds nothing, and goes in plain when the key can't be used; a reply never does.
+        An acknowledgement holds nothing, and goes in plain when the key can't be used, or was only offered by the
+        header of a plain mail: it would often be read where that key is not. A reply never does.
         """
         story, desk, claim = work.story, work.desk, work.claim
         if story is None or story.message is None:
@@ -233,7 +234,7 @@ class Mailer:
         body, own = story.message.body, story.message.author
         reply = claim.kind == "reply"
         key = story.facts.reporter_key if reply or own == "reporter" else b""
-        sealed = body.encryption != "none" if reply else bool(key)
+        sealed = body.encryption != "none" if reply else bool(key) and not body.key_offered
         answers = body.answers if reply else body.message_id or story.facts.first_message_id
         token = threads.reply_address(self._context.vault, story.case.handle, "reporter", desk.address)
         with_token = desk.extensions and not story.facts.without_token

@@ -22,14 +22,14 @@ from store.sentences import marked
 LISTED = "listed"
 _SECTIONS = (
     ("overdue", marked("Overdue")),
-    ("new", marked("New, and not yet answered")),
+    ("new", marked("New, and not answered yet")),
     ("held", marked("Could not be opened")),
     ("us", marked("Waiting for us")),
     ("reporter", marked("Waiting for the reporter")),
 )
 _STAGES: Mapping[Stage, str] = {
-    "acknowledge": marked("acknowledge by"),
-    "respond": marked("respond by"),
+    "acknowledge": marked("answer by"),
+    "respond": marked("decide by"),
     "follow-up": marked("follow up by"),
     "deadline": marked("deadline:"),
 }

@@ -7,6 +7,7 @@ import mimetypes
 import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from email.charset import QP, Charset
 from email.encoders import encode_base64
 from email.header import Header
@@ -20,6 +21,12 @@ from typing import Any
 
 from mailer.padding import filled
 from store.records import Attachment
+
+
+@dataclass(frozen=True)
+class DeskKey(Attachment):
+    """The desk's own public key: it is announced as one (RFC 3156 section 7), what others attached never is."""
+
 
 Pad = Callable[[int], int]
 Headers = Sequence[tuple[str, str]]
@@ -137,6 +144,8 @@ def _file_part(file: Attachment) -> Message:
 
 def _safe_type(file: Attachment) -> str:
     """The type to announce: never one that a mail client would take as a part of this very mail, or would open by itself."""
+    if isinstance(file, DeskKey):
+        return file.type
     kind = file.type if re.fullmatch(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*", file.type) else ""
     if kind.startswith(("multipart/", "message/", "application/pgp")) or kind in ("text/html", "text/calendar", ""):
         return "application/octet-stream"

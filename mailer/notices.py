@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from store.config import Desk
+from store.deadlines import dues
 from store.overview import visible_to
 from store.people import Member, Roster
-from store.records import Case, Done, Facts, Message, Source
+from store.records import Body, Case, Done, Facts, Message, Source
 from store.sentences import marked
 
 # `one` is a single member on duty, `former` one whose term ended; both are named by the notice.
@@ -50,12 +52,12 @@ OF_MEMBERS = frozenset({"assign", "recuse", "reinstate", "vote", "consent"})
 
 WHY_WITHHELD: Mapping[Source, str] = {
     "reporter": marked("the reporter asked for it"),
-    "named": marked("they are named in the mail (two other readers may bring them back)"),
-    "sender": marked("the mail seems to be from them (two other readers may bring them back)"),
-    "addressed": marked("the mail went to them as well (two other readers may bring them back)"),
-    "doubtful": marked("a mail that may not be the reporter's asks for it (two other readers may bring them back)"),
-    "linked": marked("the case to which this may belong is withheld from them (two other readers may bring them back)"),
-    "self": marked("they withdrew themself"),
+    "named": marked("they are named in the mail (two other readers can let them back in)"),
+    "sender": marked("the mail seems to be from them (two other readers can let them back in)"),
+    "addressed": marked("the mail was sent to them as well (two other readers can let them back in)"),
+    "doubtful": marked("a mail that may not be from the reporter asks for it (two other readers can let them back in)"),
+    "linked": marked("the case that this may belong to is withheld from them (two other readers can let them back in)"),
+    "self": marked("they stepped back from this case"),
     "reader": marked("a reader withheld it from them"),
     "operator": marked("the operator withheld it from them"),
 }
@@ -79,16 +81,24 @@ class Story:
         return self.message.body.reply_to
 
 
-def case_values(desk: Desk, story: Story, reference: str) -> dict[str, Any]:
-    """The values that every notice to readers has. `reference` is the token of the team's side (`store.threads`)."""
+def case_values(desk: Desk, story: Story, reference: str, at: datetime) -> dict[str, Any]:
+    """The values that every notice to readers has: how the case stands `at` a moment, and what is to be done next.
+
+    `reference` is the token of the team's side (`store.threads`).
+    """
+    case = story.case
+    due = next(iter(dues(case, desk)), None)
     return {
         "desk": desk_values(desk),
         "case": {
-            "codename": story.case.codename,
-            "received": story.case.received_at,
-            "state": story.case.state,
+            "codename": case.codename,
+            "received": case.received_at,
+            "state": case.state,
             "reference": reference,
+            "assignee": name_of(story.roster, case.assignee) if case.assignee else "",
         },
+        "due": {"stage": due.stage, "at": due.at, "over": due.at <= at} if due else None,
+        "can_reply": bool(story.facts.answer_to),
         "readers": [member.name for member in story.readers],
         "withheld": [
             {"name": name_of(story.roster, recusal.member), "why": WHY_WITHHELD[recusal.source]}
@@ -128,10 +138,30 @@ def report_values(desk: Desk, story: Story, known: Collection[str] = ()) -> dict
     }
 
 
+def reporter_values(desk: Desk, story: Story, at: datetime, *, sealed: bool) -> dict[str, Any]:
+    """The values of what the desk itself says to somebody who wrote: nothing of the case, the team, or their mail.
+
+    `answer_by` is the day that the desk's deadline gives; None where it has none, where it is over, or was not theirs.
+    `why` is said only of what anybody sees who sees the mail: how decrypting failed is told to nobody outside.
+    """
+    body = story.message.body if story.message else None
+    theirs = story.message is not None and story.message.author == "reporter"
+    due = next((item for item in dues(story.case, desk) if item.stage == "acknowledge"), None) if theirs else None
+    came_sealed = body is not None and body.encryption != "none"
+    local, _, domain = desk.address.rpartition("@")
+    return {
+        "desk": desk_values(desk),
+        "answer_by": due.at.astimezone(desk.zone).date() if due is not None and due.at > at else None,
+        "without_key": came_sealed and not sealed,
+        "why": "" if body is None or came_sealed else body.failure.rstrip("."),
+        "key_address": f"{local}+key@{domain}" if desk.extensions else "",
+    }
+
+
 def held_values(story: Story) -> dict[str, Any]:
     """The values of a notice of a mail that did not open: nothing of the mail itself."""
-    failure = story.message.body.failure if story.message else ""
-    return {"reason": failure or marked("it cannot be read")}
+    body = story.message.body if story.message else Body()
+    return {"reason": body.failure or marked("it can't be read"), "notes": list(body.notes)}
 
 
 def bounced_values(story: Story, recipient: str) -> dict[str, Any]:
@@ -147,6 +177,7 @@ def note_values(desk: Desk, story: Story, known: Collection[str]) -> dict[str, A
     return {
         "full": desk.notice == "full",
         "author": name_of(story.roster, message.author),
+        "written": message.at,
         "to_reporter": message.direction == "out",
         "sealed": message.body.encryption != "none",
         "text": message.body.text,
@@ -176,7 +207,12 @@ def _files(message: Message) -> list[dict[str, Any]]:
 def desk_values(desk: Desk) -> dict[str, str]:
     """What every template may say of the desk."""
     spaced = " ".join(desk.fingerprint[at : at + 4] for at in range(0, len(desk.fingerprint), 4))
-    return {"title": desk.title, "address": desk.address, "fingerprint": spaced}
+    return {"title": desk.title, "address": desk.address, "fingerprint": spaced, "key_file": key_file(desk)}
+
+
+def key_file(desk: Desk) -> str:
+    """What the file is called in which the desk's key is attached."""
+    return f"{desk.id}-key.asc"
 
 
 def member_values(desk: Desk, member: Member, reason: str) -> dict[str, Any]:

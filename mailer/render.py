@@ -24,6 +24,7 @@ from jinja2 import (
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from mailer.direction import without_marks
 from mailer.notices import AUDIENCE
 from mailer.words import label, speech
 from store.config import Config, Desk
@@ -80,7 +81,7 @@ class Templates:
         head, _, body = text.partition("\n")
         if not head.lower().startswith("subject:") or not head[8:].strip():
             raise ConfigError(self._complaint(kind, None))
-        return Rendered(" ".join(head[8:].split()), body.strip("\n") + "\n")
+        return Rendered(" ".join(without_marks(head[8:]).split()), body.strip("\n") + "\n")
 
     def _template(self, kind: str, language: str) -> Template:
         """Looked for once: jinja2 remembers what it found, but not what it looked for in vain."""
@@ -113,9 +114,10 @@ class Templates:
         made.policies["ext.i18n.trimmed"] = True
         # Values are put into a sentence where it is said: that makes them arguments, as in `newstyle` gettext.
         made.newstyle_gettext = True  # type: ignore[attr-defined]  # the extension adds it
-        made.globals.update(gettext=spoken.say, _=spoken.say)
+        made.globals.update(gettext=spoken.say, _=spoken.say, row=spoken.row)
         made.filters.update(
-            said=spoken.said, day=spoken.day, time=time, age=spoken.age, left=spoken.left, label=label
+            said=spoken.said, day=spoken.day, time=time, age=spoken.age, left=spoken.left, label=label,
+            fold=spoken.fold, isolated=spoken.isolated, number=spoken.number, size=spoken.size,
         )  # fmt: skip
         return made
 

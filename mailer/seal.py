@@ -58,9 +58,9 @@ class Sealer:
         if key is None:
             return marked("the desk does not have your key")
         if key.revoked:
-            return marked("your key is revoked")
+            return marked("your key has been revoked")
         if not key.can_encrypt:
-            return marked("your key has expired") if key.expired else marked("your key cannot encrypt")
+            return marked("your key has expired") if key.expired else marked("your key cannot be used for encryption")
         try:
             self._keyring.seal(b"", [member.fingerprint], None)
         except KeyProblem:

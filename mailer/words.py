@@ -10,7 +10,10 @@ from pathlib import Path
 from babel import Locale
 from babel.dates import format_date, format_time, format_timedelta, get_datetime_format
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+from babel.units import format_unit
 
+from mailer import direction
 from store.kinds import LANGUAGES
 from store.sentences import Sentence
 
@@ -26,32 +29,74 @@ class Speech:
     def __init__(self, language: str) -> None:
         self._locale = Locale.parse(language)
         self._sentences = _sentences(language)
+        self._right_to_left = self._locale.text_direction == "rtl"
 
     def say(self, sentence: str, **values: object) -> str:
         """A sentence of a template with its values (`%(name)s`), in lines of a mail's width."""
-        said = self._sentences.get(sentence, sentence) % values
-        if len(said) <= _WIDTH or "\n" in said:
-            return said
-        return textwrap.fill(said, _WIDTH, break_long_words=False, break_on_hyphens=False)
+        pattern, turned = self._pattern(sentence)
+        shown = {name: self._value(value) if isinstance(value, str) else value for name, value in values.items()}
+        return self._in_lines(pattern % shown, turned=turned)
 
     def said(self, sentence: str | Sentence) -> str:
-        """A marked sentence; the values in it may be such sentences as well."""
+        """A marked sentence, to stand in another one; the values in it may be such sentences as well."""
         if isinstance(sentence, str):
-            return self._sentences.get(sentence, sentence)
+            return self._pattern(sentence)[0]
         if not sentence.values:
             return self.said(sentence.pattern)
-        values = {name: self.said(value) for name, value in sentence.values.items()}
-        return self._sentences.get(sentence.pattern, sentence.pattern).format_map(values)
+        values = {name: self._value(self.said(value)) for name, value in sentence.values.items()}
+        return self._pattern(sentence.pattern)[0].format_map(values)
 
-    def day(self, day: date) -> str:
-        """A day, with the name of its month."""
-        return str(format_date(day, "long", self._locale))
+    def fold(self, text: str, width: int = _WIDTH) -> str:
+        """What was said, in lines of a width."""
+        return self._in_lines(text, width, turned=self._right_to_left and direction.runs_right_to_left(text))
+
+    def row(self, name: str, value: object) -> str:
+        """A label and its value. A long value goes on below itself: no piece of it can pass for a line of the desk's own."""
+        head = label(direction.without_marks(name))
+        lines = textwrap.wrap(" ".join(str(value).split()), _WIDTH - _LABEL, break_on_hyphens=False) or [""]
+        heads = [head, *(" " * _LABEL for _ in lines[1:])]
+        rows = "\n".join(f"{start}{self._value(line)}".rstrip() for start, line in zip(heads, lines, strict=True))
+        return direction.right_to_left(rows) if self._right_to_left else rows
+
+    def isolated(self, value: str) -> str:
+        """Words of somebody else, that stand among the desk's own."""
+        return self._value(value)
+
+    def _value(self, value: str) -> str:
+        return direction.isolated(value, always=self._right_to_left)
+
+    def _pattern(self, sentence: str) -> tuple[str, bool]:
+        """A sentence in this language, and whether it runs from right to left."""
+        found = self._sentences.get(sentence)
+        if found is None or not self._right_to_left:
+            return found or sentence, False
+        return direction.latin_isolated(found), True
+
+    def _in_lines(self, said: str, width: int = _WIDTH, *, turned: bool) -> str:
+        if len(said) > width and "\n" not in said:
+            said = textwrap.fill(said, width, break_long_words=False, break_on_hyphens=False)
+        return direction.right_to_left(said) if turned else direction.closed(said)
+
+    def day(self, day: date | str) -> str:
+        """A day (a date, or one in ISO 8601), with the name of its month."""
+        known = date.fromisoformat(day) if isinstance(day, str) else day
+        return str(format_date(known, "long", self._locale))
 
     def time(self, at: datetime, zone: tzinfo) -> str:
         """A moment in a time zone, to the minute."""
         local = at.astimezone(zone)
         clock = format_time(local, "HH:mm z", tzinfo=zone, locale=self._locale)
         return str(get_datetime_format("medium", self._locale)).format(clock, format_date(local, "long", self._locale))
+
+    def number(self, number: int) -> str:
+        """A number, with the separators of the language."""
+        return str(format_decimal(number, locale=self._locale))
+
+    def size(self, octets: int) -> str:
+        """A number of octets, in kilobytes or megabytes."""
+        unit, one = ("megabyte", 10**6) if octets >= 10**6 else ("kilobyte", 10**3)
+        shown = max(round(octets / one, 1), 0.1) if octets else 0
+        return str(format_unit(shown, f"digital-{unit}", "short", locale=self._locale))
 
     def age(self, days: int) -> str:
         """A number of days, short."""

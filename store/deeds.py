@@ -96,7 +96,7 @@ def member_meant(scene: Scene, written: str) -> Member:
     if not found:
         raise NotAllowed(marked("There is no member '{name}' on the roster of this desk."), name=written)
     ids = ", ".join(member.id for member in found)
-    raise NotAllowed(marked("'{name}' may be any of {ids}: use one of these."), name=written, ids=ids)
+    raise NotAllowed(marked("'{name}' could be any of {ids}. Use one of these."), name=written, ids=ids)
 
 
 def _assign(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
@@ -130,20 +130,20 @@ def _state(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
     state, text = deed.subject.casefold(), deed.text.strip()
     if state not in STATES:
         raise NotAllowed(
-            marked("'{state}' is no state. Use one of {states}."), state=deed.subject, states=", ".join(STATES)
+            marked("There is no state '{state}'. Use one of {states}."), state=deed.subject, states=", ".join(STATES)
         )
     outcome, _, reason = text.partition(" ")
     if state == "closed":
         outcome = outcome.casefold().rstrip(".,:")
         if outcome not in scene.desk.outcomes:
             raise NotAllowed(
-                marked("To close a case, say its outcome, one of {outcomes}."), outcomes=", ".join(scene.desk.outcomes)
+                marked("To close a case, give its outcome: one of {outcomes}."), outcomes=", ".join(scene.desk.outcomes)
             )
         row.outcome = outcome
         if reason.strip():
             cases.set_fields(session, scene.vault, row, {"reason": reason.strip()})
     elif text:
-        raise NotAllowed(marked("Only 'closed' takes an outcome. Write '/state {state}' alone."), state=state)
+        raise NotAllowed(marked("Only 'closed' takes an outcome. Write just '/state {state}'."), state=state)
     else:
         row.outcome = None
     if state in ("acknowledged", "decided", "closed"):
@@ -183,7 +183,7 @@ def _deadline(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
     else:
         day = _day(written)
         if day < today(scene):
-            raise NotAllowed(marked("{day} is over. Give a day to come, or 'none'."), day=day)
+            raise NotAllowed(marked("{day} is in the past. Give a future day, or 'none'."), day=day)
         row.deadline = day.isoformat()
     _note(session, scene, row, "deadline-set", {"deadline": row.deadline or ""})
     return Done("deadline", row.deadline or "none")
@@ -193,7 +193,7 @@ def _day(written: str) -> date:
     try:
         return date.fromisoformat(written)
     except ValueError:
-        raise NotAllowed(marked("'{day}' is not a date. Write it as 2026-01-31."), day=written) from None
+        raise NotAllowed(marked("'{day}' is not a date. Write it like this: 2026-01-31."), day=written) from None
 
 
 def _field(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:

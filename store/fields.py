@@ -12,17 +12,17 @@ FIELDS: Mapping[str, str] = {
     "contact": marked("how to reach the reporter"),
     "when": marked("when it happened"),
     "where": marked("where it happened"),
-    "ongoing": marked("whether it goes on"),
+    "ongoing": marked("whether it is still going on"),
     "what": marked("what happened"),
     "reported": marked("who is reported: names or handles, with commas between them"),
     "witnesses": marked("who saw it"),
-    "confidentiality": marked("what must stay among whom"),
-    "wishes": marked("what the reporter wishes for, and how they want to be contacted"),
+    "confidentiality": marked("what has to stay between whom"),
+    "wishes": marked("what the reporter wants, and how they want to be contacted"),
     "actions": marked("what was done"),
-    "reason": marked("why it was decided so"),
+    "reason": marked("why it was decided this way"),
     "acknowledged": marked("the day when the reporter was answered"),
     "decided": marked("the day of the decision"),
-    "follow-up": marked("the day when the team asks again"),
+    "follow-up": marked("the day when the team follows up"),
 }
 DATES = frozenset({"acknowledged", "decided", "follow-up"})
 LONGEST = 4000

@@ -52,6 +52,7 @@ class Body:
     """What one mail says, opened. `text` is the report itself; `outside_text` stood around it and proves nothing.
 
     `message_id` is its own, `answers` that of the mail which it answers; `done` is what a member did with it.
+    `key_offered`: it came in plain, and its Autocrypt header offers a key without asking for sealed answers.
     """
 
     sender: str = ""
@@ -68,6 +69,7 @@ class Body:
     answers: str = ""
     reply_to: str = ""
     done: tuple[Done, ...] = ()
+    key_offered: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""

@@ -120,7 +120,7 @@ def _vote(session: Session, roster: Roster, row: CaseRow, member: str, voter: st
     """Add a vote on a member (that they come back, or, while they are readers, that they leave); how many of those who
     voted are readers still."""
     if voter == member:
-        raise NotAllowed(marked("Nobody can reinstate themself."))
+        raise NotAllowed(marked("You can't let yourself back in."))
     votes = {
         vote.voter for vote in session.exec(select(VoteRow).where(VoteRow.case_id == row.id, VoteRow.member == member))
     }

@@ -9,8 +9,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.figures import BAND, FEW, published
+from desk.figures import BAND, FEW, Figures, ends, published
 from desk.rehearsal import plain_mail
+from desk.transparency import chart
 from tests.conftest import Desk
 
 World = tuple[tuple[int, ...], tuple[int, ...]]
@@ -49,6 +50,7 @@ def test_what_is_shown_holds_no_exact_number(tables: list[list[int]]) -> None:
     for counts, shown in zip(tables, published(tables), strict=True):
         for count, value in zip(counts, shown or (), strict=False):
             assert value == FEW if count < BAND else int(value.split("-")[0]) <= count <= int(value.split("-")[1])
+            assert ends(value)[0] <= count <= ends(value)[1]
 
 
 def test_the_report_is_written_as_a_page_and_as_markdown(desk: Desk, tmp_path: Path) -> None:
@@ -63,7 +65,8 @@ def test_the_report_is_written_as_a_page_and_as_markdown(desk: Desk, tmp_path: P
     assert done.returncode == 0, done.stderr.decode()
     page, text = (next(tmp_path.glob(f"*.{suffix}")).read_text() for suffix in ("html", "md"))
     for shown in (page, text):
-        assert "Reports by month" in shown
+        assert all(title in shown for title in ("Reports by month", "How reports reached us", "Where cases stand now"))
+        assert "unencrypted" in shown
         assert "CANARY" not in shown
         assert not any(name in shown for name in names)
     assert "| closed | <5 |" in text
@@ -76,6 +79,18 @@ def test_the_report_is_written_as_a_page_and_as_markdown(desk: Desk, tmp_path: P
     wrong = desk.play.command("report", "--from", "2026-02-01", "--to", "2026-01-01", "--out", str(tmp_path))
     assert (wrong.returncode, b"is before" in wrong.stderr) == (1, True)
     assert desk.play.command("report", "--from", "soon", "--to", "2026-01-01").returncode == 1
+
+
+def test_bars_show_the_range_and_look_like_no_exact_number() -> None:
+    """Every bar has a light part, as wide for each number, from the least that it may be to the most."""
+    drawn = chart(Figures("x", (("few", "<5"), ("some", "5-9"), ("more", "15-19"))))
+    widths = re.findall(
+        r'<rect x="[\d.]+" y="[\d.]+" rx="0" ry="0" width="([\d.]+)" height="[\d.]+" class="rect', drawn
+    )
+    dark, light = [float(width) for width in widths[:2]], [float(width) for width in widths[2:]]
+    assert (len(light), len({round(width, 6) for width in light})) == (3, 1)
+    assert [round(width / light[0], 2) for width in dark] == [15 / 4, 5 / 4]
+    assert all(shown in drawn for shown in ("at least", "at most", "&lt;5", "5-9", "15-19"))
 
 
 def test_a_digest_can_be_looked_at(desk: Desk) -> None:

@@ -168,7 +168,7 @@ def test_who_asks_for_the_key_gets_it_and_does_not_wake_the_team(desk: Desk, tea
     assert receipt.outcome == "automatic"
     (answer,) = desk.mail_out()
     assert answer.recipient == "sam@reporter.example"
-    assert b"BEGIN PGP PUBLIC KEY" in answer.mail or b"conduct.asc" in answer.mail
+    assert b"BEGIN PGP PUBLIC KEY" in answer.mail or b"conduct-key.asc" in answer.mail
     told = desk.receive(plain_mail("I was hurt. " * 40, sender="kim@other.example"), "conduct+key@desk.example")
     assert told.outcome == "case", "a report that went to the wrong address is a report"
     assert len(desk.mail_out()) == len(team) + 1

@@ -155,7 +155,7 @@ def test_a_later_mail_that_does_not_open_is_kept_and_opened_when_the_key_is_back
     sent = desk.mail_out()
     (text,) = to(team[0], sent)
     assert "nobody could read it yet: it is encrypted to a key that this desk does not have" in words(text)
-    assert "cannot open it" in read(team[0], acknowledgement(sent))
+    assert "we couldn't decrypt it" in words(read(team[0], acknowledgement(sent)))
     assert "still cannot be opened" in desk.play.command("case", "reopen", name).stdout.decode()
     secret = stranger.keyring._gpg.export_keys(stranger.fingerprint, secret=True, expect_passphrase=False)
     desk.context.keyring._gpg.import_keys(secret)

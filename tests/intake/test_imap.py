@@ -258,7 +258,7 @@ def test_a_mail_too_large_is_held_and_stays_at_the_provider(
     held = next(line["codename"] for line in lines if line["state"] == "held")
     refused = desk.play.command("case", "reopen", held)
     assert refused.returncode == 1
-    assert b"lies in the mailbox" in refused.stderr
+    assert b"is in the mailbox" in refused.stderr
     mails = desk.mail_out()
     assert any("larger than this desk takes" in text for text in to(team[0], mails))
     assert Counter(item.recipient for item in mails)["sam@reporter.example"] == 2

@@ -421,7 +421,8 @@ def test_what_other_programs_wrap_is_held_and_its_author_told(
     assert receipt.outcome == "held"
     sent = desk.mail_out()
     (answer,) = [item for item in sent if item.recipient == "sam@reporter.example"]
-    assert "cannot open it" in read(team[0], answer)
+    assert "but we can't read it: " in words(read(team[0], answer))
+    assert "which this desk cannot open. Please write to us once more." in words(read(team[0], answer))
     assert "which this desk cannot open" in words(to(team[0], sent)[0])
 
 

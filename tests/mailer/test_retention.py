@@ -23,7 +23,7 @@ def test_a_closed_case_is_announced_then_destroyed_and_no_byte_of_it_is_left(des
     _close_at(desk, start)
     announced = at(desk, start + timedelta(days=707))
     digest = next(text for text in to(team[0], announced) if "digest" in text)
-    assert "Will be destroyed" in digest
+    assert "About to be destroyed" in digest
     assert name in digest
     assert kept not in digest
     at(desk, start + timedelta(days=728))

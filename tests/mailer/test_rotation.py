@@ -48,7 +48,7 @@ def test_who_comes_is_welcomed_with_the_open_cases_and_who_goes_is_thanked(desk:
     assert public in welcome
     assert not any(about in text for text in eunjis)
     key = next(item for item in sent if item.recipient == team[3].email and "welcome" in str(item.headers["Subject"]))
-    assert b"conduct.asc" in (team[3].opens(key.mail) or b"")
+    assert b"conduct-key.asc" in (team[3].opens(key.mail) or b"")
     assert at(desk, before + timedelta(hours=3)) == []
 
 
@@ -124,4 +124,4 @@ def test_the_leads_are_warned_once_for_each_horizon(desk: Desk, team: list[Perso
     gaps = [(date(2026, 12, 1) - (start + timedelta(days=day)).date()).days for day in told]
     assert gaps == [60, 30, 7]
     first = to(team[2], sent[next(iter(told))])[0]
-    assert "The term of Ada Quist ends, and nobody follows" in first
+    assert "The term of Ada Quist ends and nobody takes over" in first

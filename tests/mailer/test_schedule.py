@@ -83,7 +83,7 @@ def test_a_digest_says_what_is_to_be_done(desk: Desk, team: list[Person]) -> Non
     following = following if following - now < timedelta(hours=24) else following - timedelta(days=1)
     sent = [item for item in at(desk, following) if "digest" in str(item.headers["Subject"])]
     (text,) = to(team[0], sent)
-    parts = dict.fromkeys(("Overdue", "New, and not yet answered", "Waiting for us", "Waiting for the reporter"))
+    parts = dict.fromkeys(("Overdue", "New, and not answered yet", "Waiting for us", "Waiting for the reporter"))
     places = {title: text.index(title) for title in parts}
     for title, name in zip(parts, (late, fresh, ours, waiting), strict=True):
         after = [place for place in places.values() if place > places[title]]
@@ -96,7 +96,7 @@ def test_an_empty_digest_is_as_long_as_a_full_one_and_can_be_left_out(desk: Desk
     desk.play.change_config('# digest = "weekly@09:00" ', 'digest = "weekly@09:00" ')
     at(desk, MONDAY)
     empty = at(desk, MONDAY + timedelta(days=7))
-    assert "No case is open" in to(team[0], empty)[0]
+    assert "There is no open case" in to(team[0], empty)[0]
     for number in range(12):
         opened(desk, sender=f"r{number}@other.example")
     full = [item for item in at(desk, MONDAY + timedelta(days=14)) if "digest" in str(item.headers["Subject"])]

@@ -81,7 +81,7 @@ class Life(RuleBasedStateMachine):
             if person.id not in self.readers():
                 assert self.name not in text
                 assert self.name not in item.mail.decode()
-                allowed = ("There is no such case.", "You are withdrawn", "There are none.", "It is not signed", "welcome", "term has ended")  # fmt: skip
+                allowed = ("There is no such case.", "You have stepped back", "There are none.", "It is not signed", "welcome", "term has ended")  # fmt: skip
                 assert any(said in text for said in allowed)
 
     def watch_outside(self, item: Delivered) -> None:
