@@ -93,12 +93,12 @@ def parse(text: str) -> Commands:
             break
         word, rest = found[1].lower(), (found[2] or "").strip()
         if len(deeds) >= _MOST:
-            raise WrongLine(line, marked("These are more than {number} commands in one mail."), number=_MOST)
+            raise WrongLine(line, marked("There are more than {number} commands in this mail."), number=_MOST)
         if word in _ASKS:
             asks.add(_ASKS[word])
         elif word == "reply":
             if reply is not None:
-                raise WrongLine(line, marked("One mail can hold one reply."))
+                raise WrongLine(line, marked("A mail can only contain one reply."))
             reply = _how(line, rest)
         elif word == "case":
             case = rest.casefold()
@@ -117,7 +117,9 @@ def _how(line: str, rest: str) -> How:
         return "plain"
     if how == "new-key":
         return "new-key"
-    raise WrongLine(line, marked("After '/reply' may stand 'plain' or 'new-key'; the text begins on the next line."))
+    raise WrongLine(
+        line, marked("After '/reply' you can only write 'plain' or 'new-key'. Your text starts on the next line.")
+    )
 
 
 def _deed(word: str, line: str, rest: str) -> Deed:
@@ -135,13 +137,13 @@ def _deed(word: str, line: str, rest: str) -> Deed:
 
 
 _LACKS = {
-    "assign": marked("Whom? Write a member's name, or 'me', behind '/assign'."),
-    "recuse": marked("Whom? Write a member's name, or 'me', behind '/recuse'."),
-    "reinstate": marked("Whom? Write a member's name behind '/reinstate'."),
-    "state": marked("Which state? Write it behind '/state'."),
-    "deadline": marked("Which day? Write a date such as 2026-01-31, or 'none', behind '/deadline'."),
+    "assign": marked("Whom? Write a member's name, or 'me', after '/assign'."),
+    "recuse": marked("Whom? Write a member's name, or 'me', after '/recuse'."),
+    "reinstate": marked("Whom? Write a member's name after '/reinstate'."),
+    "state": marked("Which state? Write it after '/state'."),
+    "deadline": marked("Which day? Write a date such as 2026-01-31, or 'none', after '/deadline'."),
     "field": marked("Write the field and its value, such as '/field when: last Friday'."),
-    "link": marked("Which case? Write the name of the other one behind '/link'."),
+    "link": marked("Which case? Write the name of the other one after '/link'."),
 }
 
 

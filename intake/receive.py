@@ -34,7 +34,7 @@ from store.sentences import Sentence, marked
 _KEEP_TRIES = 5
 _TOLD_AFTER = timedelta(minutes=10)
 _REQUEST_LENGTH = 300
-_INTERRUPTED = marked("handling it was tried several times and did not come to an end")
+_INTERRUPTED = marked("we tried to process it several times, and could not finish")
 _TOO_COSTLY = marked("reading it takes more time or memory than one mail may take")
 _TOO_LARGE = marked("it is larger than this desk takes")
 _ELSEWHERE = marked("the mail itself is in the mailbox, in the folder '{folder}'")
@@ -102,7 +102,7 @@ class Receiver:
                 state: State = "automatic" if arrival.state == "automatic" else "closed"
                 sent_at = dates.moment_of(opened.mail.date, arrival.at)
                 arrival = replace(arrival, state=state, notices=(), received_at=sent_at)
-            facts = replace(arrival.facts, reply_to="", no_reply_because=marked("it is from an archive"))
+            facts = replace(arrival.facts, reply_to="", no_reply_because=marked("it came from an archive"))
             return self._new_case(job, replace(arrival, facts=facts), source_of(opened), answered=False)
 
         return self._receive_at(desk, Asked(), Envelope(raw, None, (desk.address,)), read)

@@ -44,9 +44,11 @@ WHICH = marked(
     "Its signed part does not say which case it is for. Quote the notice that you answer, keep its subject, or write "
     "'/case' and the name of the case on the first line."
 )
-SEVERAL = marked("Its signed part speaks of several cases. Write '/case' and the name of the one on the first line.")
+SEVERAL = marked(
+    "Its signed part mentions several cases. Write '/case' and the name of the one you mean on the first line."
+)
 NO_CASE = marked("There is no such case.")
-EMPTY = marked("It holds neither text nor command. '/help' gives a list.")
+EMPTY = marked("It contains neither text nor a command. '/help' gives you a list.")
 SUMMARIES = marked("This desk sends no content by mail. Look at the case on the desk's machine.")
 
 _SKEW = timedelta(hours=1)

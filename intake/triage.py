@@ -167,17 +167,19 @@ def reply_address(
 ) -> tuple[str, str]:
     """Where an acknowledgement may go, or an empty address and why none may."""
     if kind != "report":
-        return "", marked("the mail was sent by a program or a list")
+        return "", marked("it was sent by a program or a mailing list")
     if asked.quiet:
-        return "", marked("the reporter asked for none")
+        return "", marked("they asked not to be contacted")
     candidates = mail.reply_to or mail.sender
     if len(candidates) != 1:
-        return "", marked("the mail names no author") if not candidates else marked("the mail names several authors")
+        return "", marked("the mail doesn't say who wrote it") if not candidates else marked(
+            "the mail names several senders"
+        )
     address = candidates[0].address
     if is_own(address):
-        return "", marked("the author's address is the desk's own")
+        return "", marked("the sender's address is the desk's own")
     if any(is_one_of(member, [address]) for member in roster.members if member.id in recused):
-        return "", marked("the author is withheld from the case")
+        return "", marked("the case is withheld from the sender")
     return address, ""
 
 

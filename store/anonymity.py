@@ -20,12 +20,14 @@ from store.records import Attachment, Message
 from store.sentences import marked
 from store.threads import team_tokens
 
-NAMED = marked("Your reply names {name}. The reporter is written to by the team; take the name out.")
-NOTICE = marked("Your reply holds a piece of a notice, such as the case's name. Remove what is quoted.")
+NAMED = marked(
+    "Your reply contains a team member's name ({name}). Replies go out in the team's name, so please remove it."
+)
+NOTICE = marked("Your reply contains a piece of a notice, such as the case's name. Please remove what is quoted.")
 FILE_NAMES = marked(
     "The file '{file}' names {name}, in what it says or in what it tells of its author. Take the name out of it."
 )
-FILE_NOTICE = marked("The file '{file}' holds a piece of a notice, such as the case's name. Leave it out.")
+FILE_NOTICE = marked("The file '{file}' contains a piece of a notice, such as the case's name. Please leave it out.")
 FILE_IS_MAIL = marked(
     "The file '{file}' is a mail, or is encrypted: it can tell who you are. Write what it says into your reply."
 )

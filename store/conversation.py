@@ -239,10 +239,12 @@ def as_reply(session: Session, scene: Scene, row: CaseRow, arrival: Arrival, rep
         and same_mailbox(member.email, known.answer_to)
         for member in scene.roster.members
     ):
-        raise NotAllowed(marked("The reporter cannot be written to: they are withheld from the case."))
+        raise NotAllowed(marked("You can't write to the reporter: the case is withheld from them."))
     if sealed and not any(key.can_encrypt for key in keys.read_key_data(known.reporter_key)):
         raise NotAllowed(
-            marked("The reporter's key has expired or cannot be used. Write '/reply plain' if it may go in the open.")
+            marked(
+                "The reporter's key has expired or cannot be used. Write '/reply plain' if it may go out unencrypted."
+            )
         )
     cases.set_facts(scene.vault, row, known)
     session.add(row)
@@ -261,8 +263,8 @@ def how_to_reply(known: Facts, how: How) -> tuple[Facts, bool]:
     Raises NotAllowed when nobody may write to the reporter, or when it would be less private than what they wrote.
     """
     if not known.answer_to:
-        why = known.no_reply_because or "the mail names no author"
-        raise NotAllowed(marked("The reporter cannot be written to: {why}."), why=why)
+        why = known.no_reply_because or "the mail doesn't say who wrote it"
+        raise NotAllowed(marked("You can't write to the reporter: {why}."), why=why)
     if how == "new-key":
         if not known.new_key:
             raise NotAllowed(marked("No new key of the reporter is known. Write '/reply' alone."))
@@ -274,15 +276,15 @@ def how_to_reply(known: Facts, how: How) -> tuple[Facts, bool]:
         raise NotAllowed(
             marked(
                 "A key came with a later mail ({key}). Write '/reply new-key' if it is the reporter's, or '/reply plain' "
-                "if the reply may travel in the open."
+                "if the reply may go out unencrypted."
             ),
             key=known.new_fingerprint,
         )
     if not known.reporter_key and known.came_sealed:
         raise NotAllowed(
             marked(
-                "The reporter wrote encrypted, and their key is not known: a reply would travel in the open. "
-                "Write '/reply plain' if it may."
+                "The reporter wrote encrypted, and we don't have their key: a reply would go out unencrypted. "
+                "Write '/reply plain' if it may go out unencrypted."
             )
         )
     return known, bool(known.reporter_key)

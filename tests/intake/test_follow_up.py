@@ -227,11 +227,11 @@ def test_a_reporter_who_wants_no_mail_gets_none_until_they_say_so(desk: Desk, te
     name = desk.receive(first).codename
     assert len(desk.mail_out()) == 5
     (answer,) = say(desk, team[0], "/reply\nHow are you?", name)
-    assert "The reporter cannot be written to: the reporter asked for none." in read(team[0], answer)
+    assert "You can't write to the reporter: they asked not to be contacted." in read(team[0], answer)
     own_id = re.search(rb"Message-ID: (<.+>)", first)
     assert own_id is not None
     desk.receive(plain_mail("Still here.", extra=f"In-Reply-To: {own_id[1].decode()}\n"))
-    assert "cannot be written to" in read(team[0], say(desk, team[0], "/reply\nHi.", name)[-1])
+    assert "can't write to the reporter" in read(team[0], say(desk, team[0], "/reply\nHi.", name)[-1])
     desk.receive(plain_mail("Reply: yes\n\nYou may.", extra=f"In-Reply-To: {own_id[1].decode()}\n"))
     desk.mail_out()
     assert [item.recipient for item in say(desk, team[0], "/reply\nHello.", name)].count("sam@reporter.example") == 1

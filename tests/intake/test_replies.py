@@ -88,7 +88,7 @@ def test_a_reply_with_a_first_or_last_name_of_a_member_is_refused(
 ) -> None:
     sent = say(desk, team[0], f"/reply\n{text}", name)
     assert to_sam(sent) == []
-    assert "Your reply names" in words(to(team[0], sent)[0])
+    assert "a team member's name" in words(to(team[0], sent)[0])
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def word_file(creator: str, text: str) -> bytes:
         ("advice.docx", word_file("-", "Ask Dana</w:t><w:t> Re<w:proofErr/>yes."), "names Dana Reyes"),
         ("notice.eml", b"From: x@y.example\nSubject: x\n\nHello\n", "is a mail"),
         ("encrypted.asc", b"-----BEGIN PGP MESSAGE-----\n\nhQ==\n-----END PGP MESSAGE-----\n", "is encrypted"),
-        ("notice.txt", b"Case: {name}\n", "holds a piece of a notice"),
-        ("notice.pdf", b"%PDF\0 t-abcdefghijklmnopqrstuvwx \0", "holds a piece of a notice"),
+        ("notice.txt", b"Case: {name}\n", "contains a piece of a notice"),
+        ("notice.pdf", b"%PDF\0 t-abcdefghijklmnopqrstuvwx \0", "contains a piece of a notice"),
     ],
 )  # fmt: skip
 def test_a_file_that_names_a_member_does_not_go_to_the_reporter(

@@ -295,11 +295,11 @@ def test_who_reads_only_one_of_two_is_sent_to_the_lead(desk: Desk, team: list[Pe
 def test_a_reply_names_nobody_and_carries_no_notice(desk: Desk, team: list[Person], name: str) -> None:
     token = team_token(desk, name)
     for text, why in (
-        ("Best wishes,\nAda", "Your reply names Ada Quist"),
-        ("Ask Bo Lindqvist.", "Your reply names Bo Lindqvist"),
-        ("Write to dana@team.example.", "Your reply names Dana Reyes"),
-        (f"See {name}.", "holds a piece of a notice"),
-        (f"Case: ({token})", "holds a piece of a notice"),
+        ("Best wishes,\nAda", "a team member's name (Ada Quist)"),
+        ("Ask Bo Lindqvist.", "a team member's name (Bo Lindqvist)"),
+        ("Write to dana@team.example.", "a team member's name (Dana Reyes)"),
+        (f"See {name}.", "contains a piece of a notice"),
+        (f"Case: ({token})", "contains a piece of a notice"),
         ("", "The reply has no text"),
         ("> only a quote", "The reply has no text"),
     ):

@@ -83,8 +83,8 @@ def test_days_and_times_are_said_in_each_language() -> None:
 
 
 def test_a_sentence_with_values_is_said_in_each_language() -> None:
-    why = Sentence("The reporter cannot be written to: {why}.", {"why": "the mail names no author"})
-    assert str(why) == "The reporter cannot be written to: the mail names no author."
+    why = Sentence("You can't write to the reporter: {why}.", {"why": "the mail doesn't say who wrote it"})
+    assert str(why) == "You can't write to the reporter: the mail doesn't say who wrote it."
     assert (
         speech("de").said(why) == "Der meldenden Person kann nicht geschrieben werden: die Mail nennt keinen Absender."
     )

@@ -63,7 +63,7 @@ def test_what_to_do_next_follows_the_case(desk: Desk, team: list[Person]) -> Non
     desk.receive(plain_mail("Reply: no\n\nPlease stop writing to me."))
     (again,) = [text for text in to(ada, desk.mail_out()) if "the reporter wrote again" in text or "new report" in text]
     assert "/reply" not in again
-    assert "You can't write to the reporter: the reporter asked for none." in again
+    assert "You can't write to the reporter: they asked not to be contacted." in again
 
 
 def test_who_takes_the_case_and_what_is_overdue_is_said_above_the_text() -> None:
@@ -87,13 +87,13 @@ def test_each_stage_says_what_is_due(stage: str, says: str) -> None:
 
 
 def test_where_nobody_may_write_to_the_reporter_it_is_not_offered() -> None:
-    text = rendered("report", can_reply=False, no_reply_because="the mail names no author")
+    text = rendered("report", can_reply=False, no_reply_because="the mail doesn't say who wrote it")
     assert "Look into it by" in text
     assert "/reply" not in text
-    assert "You can't write to the reporter: the mail names no author." in words(text)
+    assert "You can't write to the reporter: the mail doesn't say who wrote it." in words(text)
     assert "has been sent an acknowledgement" not in text
-    program = rendered("report", no_reply_because="the mail was sent by a program or a list")
-    assert "has not been sent an acknowledgement: the mail was sent by a program or a list." in words(program)
+    program = rendered("report", no_reply_because="it was sent by a program or a mailing list")
+    assert "has not been sent an acknowledgement: it was sent by a program or a mailing list." in words(program)
     assert "/reply" in program
 
 

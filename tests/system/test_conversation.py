@@ -207,7 +207,7 @@ def test_every_command_works_for_scripts_with_the_same_rules(talk: Talk) -> None
     assert "sam@reporter.example" in {item.recipient for item in play.sink.mails}
     assert run("reply", name, "--by", "ada", text="Yours,\nAda\n") == (
         1,
-        "ombud: Your reply names Ada Quist. The reporter is written to by the team; take the name out.\n",
+        "ombud: Your reply contains a team member's name (Ada Quist). Replies go out in the team's name, so please remove it.\n",
     )
     assert run("note", name, "--by", "ada") == (
         1,
