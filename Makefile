@@ -13,7 +13,7 @@ test:
 # Both commands above on a minimal Debian that has nothing but Python, git and make: make test-on SUITE=bookworm|trixie
 # NEW=1 makes the system anew; RUN='command' runs that in the clone instead.
 test-on:
-	@.ci/test-on "$(SUITE)" $(if $(RUN),"$(RUN)")
+	@.ci/test-on "$(SUITE)" "$$RUN"
 
 lint:
 	@.ci/setup lint
