@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from desk import cli_care, cli_cases, cli_deeds, cli_init, cli_keys, logs, show
+from desk import cli_care, cli_cases, cli_deeds, cli_init, cli_keys, logs, machine, show
 from desk.options import ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
 from store.config import load
 from store.errors import ConfigError, OmbudError, TryLater
@@ -60,10 +60,16 @@ def _complain(sentence: str, code: int) -> None:
 @app.command("run")
 def serve(config: ConfigOption = None) -> None:
     """Run the desk: take mail in, send notices out."""
+    logs.set_up()
+    _run(find(config))
+
+
+def _run(file: Path, *, listen: bool = True) -> None:
     from desk.service import run as run_service
 
-    logs.set_up()
-    run_service(find(config))
+    if file.exists() and (trouble := machine.foreign(file.absolute().parent)):
+        print(f"ombud: {trouble}", file=sys.stderr)
+    run_service(file, listen=listen)
 
 
 @app.command()
@@ -103,11 +109,10 @@ def poll(
 ) -> None:
     """Take mail in from the mailboxes of the configuration, and send notices out, without listening. See also `run`."""
     from desk.service import poll_once
-    from desk.service import run as run_service
 
     if not once:
         logs.set_up()
-        run_service(find(config), listen=False)
+        _run(find(config), listen=False)
         return
     with opened(config) as context:
         found = poll_once(context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from store.config import Config
+from store.files import user_name
 
 Level = Literal["ok", "warning", "failure"]
 
@@ -30,6 +32,17 @@ def examine(config: Config) -> Iterator[Finding]:
     yield disk(config.folder, shutil.disk_usage(config.folder).free)
     yield swap(Path("/proc/swaps").read_text(encoding="utf-8") if Path("/proc/swaps").exists() else "")
     yield core_dumps(resource.getrlimit(resource.RLIMIT_CORE)[1])
+
+
+def foreign(folder: Path) -> str:
+    """What is to be said to a user whom a desk's folder does not belong to; empty to its owner."""
+    owner = folder.stat().st_uid
+    if owner == os.geteuid():
+        return ""
+    return (
+        f"{folder} belongs to '{user_name(owner)}', and this runs as '{user_name()}': what is written now may be closed to its "
+        f"owner later. Run it as '{user_name(owner)}'."
+    )
 
 
 def disk(folder: Path, free: int) -> Finding:

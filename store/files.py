@@ -36,9 +36,9 @@ def why_unread(error: OSError | UnicodeDecodeError) -> str:
     return f"cannot be read ({error.strerror or type(error).__name__}). Check the disk"
 
 
-def user_name() -> str:
-    """The user whose rights this program has."""
-    number = os.geteuid()
+def user_name(number: int | None = None) -> str:
+    """The name of a user; by default of the one whose rights this program has."""
+    number = os.geteuid() if number is None else number
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mailbox
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -59,6 +60,16 @@ def test_checks_of_the_machine() -> None:
     assert machine.swap(head).level == "ok"
     assert machine.swap(head + "/dev/zram0 partition 1 0 -2\n").level == "ok"
     assert machine.swap(head + "/dev/sda2 partition 1 0 -2\n").level == "warning"
+
+
+def test_the_service_says_whose_desk_it_runs(desk: Desk, tmp_path: Path) -> None:
+    assert machine.foreign(tmp_path) == ""
+    if os.geteuid() == 0:
+        shutil.chown(tmp_path, "nobody")
+        assert "belongs to 'nobody', and this runs as 'root'" in machine.foreign(tmp_path)
+        shutil.chown(desk.play.folder, "nobody")
+        desk.play.start()
+        assert "Run it as 'nobody'." in desk.play.log()
 
 
 def test_check_watch_prints_what_changes(desk: Desk) -> None:

@@ -7,8 +7,6 @@ import os
 import pwd
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from desk import beginning, setup, wishes
 from desk.rehearsal import Person, Sink, command, free_port, plain_mail
 from store.errors import ConfigError
 from store.keyring import Keyring
+from tests.users import unprivileged
 
 
 @pytest.fixture
@@ -169,19 +168,6 @@ def test_what_was_refused_is_not_called_sent(short_tmp: Path, tmp_path: Path, te
     assert f"{team[2].id}: the test notice waits" in said
     assert "Not everybody could be told" in said
     end(folder, relay)
-
-
-@contextmanager
-def unprivileged() -> Iterator[None]:
-    """As a user who may not read everything: root puts its rights aside for a while."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
 
 
 def test_what_the_desks_user_may_not_read_or_write_is_said_with_the_user(

@@ -6,6 +6,8 @@ import base64
 import html
 import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,8 +15,11 @@ import pytest
 
 from desk.publish import wkd_hash
 from desk.rehearsal import Delivered, Person, make_person, plain_mail
+from store.errors import RosterError
+from store.roster import check_keys
 from tests.conftest import Desk
 from tests.talk import member_mail, read, say, words
+from tests.users import unprivileged
 
 
 def run(desk: Desk, *arguments: str) -> tuple[int, str]:
@@ -67,6 +72,37 @@ def test_a_renewed_key_is_added_and_another_one_is_not(
     assert code == 1
     assert "change 'fingerprint' in the roster first" in said
     assert run(desk, "add", str(tmp_path / "none"))[0] == 1
+
+
+def test_what_is_wrong_with_a_key_is_said_of_that(
+    desk: Desk, ada: Person, team: list[Person], tmp_path: Path, expired: bytes
+) -> None:
+    """To the operator who adds it, to the member who mails it, and of the roster."""
+    home = ["gpg", "--homedir", str(ada.keyring.home), "--armor", "--export-secret-keys", ada.fingerprint]
+    secret = subprocess.run(home, capture_output=True, check=True).stdout
+    file = tmp_path / "key.asc"
+    for key, said in (
+        (expired, "This key has expired."),
+        (secret, "This is a secret key: it must not leave its owner."),
+        (ada.public_key + team[1].public_key, "There are 2 keys in this."),
+        (b"ssh-ed25519 AAAA", "This is no OpenPGP key that GnuPG can read."),
+    ):
+        file.write_bytes(key)
+        code, answer = run(desk, "add", str(file))
+        assert code == 1
+        assert said in answer
+        (mail,) = [item for item in with_key(desk, ada, key) if item.recipient == ada.email]
+        if key is not secret and b"ssh" not in key:
+            assert said in words(read(ada, mail))
+    renewed = subprocess.run(
+        [sys.executable, "-m", "desk", "key", "add", "-", "--config", str(desk.play.config)],
+        input=ada.public_key, capture_output=True, check=False,
+    )  # fmt: skip
+    assert renewed.stdout == b"The key of ada is in place.\n"
+    (desk.play.folder / "keys/ada.asc").chmod(0)
+    roster = desk.context.roster(desk.context.config.desk[0])
+    with unprivileged(), pytest.raises(RosterError, match="permission denied"):
+        check_keys(roster, "", Path("roster.toml"), desk.play.folder / "keys", ada.keyring)
 
 
 def test_the_desks_key_is_extended_and_exported(desk: Desk, sam: Person) -> None:

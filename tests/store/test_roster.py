@@ -68,6 +68,30 @@ def test_what_is_wrong_is_named_with_its_line(old: str, new: str, line: int, fie
     assert str(caught.value).startswith(f"r.toml:{line}: {field}") or (not field and "r.toml" in str(caught.value))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            'role = "lead"',
+            'role = "boss"',
+            "r.toml:6: role: input should be 'responder', 'lead', 'alternate' or 'escalation'.",
+        ),
+        (
+            "[[member]]",
+            "[member]",
+            "[member] is there twice: write [[member]] in double brackets, once for each person (line 10)",
+        ),
+        ('role = "lead"', 'role = "lead"\nrole = "lead"', "a field is there twice: keep one of them (line 7)"),
+        ('role = "lead"', "role = lead", "put text in double quotes (line 6)"),
+    ],
+)
+def test_what_is_wrong_is_said_once_and_in_words(old: str, new: str, said: str) -> None:
+    with pytest.raises(RosterError) as caught:
+        parse(GOOD.replace(old, new), Path("r.toml"), CONFIG)
+    assert said in str(caught.value)
+    assert str(caught.value).count("responder") <= 1
+
+
 def write(desk: Desk, text: str) -> None:
     (desk.play.folder / "roster.toml").write_text(text, encoding="utf-8")
 
