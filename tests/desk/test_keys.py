@@ -166,7 +166,7 @@ def test_a_member_renews_their_key_by_mail(desk: Desk, ada: Person, stranger: Pe
     desk.tick()
     ada.keyring.extend(ada.fingerprint, (datetime.now(UTC) + timedelta(days=30)).date())
     (answer,) = with_key(desk, ada, ada.public_key)
-    assert f"From now on everything is encrypted to {ada.fingerprint}" in words(read(ada, answer))
+    assert f"From now on we encrypt everything for you to {ada.fingerprint}" in words(read(ada, answer))
     assert (desk.play.folder / "keys/ada.asc").read_bytes() == ada.public_key
     fresh = Person("ada", "Ada Quist", ada.email, ada.keyring, ada.keyring.create("Ada Quist", ada.email))
     desk.clock.forward(minutes=1)

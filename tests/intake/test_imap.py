@@ -18,7 +18,7 @@ from store.errors import OmbudError
 from tests.dovecot import TOKEN, CutProxy, Dovecot
 from tests.intake.conftest import Configure
 from tests.mailboxes import box_passed, empty, mailbox, reports, texts, wait_until
-from tests.talk import to
+from tests.talk import to, words
 
 
 def test_two_hundred_mails_wait_at_the_start(mailbox_desk: Configure, dovecot: Dovecot, user: str) -> None:
@@ -260,7 +260,7 @@ def test_a_mail_too_large_is_held_and_stays_at_the_provider(
     assert refused.returncode == 1
     assert b"is in the mailbox" in refused.stderr
     mails = desk.mail_out()
-    assert any("larger than this desk takes" in text for text in to(team[0], mails))
+    assert any("larger than this desk takes" in words(text) for text in to(team[0], mails))
     assert Counter(item.recipient for item in mails)["sam@reporter.example"] == 2
 
 
