@@ -11,7 +11,6 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -125,7 +124,7 @@ def poll_once(context: Context) -> list[dict[str, object]]:
     """Empty every mailbox, then send what is due: what the service does all the time, done once for cron."""
     receiver = Receiver(context)
     found: list[dict[str, object]] = []
-    for poller in pollers(context.config, receiver, context.clock):
+    for poller in pollers(context.config, receiver):
         try:
             passed = poller.once()
             found.append({"mailbox": poller.title, "taken": passed.taken, "left": passed.left, "trouble": ""})
@@ -166,7 +165,7 @@ async def _serve(context: Context, *, listen: bool) -> None:
             worker.start()
         watchers = [
             threading.Thread(target=poller.run, args=(halt,), name="imap", daemon=True)
-            for poller in pollers(context.config, receiver, context.clock, partial(_mailbox_fails, context))
+            for poller in pollers(context.config, receiver)
         ]
         for watcher in watchers:
             watcher.start()
