@@ -126,7 +126,7 @@ def upgrade(config: ConfigOption = None) -> None:
     from store.backup import take_snapshot
     from store.context import load_vault
     from store.database import Database
-    from store.errors import StoreUnavailable
+    from store.errors import StoreOutdated
     from store.keyring import open_keyring
 
     loaded = load(find(config))
@@ -135,8 +135,8 @@ def upgrade(config: ConfigOption = None) -> None:
     try:
         database.check_migrated()
         print("The database is of this version.")
-    except StoreUnavailable:
-        if database.file is not None and database.file.exists():
+    except StoreOutdated:
+        if database.file is not None:
             copy = database.file.with_name(f"{database.file.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S}")
             take_snapshot(Database(loaded.database_url), copy)
             print(f"A copy as it was: {copy}. Remove it when all is well.")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from desk import machine
+from desk import liveness, machine, private
+from desk.liveness import Liveness
 from desk.machine import Finding
-from desk.service import check_templates
+from desk.service import check_templates, missing_key
 from intake.imap import Mailbox
 from mailer.relay import Relay, RelayDown
 from mailer.schedule import expiries
 from mailer.seal import Sealer
-from store import rotation
+from store import presence, rotation
 from store.clock import Clock, system_clock
 from store.config import Config, Desk, load
 from store.context import load_vault
@@ -30,25 +30,49 @@ _CLOCK_SLACK = timedelta(minutes=5)
 
 
 def examine(config_file: Path, clock: Clock = system_clock) -> list[Finding]:
-    """Run every check that can be run; one that fails does not hide the others."""
+    """Run every check that can be run; one that fails, in whatever way, does not hide the others."""
     try:
         config = load(config_file)
     except OmbudError as error:
         return [Finding("configuration", "failure", str(error))]
-    found = [Finding("configuration", "ok", str(config_file)), *_permissions(config)]
+    found = [Finding("configuration", "ok", str(config_file))]
+    found += _looked_at("permissions", lambda: private.examine(config))
+    try:
+        presence.require_writable(config)
+    except OmbudError as error:
+        found.append(Finding("folder", "failure", str(error)))  # what GnuPG and the database would say then misleads
+    else:
+        found += _inside(config, clock)
+    found += _looked_at("relay", lambda: [_relay(config)])
+    found += _looked_at("mailboxes", lambda: _mailboxes(config, clock()))
+    found += _looked_at("machine", lambda: machine.examine(config))
+    return found
+
+
+def _inside(config: Config, clock: Clock) -> list[Finding]:
+    """The checks of what lies in the desk's folder."""
     try:
         keyring = open_keyring(config)
     except OmbudError as error:
-        return [*found, Finding("GnuPG", "failure", str(error))]
-    found.append(_version(keyring))
-    found += _desk_keys(config, keyring)
-    found.append(_try("vault", lambda: load_vault(config, keyring), "opens"))
-    found += _database(config, clock())
-    found += _rosters(config, keyring, clock())
-    found.append(_try("templates", lambda: check_templates(config), "all of them render"))
-    found.append(_relay(config))
-    found += _mailboxes(config)
-    found += machine.examine(config)
+        return [Finding("GnuPG", "failure", str(error))]
+    found = _looked_at("GnuPG", lambda: [_version(keyring)])
+    found += _looked_at("key of the desk", lambda: _desk_keys(config, keyring))
+    found += _looked_at("vault", lambda: [_try("vault", lambda: load_vault(config, keyring), "opens")])
+    found += _looked_at("database", lambda: _database(config, clock()))
+    found += _looked_at("roster", lambda: _rosters(config, keyring, clock()))
+    found += _looked_at("templates", lambda: [_try("templates", lambda: check_templates(config), "all of them render")])
+    return found
+
+
+def _looked_at(name: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """The findings of a check, up to where it fails."""
+    found: list[Finding] = []
+    try:
+        found += check()
+    except OmbudError as error:
+        found.append(Finding(name, "failure", str(error)))
+    except Exception as error:
+        found.append(Finding(name, "failure", f"could not be looked at ({type(error).__name__}). Please report it."))
     return found
 
 
@@ -60,31 +84,6 @@ def _try(name: str, action: Callable[[], object], good: str) -> Finding:
     return Finding(name, "ok", good)
 
 
-def _permissions(config: Config) -> Iterator[Finding]:
-    private = [config.path(config.gnupg.home), config.path(config.vault_file)]
-    if config.database_url.startswith("sqlite:///"):
-        private.append(Path(config.database_url.removeprefix("sqlite:///")))
-    private += [
-        config.path(file)
-        for file in (config.gnupg.passphrase_file, config.relay.password_file, config.listener.tls_key)
-        if file
-    ]
-    open_to_others = [path for path in private if path.exists() and path.stat().st_mode & 0o077]
-    foreign = [path for path in private if path.exists() and path.stat().st_uid not in (os.geteuid(), 0)]
-    if open_to_others:
-        yield Finding(
-            "permissions",
-            "failure",
-            f"{open_to_others[0]} can be read by others on this machine. Run: chmod go-rwx {open_to_others[0]}",
-        )
-    elif foreign:
-        yield Finding(
-            "permissions", "warning", f"{foreign[0]} belongs to another user than the one who runs this check."
-        )
-    else:
-        yield Finding("permissions", "ok", "secrets are readable by their owner alone")
-
-
 def _desk_keys(config: Config, keyring: Keyring) -> Iterator[Finding]:
     secret = {key.fingerprint: key for key in keyring.secret_keys()}
     for desk in config.desk:
@@ -93,7 +92,7 @@ def _desk_keys(config: Config, keyring: Keyring) -> Iterator[Finding]:
             yield Finding(
                 f"key of {desk.id}",
                 "failure",
-                f"there is no secret key {desk.fingerprint} in {keyring.home}. Import it, or correct desk.fingerprint.",
+                missing_key(keyring, desk),
             )
         elif key.revoked or key.expired or not key.can_encrypt:
             yield Finding(
@@ -119,7 +118,8 @@ def _database(config: Config, now: datetime) -> Iterator[Finding]:
         yield (first := _try("database", database.check_migrated, database.engine.dialect.name))
         if first.level == "ok":
             with database.read() as session:
-                health = look(session)
+                health, alive = look(session), liveness.liveness(config, session, now)
+            yield from liveness.findings(alive, now)
             yield from _health(config, health, now)
     except OmbudError as error:
         yield Finding("database", "failure", str(error))
@@ -218,17 +218,31 @@ def _relay(config: Config) -> Finding:
     return Finding("relay", "ok", where)
 
 
-def _mailboxes(config: Config) -> Iterator[Finding]:
+def _mailboxes(config: Config, now: datetime) -> Iterator[Finding]:
+    alive = _liveness(config, now)
     for desk in config.desk:
         for imap in desk.imap:
-            name = f"mailbox of {desk.id}"
             mailbox = Mailbox(config, desk, imap, None)
             try:
                 mailbox.open()
                 lacks = mailbox.missing_capabilities()
+                waiting = mailbox.waiting()
             except OmbudError as error:
-                yield Finding(name, "failure", str(error))
+                yield Finding(f"mailbox of {desk.id}", "failure", str(error))
                 continue
             finally:
                 mailbox.close()
-            yield Finding(name, "warning" if lacks else "ok", f"{imap.title}{': ' if lacks else ''}{'; '.join(lacks)}")
+            yield liveness.of_a_mailbox(desk, imap, waiting, lacks, alive, now)
+
+
+def _liveness(config: Config, now: datetime) -> Liveness | None:
+    """How the service is; None when the database does not say."""
+    database = Database(config.database_url)
+    try:
+        database.check_migrated()
+        with database.read() as session:
+            return liveness.liveness(config, session, now)
+    except OmbudError:
+        return None
+    finally:
+        database.close()

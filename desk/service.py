@@ -10,12 +10,12 @@ import resource
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from functools import partial
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
 
+from desk.mailboxes import MAILBOX, MailboxWatch
 from intake.poller import pollers
 from intake.receive import Receiver
 from intake.screening import screen_desk
@@ -25,16 +25,18 @@ from mailer.delivery import Mailer
 from mailer.samples import sample_values
 from mailer.schedule import Schedule
 from mailer.seal import Sealer
-from store import answers, attempts, outbox
-from store.config import Config
-from store.context import Context, open_context, refresh_roster
-from store.errors import OmbudError
+from store import answers, attempts, heartbeat, outbox, presence
+from store.config import Config, Desk, load
+from store.context import Context, open_configured, refresh_roster
+from store.errors import ConfigError, OmbudError
+from store.keyring import Keyring
 
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of glibc's malloc.h
 _TICK_SECONDS = 5.0
 _LONGEST_WAIT_SECONDS = 5.0
 _AFTER_FAILURE_SECONDS = 5.0
 _FORGET_EVERY = timedelta(hours=6)
+_BEAT_EVERY = timedelta(seconds=20)
 
 log = structlog.get_logger("ombud.service")
 
@@ -100,17 +102,95 @@ class Worker(threading.Thread):
         return min(max(until, 0.05), _LONGEST_WAIT_SECONDS)
 
 
+class Ticker(threading.Thread):
+    """Does what is due by time, and shows that the service is alive, until it is told to stop. Nothing that fails ends it."""
+
+    def __init__(self, context: Context, schedule: Schedule, bell: Bell) -> None:
+        super().__init__(name="ticker", daemon=True)
+        self._context = context
+        self._round = Round(context, schedule, heartbeat.SERVICE)
+        self._bell = bell
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """One round every few seconds."""
+        forgotten = self._context.clock()
+        while not self._stopping.is_set():
+            self._round.run()
+            self._bell.ring()
+            if not timedelta() <= self._context.clock() - forgotten < _FORGET_EVERY:
+                forgotten = self._context.clock()
+                _forget(self._context)
+            self._stopping.wait(_TICK_SECONDS)
+
+    def stop(self) -> None:
+        """End after the round at hand."""
+        self._stopping.set()
+
+
+class Round:
+    """One look at the rosters, at who is new in the cases, and at what is due, with a note of what failed. Raises nothing."""
+
+    def __init__(self, context: Context, schedule: Schedule, part: str) -> None:
+        self._context = context
+        self._schedule = schedule
+        self._part = part
+        self._noted: tuple[datetime, list[str]] | None = None
+
+    def run(self) -> None:
+        """Do it. `ombud check` knows what failed by the note."""
+        failed = _look_at_rosters(self._context) + _screen(self._context)
+        try:
+            failed += self._schedule.run()
+        except Exception as error:
+            log.error("what is due was not done", error=type(error).__name__)  # noqa: TRY400 - a traceback may hold content
+            failed.append("what is due by time")
+        now = self._context.clock()
+        if self._noted and self._noted[1] == failed and timedelta() <= now - self._noted[0] < _BEAT_EVERY:
+            return
+        try:
+            with self._context.database.write(durable=False) as session:
+                heartbeat.beat(session, self._part, now)
+                mended = [part for part in heartbeat.troubles(session) if not part.startswith(MAILBOX)]
+                for part in set(mended) - set(failed):
+                    heartbeat.works(session, part)
+                for part in failed:
+                    heartbeat.fails(session, part, now)
+            self._noted = now, failed
+        except Exception as error:
+            log.warning("the heartbeat was not noted", error=type(error).__name__)
+
+
 def run(config_file: Path, *, listen: bool = True) -> None:
     """Serve until SIGTERM or SIGINT; without listening when mail comes from mailboxes alone. Raises ConfigError and its like when it cannot begin."""
     os.umask(0o077)
     _give_memory_back()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    context = open_context(config_file)
+    config = load(config_file)
+    presence.require_writable(config)
+    context = open_configured(config)
     try:
-        check_templates(context.config)
-        asyncio.run(_serve(context, listen=listen))
+        require_desk_keys(context)
+        check_templates(config)
+        if os.geteuid() == 0:
+            log.warning("ombud runs as root: make a user for it alone, who owns the desk's folder (docs/operators.md)")
+        with presence.running_service(config):
+            asyncio.run(_serve(context, listen=listen))
     finally:
         context.close()
+
+
+def require_desk_keys(context: Context) -> None:
+    """Raise ConfigError unless the secret key of each desk is there: nothing could be sealed or signed for it."""
+    secret = {key.fingerprint for key in context.keyring.secret_keys()}
+    for desk in context.config.desk:
+        if desk.fingerprint not in secret:
+            raise ConfigError(missing_key(context.keyring, desk))
+
+
+def missing_key(keyring: Keyring, desk: Desk) -> str:
+    """What is said of a desk whose key is not there."""
+    return f"desk.fingerprint of {desk.id}: there is no secret key {desk.fingerprint} in {keyring.home}. Import it, or correct desk.fingerprint."
 
 
 def _give_memory_back() -> None:
@@ -123,16 +203,20 @@ def _give_memory_back() -> None:
 
 def poll_once(context: Context) -> list[dict[str, object]]:
     """Empty every mailbox, then send what is due: what the service does all the time, done once for cron."""
+    require_desk_keys(context)
     receiver = Receiver(context)
     found: list[dict[str, object]] = []
-    for poller in pollers(context.config, receiver, context.clock):
+    for poller in pollers(context.config, receiver, MailboxWatch(context)):
         try:
             passed = poller.once()
             found.append({"mailbox": poller.title, "taken": passed.taken, "left": passed.left, "trouble": ""})
         except OmbudError as error:
             found.append({"mailbox": poller.title, "taken": 0, "left": 0, "trouble": str(error)})
+        except Exception as error:
+            trouble = f"{poller.title}: an error that should not be: {type(error).__name__}"
+            found.append({"mailbox": poller.title, "taken": 0, "left": 0, "trouble": trouble})
     sealer = Sealer(context.keyring)
-    _tick(context, Schedule(context, sealer), Bell())
+    Round(context, Schedule(context, sealer), heartbeat.POLL_ONCE).run()
     mailer = Mailer(context, sealer)
     while mailer.run_once():
         pass
@@ -166,68 +250,48 @@ async def _serve(context: Context, *, listen: bool) -> None:
             worker.start()
         watchers = [
             threading.Thread(target=poller.run, args=(halt,), name="imap", daemon=True)
-            for poller in pollers(context.config, receiver, context.clock, partial(_mailbox_fails, context))
+            for poller in pollers(context.config, receiver, MailboxWatch(context))
         ]
         for watcher in watchers:
             watcher.start()
-        ticker = asyncio.create_task(_tick_on(context, schedule, bell, executor))
+        ticker = Ticker(context, schedule, bell)
+        ticker.start()
         log.info("ready", desks=[desk.id for desk in context.config.desk])
         await stopped.wait()
         log.info("stopping")
         await listeners.close()
-        ticker.cancel()
+        ticker.stop()
         halt.set()
         for worker in workers:
             worker.stop()
-        await asyncio.gather(*(loop.run_in_executor(None, worker.join, 30) for worker in (*workers, *watchers)))
-        await asyncio.sleep(0)
+        await asyncio.gather(*(loop.run_in_executor(None, worker.join, 30) for worker in (*workers, *watchers, ticker)))
 
 
-async def _tick_on(context: Context, schedule: Schedule, bell: Bell, executor: ThreadPoolExecutor) -> None:
-    loop = asyncio.get_running_loop()
-    forgotten = context.clock()
-    while True:
-        await loop.run_in_executor(executor, _tick, context, schedule, bell)
-        await asyncio.sleep(_TICK_SECONDS)
-        if context.clock() - forgotten > _FORGET_EVERY:
-            forgotten = context.clock()
-            await loop.run_in_executor(executor, _forget, context)
-
-
-def _tick(context: Context, schedule: Schedule, bell: Bell) -> None:
-    """Take note of rosters that changed and terms that began or ended; look for who is new in the cases; do what is due."""
-    _look_at_rosters(context)
-    _screen(context)
-    try:
-        schedule.run()
-    except Exception as error:
-        log.error("what is due was not done", error=type(error).__name__)  # noqa: TRY400 - a traceback may hold content
-    bell.ring()
-
-
-def _look_at_rosters(context: Context) -> None:
+def _look_at_rosters(context: Context) -> list[str]:
+    """Take note of rosters that changed and terms that began or ended; which could not be looked at."""
+    failed = []
     for desk in context.config.desk:
         try:
             refresh_roster(context, desk)
         except OmbudError as error:
             log.warning("the roster could not be looked at", desk=desk.id, reason=str(error))
+            failed.append(f"roster of {desk.id}")
+        except Exception as error:
+            log.error("the roster could not be looked at", desk=desk.id, error=type(error).__name__)  # noqa: TRY400
+            failed.append(f"roster of {desk.id}")
+    return failed
 
 
-def _screen(context: Context) -> None:
-    """Look in the cases for members who were not looked for yet. Until then these are closed to them."""
+def _screen(context: Context) -> list[str]:
+    """Look in the cases for members who were not looked for yet, who cannot read them until then; where it failed."""
+    failed = []
     for desk in context.config.desk:
         try:
             screen_desk(context, desk)
         except Exception as error:
             log.error("cases were not searched for new members", desk=desk.id, error=type(error).__name__)  # noqa: TRY400
-
-
-def _mailbox_fails(context: Context, desk: str) -> None:
-    try:
-        with context.database.write() as session:
-            outbox.alarm(session, "mailbox-fails", desk, context.clock())
-    except OmbudError as error:
-        log.warning("the operator was not told", reason=str(error))
+            failed.append(f"search for new members in the cases of {desk.id}")
+    return failed
 
 
 def _forget(context: Context) -> None:
@@ -236,5 +300,5 @@ def _forget(context: Context) -> None:
             attempts.forget_old(session, context.clock())
             longest = max(desk.signature_hours for desk in context.config.desk)
             answers.forget_old(session, context.clock(), timedelta(hours=2 * longest))
-    except OmbudError as error:
-        log.warning("old notes were not cleared", reason=str(error))
+    except Exception as error:
+        log.warning("old notes were not cleared", error=type(error).__name__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -12,6 +11,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from desk.liveness import Liveness, ago, late_mailboxes, liveness
 from store.context import Context
 from store.errors import ConfigError, OmbudError
 from store.health import Health, look
@@ -25,6 +25,18 @@ def health_of(context: Context) -> Health:
         return look(session)
 
 
+def liveness_of(context: Context) -> Liveness:
+    """Whether the service is at work. Raises StoreUnavailable."""
+    with context.database.read() as session:
+        return liveness(context.config, session, context.clock())
+
+
+def service_works(context: Context) -> bool:
+    """Whether the service runs, does what is due, and looks into its mailboxes. Raises StoreUnavailable."""
+    found, now = liveness_of(context), context.clock()
+    return found.works and not found.due_work and not late_mailboxes(context.config, found, now)
+
+
 def is_well(context: Context, health: Health) -> bool:
     """Whether notices leave in time."""
     minutes = context.config.outbox.alarm_minutes
@@ -34,21 +46,17 @@ def is_well(context: Context, health: Health) -> bool:
 def lines(context: Context) -> list[tuple[str, str]]:
     """The table: what, and how much."""
     health, now = health_of(context), context.clock()
-    found = [(f"cases {state}", str(count)) for state, count in health.cases.items()]
+    alive = liveness_of(context)
+    found = [("service", alive.state if alive.state == "runs" else f"{alive.state}; last at work {ago(alive.at, now)}")]
+    found += [(part, f"last looked into {ago(at, now)}") for part, at in alive.looked.items()]
+    found += [(f"{part} fails since", ago(since, now)) for part, since in alive.troubles.items()]
+    found += [(f"cases {state}", str(count)) for state, count in health.cases.items()]
     found += [(f"deliveries {state}", str(count)) for state, count in health.deliveries.items()]
     late = health.waits_seconds(now)
-    found.append(("oldest delivery waits since", _ago(health.waiting_since, now) if late else "none is late"))
-    found.append(("last mail taken in", _ago(health.last_in, now)))
-    found.append(("last notice sent", _ago(health.last_out, now)))
+    found.append(("oldest delivery waits since", ago(health.waiting_since, now) if late else "none is late"))
+    found.append(("last mail taken in", ago(health.last_in, now)))
+    found.append(("last notice sent", ago(health.last_out, now)))
     return found
-
-
-def _ago(at: datetime | None, now: datetime) -> str:
-    if at is None:
-        return "never"
-    minutes = max(0, int((now - at).total_seconds() // 60))
-    days, hours = minutes // 1440, minutes // 60
-    return f"{days} d ago" if days > 1 else f"{hours} h ago" if hours > 1 else f"{minutes} min ago"
 
 
 class Metrics(Collector):
@@ -60,11 +68,12 @@ class Metrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """The metrics now; only `ombud_up` when the store is away."""
         try:
-            health = health_of(self._context)
+            health, alive = health_of(self._context), liveness_of(self._context)
         except OmbudError:
             yield GaugeMetricFamily("ombud_up", "Whether the store can be read", 0)
             return
         yield GaugeMetricFamily("ombud_up", "Whether the store can be read", 1)
+        yield GaugeMetricFamily("ombud_service_at_work", "Whether the service runs, or was run by cron", alive.works)
         yield from _by_state("ombud_cases", "Cases", health.cases)
         yield from _by_state("ombud_deliveries", "Notices to one recipient each", health.deliveries)
         now = self._context.clock()
@@ -73,6 +82,7 @@ class Metrics(Collector):
         for name, what, at in (
             ("ombud_last_mail_in_seconds", "When mail was taken in last (Unix time)", health.last_in),
             ("ombud_last_notice_sent_seconds", "When a notice left last (Unix time)", health.last_out),
+            ("ombud_last_at_work_seconds", "When the service was at work last (Unix time)", alive.at),
         ):
             if at is not None:
                 yield GaugeMetricFamily(name, what, at.timestamp())
@@ -110,7 +120,7 @@ def server(context: Context, where: str) -> WSGIServer:
             start("404 Not Found", [("Content-Type", "text/plain")])
             return [b"Only /healthz and /metrics are here.\n"]
         try:
-            well = is_well(context, health_of(context))
+            well = is_well(context, health_of(context)) and service_works(context)
         except OmbudError:
             well = False
         start("200 OK" if well else "503 Service Unavailable", [("Content-Type", "text/plain")])

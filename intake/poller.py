@@ -4,37 +4,51 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 
 import structlog
 
 from intake.imap import Mailbox, Passed
 from intake.receive import Receiver
+from intake.session import MailboxDown
 from store.backoff import delay
-from store.clock import Clock
 from store.config import Config, Desk, Imap
 from store.errors import OmbudError
 
 _FIRST_SECONDS, _LONGEST_SECONDS = 1.0, 300.0
+# After a session that ended over single mails: the others need not wait long for the next.
+_LONGEST_AFTER_ONE_SECONDS = 30.0
+_SESSIONS_AT_ONCE = 50
+_PASSES = 10
 # What a server forgets to announce is found after this at the latest.
 _LONGEST_IDLE_SECONDS = 300.0
 
-Alarm = Callable[[str], None]
-
 log = structlog.get_logger("ombud.imap")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one look into a mailbox ended: how many mails are left in it, or why it could not be looked at."""
+
+    desk: Desk
+    imap: Imap
+    left: int = 0
+    trouble: str = ""
+
+
+Report = Callable[[Look], None]
 
 
 class Poller:
     """Empties one mailbox, once or until it is told to stop."""
 
-    def __init__(self, config: Config, desk: Desk, imap: Imap, receiver: Receiver, clock: Clock, alarm: Alarm) -> None:
-        self._imap = imap
+    def __init__(self, config: Config, desk: Desk, imap: Imap, receiver: Receiver, report: Report) -> None:
+        """`report` is called after each look."""
         self._mailbox = Mailbox(config, desk, imap, receiver)
-        self._clock = clock
-        self._desk = desk.id
-        self._alarm = alarm
-        self._failing_since: datetime | None = None
-        self._warned = False
+        self._desk = desk
+        self._imap = imap
+        self._report = report
+        self._fails_now = False
 
     @property
     def title(self) -> str:
@@ -44,10 +58,27 @@ class Poller:
     def once(self) -> Passed:
         """Take in what waits, then close. Raises MailboxDown and its like."""
         try:
-            self._mailbox.open()
-            return self._empty(threading.Event())
-        finally:
-            self._mailbox.close()
+            passed = self._once()
+        except OmbudError as error:
+            self._report(Look(self._desk, self._imap, trouble=str(error)))
+            raise
+        self._report(Look(self._desk, self._imap, passed.left))
+        return passed
+
+    def _once(self) -> Passed:
+        """In as many sessions as it takes, when the server hangs up over single mails."""
+        for session in range(1, _SESSIONS_AT_ONCE + 1):
+            try:
+                self._mailbox.open()
+                left = self._empty(threading.Event()).left
+            except MailboxDown:
+                if not self._mailbox.has_put_aside or session == _SESSIONS_AT_ONCE:
+                    raise
+            else:
+                break
+            finally:
+                self._mailbox.close()
+        return Passed(self._mailbox.taken, left)
 
     def run(self, stopping: threading.Event) -> None:
         """Take in what comes, until told to stop. Never ends by itself."""
@@ -58,7 +89,7 @@ class Poller:
                 while not stopping.is_set():
                     passed = self._empty(stopping)
                     tries = 0
-                    self._is_well()
+                    self._is_well(passed)
                     self._wait(passed, stopping)
             except OmbudError as error:
                 self._fails(str(error))
@@ -67,44 +98,37 @@ class Poller:
             finally:
                 self._mailbox.close()
             tries += 1
-            stopping.wait(delay(tries, _FIRST_SECONDS, _LONGEST_SECONDS))
+            longest = _LONGEST_AFTER_ONE_SECONDS if self._mailbox.has_put_aside else _LONGEST_SECONDS
+            stopping.wait(delay(tries, _FIRST_SECONDS, longest))
 
     def _empty(self, stopping: threading.Event) -> Passed:
-        """Pass over the folder until nothing more can be taken."""
-        taken = 0
-        while True:
+        """Pass over the folder until nothing more can be taken; a bounded number of times, whatever the server says is there."""
+        before, passed = self._mailbox.taken, Passed(0, 0)
+        for _ in range(_PASSES):
             passed = self._mailbox.take_all(stopping.is_set)
-            taken += passed.taken
-            if passed.taken == 0 or stopping.is_set():
-                return Passed(taken, passed.left)
+            if stopping.is_set() or (passed.taken == 0 and not passed.more):
+                break
+        return Passed(self._mailbox.taken - before, passed.left)
 
     def _wait(self, passed: Passed, stopping: threading.Event) -> None:
-        if passed.left == 0 and self._mailbox.can_idle:
-            self._mailbox.wait(_LONGEST_IDLE_SECONDS, stopping.is_set)
+        if self._mailbox.can_idle:
+            seconds = self._imap.poll_seconds if passed.left else _LONGEST_IDLE_SECONDS
+            self._mailbox.wait(seconds, stopping.is_set)
         else:
             stopping.wait(self._imap.poll_seconds)
 
-    def _is_well(self) -> None:
-        if self._failing_since is not None:
+    def _is_well(self, passed: Passed) -> None:
+        if self._fails_now:
             log.info("the mailbox works again", mailbox=self.title)
-        self._failing_since, self._warned = None, False
+        self._fails_now = False
+        self._report(Look(self._desk, self._imap, passed.left))
 
     def _fails(self, reason: str) -> None:
-        now = self._clock()
-        self._failing_since = self._failing_since or now
-        if not self._warned and now - self._failing_since >= timedelta(minutes=self._imap.warn_minutes):
-            self._warned = True
-            log.error(
-                "the mailbox has failed for long: mail waits there",
-                mailbox=self.title,
-                since=str(self._failing_since),
-                reason=reason,
-            )
-            self._alarm(self._desk)
-        else:
-            log.warning("the mailbox fails", mailbox=self.title, reason=reason)
+        self._fails_now = True
+        log.warning("the mailbox fails", mailbox=self.title, reason=reason)
+        self._report(Look(self._desk, self._imap, trouble=reason))
 
 
-def pollers(config: Config, receiver: Receiver, clock: Clock, alarm: Alarm = lambda _: None) -> list[Poller]:
-    """A poller for each mailbox of each desk. `alarm` is called with a desk's id when its mailbox has failed for long."""
-    return [Poller(config, desk, imap, receiver, clock, alarm) for desk in config.desk for imap in desk.imap]
+def pollers(config: Config, receiver: Receiver, report: Report = lambda _: None) -> list[Poller]:
+    """A poller for each mailbox of each desk. `report` is called after each look into one, and raises nothing."""
+    return [Poller(config, desk, imap, receiver, report) for desk in config.desk for imap in desk.imap]

@@ -25,6 +25,7 @@ from typing import Any
 from pebble import ProcessExpired, ProcessPool
 
 from intake.arrival import Job, Opened, open_job
+from intake.faults import lacks
 from store.config import Config
 from store.errors import Interrupted, OmbudError, TryLater
 from store.keyring import Keyring, open_keyring
@@ -145,8 +146,8 @@ def _bounded(work: Callable[..., Any], arguments: tuple[object, ...]) -> Any:
         return TooCostly("memory")
     except OmbudError as error:
         return error
-    except OSError:
-        return Interrupted(_STOPPED)
+    except OSError as error:
+        return lacks(error) or Interrupted(_STOPPED)
     except Exception as error:
         return Unreadable(type(error).__name__)
     finally:

@@ -17,6 +17,7 @@ from sqlmodel import Session
 from intake import dates, directives, follow_up, reader, team
 from intake.arrival import Envelope, Job, Opened, arrival_of, source_of, unreadable
 from intake.directives import Asked
+from intake.faults import told_from_the_mail
 from intake.follow_up import Place
 from intake.message import without_trace
 from intake.plan import Outcome, Plan, told_as_it_should, with_acknowledgement
@@ -198,7 +199,8 @@ class Receiver:
                 job, self._unreadable(job, _INTERRUPTED)
             )  # old mail, or a header alone: not read as a new report
         try:
-            return self._keep(job, self._read(job, read))
+            with told_from_the_mail():
+                return self._keep(job, self._read(job, read))
         except Interrupted:
             raise  # the mail itself may be the cause: this attempt counts
         except TryLater:

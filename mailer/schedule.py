@@ -5,6 +5,7 @@ Each of it goes once, whichever worker comes first, and once after a pause (`sto
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 
 import structlog
@@ -24,6 +25,8 @@ from store.records import Case
 _DAILY = "daily@03:00"
 _REMINDERS_EVERY = timedelta(minutes=5)
 
+Part = Callable[[Desk, datetime], None]
+
 log = structlog.get_logger("ombud.schedule")
 
 
@@ -36,23 +39,33 @@ class Schedule:
         self._reminded: datetime | None = None
         self._to_forget = False
 
-    def run(self) -> None:
-        """Do what is due now. One desk's trouble does not keep another's digest."""
+    def run(self) -> list[str]:
+        """Do what is due now; which parts of it failed. No part's trouble keeps another, nor another desk's."""
         now = self._context.clock()
         remind = self._reminded is None or not timedelta() <= now - self._reminded < _REMINDERS_EVERY
+        failed = []
         for desk in self._context.config.desk:
-            try:
-                self._digest(desk, now)
-                if remind:
-                    self._remind(desk, now)
-                    self._look_at_outbox(desk, now)
-                self._daily(desk, now)
-            except OmbudError as error:
-                log.warning("what is due waits", desk=desk.id, reason=str(error))
+            parts: list[tuple[str, Part]] = [("digest", self._digest)]
+            if remind:
+                parts += [("reminders", self._remind), ("late notices", self._look_at_outbox)]
+            parts.append(("daily care", self._daily))
+            failed += [f"{name} of {desk.id}" for name, part in parts if not self._done(name, part, desk, now)]
         if remind:
             self._reminded = now
         if self._to_forget:
             self._forget()
+        return failed
+
+    def _done(self, name: str, part: Part, desk: Desk, now: datetime) -> bool:
+        try:
+            part(desk, now)
+        except OmbudError as error:
+            log.warning("what is due waits", part=name, desk=desk.id, reason=str(error))
+        except Exception as error:
+            log.error("what is due was not done", part=name, desk=desk.id, error=type(error).__name__)  # noqa: TRY400 - a traceback may hold content
+        else:
+            return True
+        return False
 
     def _forget(self) -> None:
         """Empty the log of the database of what was destroyed; tried again on the next tick while it is in use."""
@@ -81,15 +94,36 @@ class Schedule:
                     outbox.enqueue(session, "digest", desk.id, now, subject_id=member.id)
 
     def _remind(self, desk: Desk, now: datetime) -> None:
+        """Send the reminders of each case; one case whose dates cannot be worked out does not keep the others'."""
+        broken = set()
+
+        def each(found: Iterable[Case], look: Callable[[Case], bool]) -> list[Case]:
+            late = []
+            for case in found:
+                try:
+                    late += [case] if look(case) else []
+                except OmbudError:
+                    raise
+                except Exception as error:
+                    log.error("no reminder of a case", case=case.codename, error=type(error).__name__)  # noqa: TRY400
+                    broken.add(case.codename)
+            return late
+
         with self._context.database.read() as session:
-            found = cases.open_cases(session, desk.id)
-            late = [case.id for case in found if self._reminders(session, desk, case, now)]
-        for case_id in late:
-            with self._context.database.write() as session:
-                case = cases.case_of(session, cases.row_by_id(session, case_id))
-                for name, subject in self._reminders(session, desk, case, now):
-                    if chores.once(session, name, now, case_id):
-                        self._send_reminder(session, desk, case_id, subject, now)
+            late = each(
+                cases.open_cases(session, desk.id), lambda case: bool(self._reminders(session, desk, case, now))
+            )
+        each(late, lambda case: self._remind_of(desk, case.id, now))
+        if broken:
+            raise OmbudError(f"Reminders of {len(broken)} cases could not be worked out; the log names them.")
+
+    def _remind_of(self, desk: Desk, case_id: str, now: datetime) -> bool:
+        with self._context.database.write() as session:
+            case = cases.case_of(session, cases.row_by_id(session, case_id))
+            for name, subject in self._reminders(session, desk, case, now):
+                if chores.once(session, name, now, case_id):
+                    self._send_reminder(session, desk, case_id, subject, now)
+        return True
 
     def _look_at_outbox(self, desk: Desk, now: datetime) -> None:
         """A desk whose notices stopped looks like one that has no reports: say so, to the operator and in the log."""

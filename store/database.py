@@ -15,15 +15,22 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection, Engine, event, inspect, text
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, create_engine
 
-from store.errors import StoreUnavailable
+from store.errors import StoreOutdated, StoreUnavailable
 
 MIGRATION_HEAD = "0003"
+_EARLIER = frozenset(f"{number:04}" for number in range(1, int(MIGRATION_HEAD)))
 _BUSY_SECONDS = 15
+# What a statement and its values bring about; all else is the database's own trouble.
+_OF_THE_STATEMENT = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
+_VERSION = text("SELECT version_num FROM alembic_version")
+_NEWER = "The database was made by a newer version of ombud. Install that version again."
+_NO_TABLES = "The database has no tables: it is another one than the desk's, or it was lost. Correct database.url, or bring the desk back from a backup ('ombud restore')."
 
 
 class Database:
@@ -85,38 +92,52 @@ class Database:
     def _reached(self) -> Iterator[None]:
         if self._file is not None and not self._file.exists():  # SQLite would make an empty one
             raise StoreUnavailable(
-                f"There is no database at {self._file}. Run 'ombud init', or bring it back from a backup."
+                f"There is no database at {self._file}: it was moved or lost. Bring it back, or the whole desk from a backup ('ombud restore')."
             )
         try:
             yield
-        except (OperationalError, DBAPIError) as error:
-            if isinstance(error, OperationalError) or error.connection_invalidated:
-                raise StoreUnavailable(_sentence(error)) from None
+        except _OF_THE_STATEMENT as error:
+            if error.connection_invalidated:
+                raise StoreUnavailable(_sentence(error.orig)) from None
             raise
-        except sqlite3.OperationalError:
-            raise StoreUnavailable("The database cannot be used now. Check disk space and permissions.") from None
+        except DBAPIError as error:
+            raise StoreUnavailable(_sentence(error.orig)) from None
+        except PoolTimeoutError:
+            raise StoreUnavailable(
+                "All connections to the database are in use. The machine has too much to do; it is tried again."
+            ) from None
+        except sqlite3.Error as error:
+            raise StoreUnavailable(_sentence(error)) from None
 
     def check_migrated(self) -> None:
-        """Raise StoreUnavailable unless the tables are those of this version."""
-        try:
-            with self.read() as session:
-                found = session.connection().execute(text("SELECT version_num FROM alembic_version")).scalars().all()
-        except (StoreUnavailable, DBAPIError):
-            raise StoreUnavailable(
-                "The database is missing, away, or has no tables yet. Run 'ombud init' or 'ombud upgrade'."
-            ) from None
-        if found != [MIGRATION_HEAD]:
-            raise StoreUnavailable(
-                "The database is of another version of ombud. Make a backup and run 'ombud upgrade'."
+        """Raise StoreOutdated for tables of an earlier version, and StoreUnavailable for none, or those of a later one."""
+        found = self._version()
+        if not found:
+            raise StoreUnavailable(_NO_TABLES)
+        if found in _EARLIER:
+            raise StoreOutdated(
+                "The database is of an earlier version of ombud. Make a backup and run 'ombud upgrade'."
             )
+        if found != MIGRATION_HEAD:
+            raise StoreUnavailable(_NEWER)
+
+    def _version(self) -> str:
+        """Which tables there are; empty when there are none."""
+        with self.read() as session:
+            connection = session.connection()
+            if not inspect(connection).has_table("alembic_version"):
+                return ""
+            return max(connection.execute(_VERSION).scalars().all(), default="")
 
     def upgrade(self) -> None:
-        """Bring the tables to this version (Alembic); makes a new SQLite file with mode 0600."""
+        """Bring the tables to this version (Alembic); makes a new SQLite file with mode 0600. Raises StoreUnavailable for those of a later one."""
         from alembic import command
         from alembic.config import Config as AlembicConfig
 
         if self.file is not None and not self.file.exists():
             os.close(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR))
+        if self._version() not in ("", MIGRATION_HEAD, *_EARLIER):
+            raise StoreUnavailable(_NEWER)
         settings = AlembicConfig()
         settings.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self._engine.connect() as connection:
@@ -140,9 +161,11 @@ class Database:
 
 def _engine(url: str, busy_seconds: float) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, poolclass=QueuePool)
+        return create_engine(
+            url, pool_size=8, max_overflow=8, pool_pre_ping=True, poolclass=QueuePool, pool_timeout=busy_seconds
+        )
     options = {"timeout": busy_seconds, "check_same_thread": False}
-    engine = create_engine(url, connect_args=options, pool_size=8, max_overflow=16)
+    engine = create_engine(url, connect_args=options, pool_size=8, max_overflow=16, pool_timeout=busy_seconds)
     event.listen(engine, "connect", _set_up_sqlite)
     return engine
 
@@ -168,12 +191,17 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _sentence(error: DBAPIError) -> str:
-    kind = str(error.orig)
-    if "locked" in kind or "busy" in kind:
+def _sentence(error: BaseException | None) -> str:
+    """What is wrong and what to do, by the code that the database gave."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF or getattr(error, "sqlstate", None)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, "55P03"):
         return (
             "The database is locked by another process for too long. See who holds it; the mail is taken again later."
         )
-    if "full" in kind or "No space" in kind:
+    if code in (sqlite3.SQLITE_FULL, "53100"):
         return "The disk of the database is full. Make room; nothing that was accepted is lost."
+    if code in (sqlite3.SQLITE_READONLY, "25006"):
+        return "The database cannot be written to. Check that its disk is not mounted read-only, and its permissions."
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, "XX001", "XX002"):
+        return "The database is damaged, or the file is none. Bring the desk back from a backup ('ombud restore')."
     return "The database cannot be used now. Check that it runs, disk space and permissions ('ombud check')."

@@ -49,6 +49,10 @@ class StoreUnavailable(TryLater):
     """The database is locked, full, away, or not migrated."""
 
 
+class StoreOutdated(StoreUnavailable):
+    """The tables of the database are those of an earlier version: it can be upgraded."""
+
+
 class OpenPGPUnavailable(TryLater):
     """GnuPG is missing, took too long, or died half way."""
 

@@ -57,7 +57,7 @@ def _measure(play: Rehearsal, server: Dovecot) -> None:
         receiver.receive(Envelope(mail, None, (play.address,)))
     in_process = MAILS / (time.monotonic() - started)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    (poller,) = pollers(context.config, receiver, context.clock)
+    (poller,) = pollers(context.config, receiver)
     started = time.monotonic()
     taken = poller.once().taken
     by_imap = taken / (time.monotonic() - started)

@@ -27,7 +27,6 @@ def empty(desk: Desk) -> int:
             context.config.desk[0],
             context.config.desk[0].imap[0],
             Receiver(context),
-            desk.clock,
             lambda _: None,
         )
         .once()

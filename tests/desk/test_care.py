@@ -25,6 +25,7 @@ from desk.rehearsal import Person, command, free_port, make_person, plain_mail, 
 from desk.status import server
 from intake.receive import Receiver
 from store.context import open_context
+from store.presence import running_service
 from tests.conftest import Desk, DeskMaker
 from tests.mailboxes import wait_until
 from tests.talk import say, to
@@ -113,7 +114,7 @@ def test_status_and_metrics_hold_numbers_alone(desk: Desk) -> None:
     found = json.loads(said.stdout)
     assert (found["cases new"], found["deliveries sent"]) == ("1", "6")
     context, port = open_context(desk.play.config), free_port()
-    with server(context, f"127.0.0.1:{port}") as running:
+    with running_service(context.config), server(context, f"127.0.0.1:{port}") as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
 
         def get(path: str) -> str:

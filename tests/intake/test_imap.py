@@ -11,8 +11,9 @@ import pytest
 
 from desk.rehearsal import Person, plain_mail
 from intake.arrival import Envelope
-from intake.imap import MailboxDown, envelope_of
+from intake.envelope import envelope_of
 from intake.receive import Receipt, Receiver
+from intake.session import MailboxDown
 from store.config import Desk as DeskConfig
 from store.errors import OmbudError
 from tests.dovecot import TOKEN, CutProxy, Dovecot

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from desk.rehearsal import Person, plain_mail
-from intake.imap import MailboxDown
+from intake.session import MailboxDown
 from tests.dovecot import CutProxy, Dovecot
 from tests.intake.conftest import Configure
 from tests.mailboxes import box_passed, empty, mailbox, reports, texts, wait_until
