@@ -95,7 +95,7 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
         raw=job.envelope.raw,
         digest=job.digest,
         message_id=mail.message_id,
-        body=replace(content.body, reply_to=found.reply_to),
+        body=_with_envelope(job, replace(content.body, reply_to=found.reply_to)),
         facts=Facts(
             found.reply_to,
             found.no_reply_because,
@@ -141,12 +141,19 @@ def unreadable(context: Context, job: Job, why: str) -> Arrival:
         raw=job.envelope.raw,
         digest=job.digest,
         message_id="",
-        body=Body(failure=why),
+        body=_with_envelope(job, Body(failure=why)),
         facts=Facts(no_reply_because=because, excluded=directives.all_names(job.asked), asks_quiet=job.asked.quiet),
         recusals=tuple(recusals),
         notices=("held",),
         screened=screened(job.roster),
     )
+
+
+def _with_envelope(job: Job, body: Body) -> Body:
+    """What did not open, with the envelope that it came in: it says where it belongs when it is opened at last."""
+    if not body.failure:
+        return body
+    return replace(body, sent_by=job.envelope.sender, sent_to=job.envelope.recipients)
 
 
 def screened(roster: Roster) -> dict[str, str]:

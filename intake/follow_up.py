@@ -66,6 +66,13 @@ def _tag(opened: Opened) -> Token | None:
 class OwnCase(Plan, Protocol):
     """A mail as a case of its own, which may be linked with the one that it points at."""
 
+    @property
+    def arrival(self) -> Arrival:
+        """The case that it would become."""
+
+    def silent(self) -> OwnCase:
+        """The same, without a word to anybody."""
+
     def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Outcome, str]:
         """Write the case down."""
 
@@ -77,12 +84,11 @@ class FollowUp:
     context: Context
     opened: Opened
     place: Place
-    arrival: Arrival
     own_case: OwnCase
 
     def carry_out(self, session: Session) -> tuple[Outcome, str]:
         """Write it down, and have the readers told. A program's answer wakes nobody, unless it is about our reply."""
-        vault, arrival = self.context.vault, self.arrival
+        vault, arrival = self.context.vault, self.own_case.arrival
         row = cases.row_by_id(session, self.place.row.id if self.place.row else "")
         cases.lock(session, row)
         if row.wrapped_key is None:
@@ -122,13 +128,13 @@ class MachineToTeam:
     context: Context
     opened: Opened
     place: Place
-    arrival: Arrival
     own_case: OwnCase
 
     def carry_out(self, session: Session) -> tuple[Outcome, str]:
         """Keep it."""
-        row, member, at = self.place.row, self.place.recipient, self.arrival.at
-        silent = replace(self.arrival, state="automatic", author="machine", recusals=(), facts=Facts(), notices=())
+        arrival = self.own_case.arrival
+        row, member, at = self.place.row, self.place.recipient, arrival.at
+        silent = replace(arrival, state="automatic", author="machine", recusals=(), facts=Facts(), notices=())
         if row is None:
             return self.own_case.carry_out(session)
         conversation.join(session, self.context.vault, row, silent)

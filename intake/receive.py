@@ -14,27 +14,24 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from intake import dates, directives, follow_up, reader, team
-from intake.arrival import Envelope, Job, Opened, arrival_of, source_of, unreadable
+from intake import dates, directives, follow_up, held, reader, routing
+from intake.arrival import Envelope, Job, arrival_of, source_of, unreadable
 from intake.directives import Asked
 from intake.faults import told_from_the_mail
-from intake.follow_up import Place
 from intake.message import without_trace
-from intake.plan import Outcome, Plan, told_as_it_should, with_acknowledgement
-from intake.quotes import own_text
+from intake.new_case import NewCase
+from intake.plan import Outcome, Plan
 from intake.reader import TooCostly, Unreadable
 from intake.triage import excluded
-from store import attempts, cases, conversation, linking, recusals, withholding
+from store import attempts, cases, recusals, withholding
 from store.config import Desk
 from store.context import Context
-from store.errors import Interrupted, NotAllowed, StoreUnavailable, TryLater
-from store.models import CaseRow
+from store.errors import Interrupted, StoreUnavailable, TryLater
 from store.records import Arrival, State
 from store.sentences import Sentence, marked
 
 _KEEP_TRIES = 5
 _TOLD_AFTER = timedelta(minutes=10)
-_REQUEST_LENGTH = 300
 _INTERRUPTED = marked("we tried to process it several times, and could not finish")
 _TOO_COSTLY = marked("reading it takes more time or memory than one mail may take")
 _TOO_LARGE = marked("it is larger than this desk takes")
@@ -83,7 +80,9 @@ class Receiver:
             opened = reader.read(self._context.config, job, _TOO_LARGE)
             body = replace(opened.content.body, notes=(where,))
             opened = replace(opened, content=replace(opened.content, body=body))
-            return self._from_outside(opened, follow_up.place_of(self._context, opened))
+            place, arrival = follow_up.place_of(self._context, opened), arrival_of(self._context, opened)
+            own_case = self._new_case(job, arrival, source_of(opened), answered=place.side != "team")
+            return routing.from_outside(self._context, opened, place, own_case)
 
         return self._receive_at(desk, asked, envelope, read)
 
@@ -103,57 +102,22 @@ class Receiver:
                 state: State = "automatic" if arrival.state == "automatic" else "closed"
                 sent_at = dates.moment_of(opened.mail.date, arrival.at)
                 arrival = replace(arrival, state=state, notices=(), received_at=sent_at)
-            facts = replace(arrival.facts, reply_to="", no_reply_because=marked("it came from an archive"))
+            facts = replace(
+                arrival.facts, reply_to="", no_reply_because=marked("it came from an archive"),
+                archived="told" if tell else "silent",
+            )  # fmt: skip
             return self._new_case(job, replace(arrival, facts=facts), source_of(opened), answered=False)
 
         return self._receive_at(desk, Asked(), Envelope(raw, None, (desk.address,)), read)
 
     def reopen(self, codename: str) -> bool:
-        """Try again to open the mails of a case that did not open; whether one opened. Its readers are then told what it says.
+        """Try again to open the mails of a case that did not open; whether one opened.
 
         Raises NoSuchCase, NotAllowed for a case without such a mail, TryLater.
         """
-        context = self._context
-        with context.database.read() as session:
-            row = cases.find_row(session, codename)
-            if row is None:
-                raise cases.no_such_case(codename)
-            held = [item for item in cases.messages(session, context.vault, row.id) if item.body.failure]
-            if not held:
-                raise NotAllowed(f"{codename} is not held; there is nothing to open.")
-            here = [item for item in held if not item.body.failure.startswith(_TOO_LARGE)]
-            if not here:
-                why = "; ".join([held[0].body.failure, *map(str, held[0].body.notes)])
-                raise NotAllowed(f"The mail of {codename} is not here: {why}.")
-            raws = [(item, cases.raw_message(session, context.vault, row, item.id)) for item in here]
-            asked = Asked(quiet=cases.facts(context.vault, row).asks_quiet)
-        desk = context.config.desk_by_id(row.desk)
-        roster = context.roster(desk)
-        jobs = [(item, Job(desk, asked, Envelope(raw, None, (desk.address,)), "", roster)) for item, raw in raws]
-        opened = [self._reopen(job, row.id, item.id) for item, job in jobs]
-        return any(opened)
-
-    def _reopen(self, job: Job, case_id: str, message_id: str, *, acknowledge: bool = False) -> bool:
-        """Open one mail of a case; its author is told that it came only when nobody told them yet."""
-        try:
-            arrival = arrival_of(self._context, reader.read(self._context.config, job))
-        except Unreadable:  # that is why it is held
-            return False
-        if arrival.state == "held":
-            return False
-        vault = self._context.vault
-        with self._context.database.write() as session:
-            row = cases.row_by_id(session, case_id)
-            cases.lock(session, row)
-            first = cases.message(session, vault, case_id)
-            if first is not None and first.id != message_id:
-                arrival = follow_up.as_follow_up(arrival, cases.facts(vault, row), first.body.signature)
-            arrival = replace(arrival, notices=())
-            if acknowledge:
-                arrival = with_acknowledgement(session, self._context, job, arrival, arrival.facts.reply_to)
-            conversation.open_at_last(session, vault, row, message_id, arrival)
+        opened = [held.open_at_last(self._context, kept) for kept in held.waiting(self._context, codename, _TOO_LARGE)]
         self._on_kept()
-        return True
+        return any(opened)
 
     def _desks(self, recipients: Sequence[str]) -> list[tuple[Desk, Asked]]:
         wanted: dict[str, tuple[Desk, Asked]] = {}
@@ -231,12 +195,10 @@ class Receiver:
         receipt = self._keep(job, self._unreadable(job, _INTERRUPTED, self._context.clock() + _TOLD_AFTER))
         if receipt.outcome != "held":
             return receipt
-        with self._context.database.read() as session:
-            row = cases.find_row(session, receipt.codename)
-            kept = cases.message(session, self._context.vault, row.id) if row else None
         try:
-            if row and kept and self._reopen(job, row.id, kept.id, acknowledge=job.asked.token is None):
-                return replace(receipt, outcome="case")
+            found = held.find(self._context, job, receipt.codename)
+            if found and (outcome := held.open_at_last(self._context, found, acknowledge=job.asked.token is None)):
+                return Receipt(job.desk.id, *outcome)
         except TryLater as error:
             log.warning("a held mail stays held", reason=str(error), case=receipt.codename)
         return receipt
@@ -245,21 +207,9 @@ class Receiver:
         """Open a mail, and find out what it is: a member's word, more on a case, or a new case."""
         opened = reader.read(self._context.config, job)
         place = follow_up.place_of(self._context, opened)
-        member = team.speaker(self._context, opened, place)
-        if member is not None:
-            arrival = replace(arrival_of(self._context, opened), state="automatic", notices=())
-            silent = self._new_case(job, arrival, source_of(opened), answered=False)
-            return team.TeamMail(self._context, opened, place, member, silent)
-        return self._from_outside(opened, place)
-
-    def _from_outside(self, opened: Opened, place: Place) -> Plan:
-        context, arrival = self._context, arrival_of(self._context, opened)
-        new_case = self._new_case(opened.job, arrival, source_of(opened), answered=place.side != "team")
-        if place.side == "team" and opened.found.kind != "report":
-            return follow_up.MachineToTeam(context, opened, place, arrival, new_case)
-        if place.row is None:
-            return new_case
-        return follow_up.FollowUp(context, opened, place, arrival, new_case)
+        arrival = arrival_of(self._context, opened)
+        own_case = self._new_case(job, arrival, source_of(opened), answered=place.side != "team")
+        return routing.plan_of(self._context, opened, place, own_case)
 
     def _new_case(self, job: Job, arrival: Arrival, source: str, *, answered: bool = True) -> NewCase:
         return NewCase(self._context, job, arrival, source, answered)
@@ -281,39 +231,3 @@ class Receiver:
         if before is not None:
             return Receipt(job.desk.id, "duplicate", before[1])
         return Receipt(job.desk.id, *plan.carry_out(session))
-
-
-@dataclass(frozen=True)
-class NewCase:
-    """A mail that becomes a case of its own. `source` is whom it counts for when one sends very many."""
-
-    context: Context
-    job: Job
-    arrival: Arrival
-    source: str
-    answered: bool = True
-
-    def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Outcome, str]:
-        """Write the case down; linked with the one that it points at, when its author is not sure to be that one's."""
-        arrival, desk = self.arrival, self.job.desk
-        if self.job.asked.key and _says_little(arrival):
-            # Whoever only asks for the key does not wake the team.
-            arrival = replace(arrival, state="automatic", notices=())
-        if may_belong_to is not None:
-            arrival = linking.pointing_at(session, self.context.vault, may_belong_to, arrival)
-        arrival = told_as_it_should(session, self.context, desk, self.source, arrival)
-        if self.answered:
-            arrival = with_acknowledgement(session, self.context, self.job, arrival, arrival.facts.reply_to)
-        codename = cases.record(session, self.context.vault, arrival)
-        if may_belong_to is not None:
-            linking.link(session, self.context.vault, codename, may_belong_to, arrival.at)
-        outcome: Outcome = (
-            "automatic" if arrival.state == "automatic" else "held" if arrival.state == "held" else "case"
-        )
-        return outcome, codename
-
-
-def _says_little(arrival: Arrival) -> bool:
-    """Whether a mail to the key's address is no more than a request for it."""
-    body = arrival.body
-    return body.encryption == "none" and not arrival.attachments and len(own_text(body.text)) <= _REQUEST_LENGTH

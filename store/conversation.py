@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal, Protocol
 
 from sqlmodel import Session
@@ -20,7 +21,7 @@ from store.errors import NotAllowed
 from store.models import CaseRow
 from store.names import who_is_named
 from store.openpgp import PublicKey
-from store.records import Arrival, Attachment, Done, Facts, Recusal
+from store.records import Arrival, Attachment, Body, Done, Facts, Recusal
 from store.sentences import marked
 from store.vault import Vault
 
@@ -85,7 +86,8 @@ def open_at_last(session: Session, vault: Vault, row: CaseRow, message_id: str, 
                 perhaps_excluded=known.perhaps_excluded,
             )  # fmt: skip
         outbox.retire(session, row.id, "held")
-        outbox.enqueue(session, "report", row.desk, arrival.at, case_id=row.id)
+        if arrival.state not in ("closed", "automatic"):
+            outbox.enqueue(session, "report", row.desk, arrival.at, case_id=row.id)
     else:
         known = learned(before, arrival)
         outbox.retire(session, row.id, "message", message_id)
@@ -106,6 +108,16 @@ def _fill(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> Non
     if "reported" in fresh:
         box = cases.box_of(vault, row)
         patterns.note(session, vault, row, box, fresh["reported"], "reporter", arrival.at)
+
+
+def moved_on(session: Session, vault: Vault, row: CaseRow, message_id: str, at: datetime) -> None:
+    """The mail of a held case turned out to be no report: what it said was done where it belongs, and the case ends."""
+    stub = Arrival(row.desk, "closed", at, b"", "", "", Body(), Facts(), author="other")
+    cases.replace_message(session, vault, row, message_id, stub)
+    row.state, row.closed_at, row.assignee = "closed", to_text(at), None
+    session.add(row)
+    outbox.retire(session, row.id, "held")
+    audit.append(session, vault, "held-mail-opened", "operator", at, case_id=row.id, box=cases.box_of(vault, row))
 
 
 def learned(before: Facts, arrival: Arrival) -> Facts:

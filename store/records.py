@@ -51,7 +51,8 @@ class Done:
 class Body:
     """What one mail says, opened. `text` is the report itself; `outside_text` stood around it and proves nothing.
 
-    `message_id` is its own, `answers` that of the mail which it answers; `done` is what a member did with it.
+    `message_id` is its own, `answers` that of the mail which it answers; `done` is what a member did with it. Of a mail
+    that did not open, `sent_by` and `sent_to` keep its envelope.
     `key_offered`: it came in plain, and its Autocrypt header offers a key without asking for sealed answers.
     """
 
@@ -70,6 +71,8 @@ class Body:
     reply_to: str = ""
     done: tuple[Done, ...] = ()
     key_offered: bool = False
+    sent_by: str | None = None
+    sent_to: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""
@@ -80,7 +83,8 @@ class Body:
         """The body of a sealed JSON value."""
         done = tuple(Done(**item) for item in value.get("done", ()))
         signature, notes = Signature(**value["signature"]), tuple(map(Sentence.from_json, value["notes"]))
-        return cls(**{**value, "signature": signature, "notes": notes, "done": done})
+        sent_to = tuple(value.get("sent_to", ()))
+        return cls(**{**value, "signature": signature, "notes": notes, "done": done, "sent_to": sent_to})
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class Facts:
     came from, by which its author is known again; `address` is where its first mail asked to be answered, whether they
     want answers or not. `new_key` came with a later mail, and is not used until a reader says so. `without_token`: the
     first mail referred to another one, and nothing that is sent to its author shows the token of the case.
+    `archived`: it came from an archive, with or without a word to the readers.
     `perhaps_excluded` is what the reporter may have excluded, or only quoted.
     """
 
@@ -112,6 +117,7 @@ class Facts:
     address: str = ""
     without_token: bool = False
     perhaps_excluded: tuple[str, ...] = ()
+    archived: Literal["", "silent", "told"] = ""
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""

@@ -86,7 +86,8 @@ def test_a_mail_after_the_close_puts_the_end_off(desk: Desk) -> None:
         never = settings.model_copy(update={"retention_days": 0})
         assert retention.ends_at(session, row, never) is None
         desk.clock.now = MONDAY + timedelta(days=10)
-    desk.receive(plain_mail("PS", sender="kim@other.example", extra=f"In-Reply-To: {_last_id(desk)}\n"))
+    extra = f"In-Reply-To: {_last_id(desk)}\nAuto-Submitted: auto-replied\n"
+    desk.receive(plain_mail("I am away.", extra=extra))
     with desk.context.database.write() as session:
         row = cases.find_row(session, name)
         assert row is not None

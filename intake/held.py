@@ -1,0 +1,144 @@
+"""Mails that were kept without being read, opened at last: each goes where it would have gone when it came.
+
+It takes its place there: no second case, no second notice, no answer to its author but what nobody has told them yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from sqlmodel import Session
+
+from intake import directives, follow_up, reader, routing
+from intake.arrival import Envelope, Job, arrival_of
+from intake.directives import Asked
+from intake.plan import Outcome, with_acknowledgement
+from intake.reader import Unreadable
+from store import cases, conversation, linking
+from store.context import Context
+from store.errors import NotAllowed
+from store.models import CaseRow
+from store.records import Arrival
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A message that did not open, and the job to open it. `archived` as in the facts of its case."""
+
+    job: Job = field(repr=False)
+    case_id: str
+    message_id: str
+    archived: Literal["", "silent", "told"] = ""
+
+
+def waiting(context: Context, codename: str, elsewhere: str) -> list[Kept]:
+    """The messages of a case that did not open and are here; `elsewhere` is the failure of those that are not.
+
+    Raises NoSuchCase; NotAllowed for a case without any.
+    """
+    with context.database.read() as session:
+        row = cases.find_row(session, codename)
+        if row is None:
+            raise cases.no_such_case(codename)
+        held = [item for item in cases.messages(session, context.vault, row.id) if item.body.failure]
+        if not held:
+            raise NotAllowed(f"{codename} is not held; there is nothing to open.")
+        here = [item for item in held if not item.body.failure.startswith(elsewhere)]
+        if not here:
+            why = "; ".join([held[0].body.failure, *map(str, held[0].body.notes)])
+            raise NotAllowed(f"The mail of {codename} is not here: {why}.")
+        known = cases.facts(context.vault, row)
+        desk = context.config.desk_by_id(row.desk)
+        roster = context.roster(desk)
+        found = []
+        for item in here:
+            raw = cases.raw_message(session, context.vault, row, item.id)
+            envelope = Envelope(raw, item.body.sent_by, item.body.sent_to or (desk.address,))
+            asked = Asked(quiet=known.asks_quiet)
+            for recipient in envelope.recipients:
+                meant = directives.desk_of(recipient, (desk,))
+                asked |= meant[1] if meant else Asked()
+            found.append(Kept(Job(desk, asked, envelope, "", roster), row.id, item.id, known.archived))
+        return found
+
+
+def find(context: Context, job: Job, codename: str) -> Kept | None:
+    """The mail of a job that was just kept as a case."""
+    with context.database.read() as session:
+        row = cases.find_row(session, codename)
+        kept = cases.message(session, context.vault, row.id) if row else None
+        return Kept(job, row.id, kept.id) if row and kept else None
+
+
+def open_at_last(context: Context, kept: Kept, *, acknowledge: bool = False) -> tuple[Outcome, str] | None:
+    """Open one mail, and write down where it belongs; None when it does not open now.
+
+    `acknowledge`: its author was not told yet that it came.
+    """
+    try:
+        opened = reader.read(context.config, kept.job)
+    except Unreadable:  # that is why it is held
+        return None
+    arrival = arrival_of(context, opened)
+    if arrival.state == "held":
+        return None
+    place = follow_up.place_of(context, opened)
+    in_place = InPlace(context, kept, _as_archived(kept, arrival), acknowledge and place.side != "team")
+    with context.database.write() as session:
+        row = cases.row_by_id(session, kept.case_id)
+        cases.lock(session, row)
+        first = cases.message(session, context.vault, row.id)
+        if kept.archived or (first is not None and first.id != kept.message_id):
+            return in_place.carry_out(session, None if kept.archived else row)
+        if place.row is not None and place.row.id == row.id:
+            place = replace(place, row=None)
+        outcome = routing.plan_of(context, opened, place, in_place).carry_out(session)
+        if outcome[1] != row.codename:
+            conversation.moved_on(session, context.vault, row, kept.message_id, arrival.at)
+        return outcome
+
+
+def _as_archived(kept: Kept, arrival: Arrival) -> Arrival:
+    """What came from an archive stays as silent as it was, and is never answered."""
+    if not kept.archived:
+        return arrival
+    facts = replace(arrival.facts, reply_to="", archived=kept.archived)
+    return replace(arrival, facts=facts, state="closed" if kept.archived == "silent" else arrival.state)
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """A mail that is opened where it lies: as the report of its case, or as a later message of it."""
+
+    context: Context
+    kept: Kept
+    arrival: Arrival
+    acknowledge: bool = False
+
+    def silent(self) -> InPlace:
+        """The same, without a word to anybody."""
+        return replace(self, arrival=replace(self.arrival, state="automatic", notices=()), acknowledge=False)
+
+    def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Outcome, str]:
+        """Write down what it says."""
+        vault, kept = self.context.vault, self.kept
+        row = cases.row_by_id(session, kept.case_id)
+        arrival = replace(self.arrival, notices=())
+        if may_belong_to is not None and may_belong_to.id == row.id:
+            arrival = self._as_later_mail(session, row, arrival)
+        elif may_belong_to is not None:
+            arrival = linking.pointing_at(session, vault, may_belong_to, arrival)
+        if self.acknowledge:
+            arrival = with_acknowledgement(session, self.context, kept.job, arrival, arrival.facts.reply_to)
+        conversation.open_at_last(session, vault, row, kept.message_id, arrival)
+        if may_belong_to is not None and may_belong_to.id != row.id:
+            linking.link(session, vault, row.codename, may_belong_to, arrival.at)
+        return "automatic" if arrival.state == "automatic" else "case", row.codename
+
+    def _as_later_mail(self, session: Session, row: CaseRow, arrival: Arrival) -> Arrival:
+        """As more on the case where it lies: as its reporter's when it is that."""
+        known, first = cases.facts(self.context.vault, row), cases.message(session, self.context.vault, row.id)
+        if first is None:
+            return arrival
+        return replace(follow_up.as_follow_up(arrival, known, first.body.signature), notices=())

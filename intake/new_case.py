@@ -1,0 +1,57 @@
+"""A mail that becomes a case of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sqlmodel import Session
+
+from intake.arrival import Job
+from intake.plan import Outcome, told_as_it_should, with_acknowledgement
+from intake.quotes import own_text
+from store import cases, linking
+from store.context import Context
+from store.models import CaseRow
+from store.records import Arrival
+
+_REQUEST_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class NewCase:
+    """A mail that becomes a case of its own. `source` is whom it counts for when one sends very many."""
+
+    context: Context
+    job: Job
+    arrival: Arrival
+    source: str
+    answered: bool = True
+
+    def silent(self) -> NewCase:
+        """The same, without a word to anybody."""
+        return replace(self, arrival=replace(self.arrival, state="automatic", notices=()), answered=False)
+
+    def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Outcome, str]:
+        """Write the case down; linked with the one that it points at, when its author is not sure to be that one's."""
+        arrival, desk = self.arrival, self.job.desk
+        if self.job.asked.key and _says_little(arrival):
+            # Whoever only asks for the key does not wake the team.
+            arrival = replace(arrival, state="automatic", notices=())
+        if may_belong_to is not None:
+            arrival = linking.pointing_at(session, self.context.vault, may_belong_to, arrival)
+        arrival = told_as_it_should(session, self.context, desk, self.source, arrival)
+        if self.answered:
+            arrival = with_acknowledgement(session, self.context, self.job, arrival, arrival.facts.reply_to)
+        codename = cases.record(session, self.context.vault, arrival)
+        if may_belong_to is not None:
+            linking.link(session, self.context.vault, codename, may_belong_to, arrival.at)
+        outcome: Outcome = (
+            "automatic" if arrival.state == "automatic" else "held" if arrival.state == "held" else "case"
+        )
+        return outcome, codename
+
+
+def _says_little(arrival: Arrival) -> bool:
+    """Whether a mail to the key's address is no more than a request for it."""
+    body = arrival.body
+    return body.encryption == "none" and not arrival.attachments and len(own_text(body.text)) <= _REQUEST_LENGTH

@@ -1,0 +1,29 @@
+"""Where a mail goes: to a member's case as their word, into a case as more on it, or into a case of its own.
+
+The one place that decides, for a mail that just came and for one that is opened at last.
+"""
+
+from __future__ import annotations
+
+from intake import follow_up, team
+from intake.arrival import Opened
+from intake.follow_up import OwnCase, Place
+from intake.plan import Plan
+from store.context import Context
+
+
+def plan_of(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> Plan:
+    """What a mail leads to; `own_case` is what it would be as a case of its own."""
+    member = team.speaker(context, opened, place)
+    if member is not None:
+        return team.TeamMail(context, opened, place, member, own_case.silent())
+    return from_outside(context, opened, place, own_case)
+
+
+def from_outside(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> Plan:
+    """What a mail leads to that is no member's word."""
+    if place.side == "team" and opened.found.kind != "report":
+        return follow_up.MachineToTeam(context, opened, place, own_case)
+    if place.row is None:
+        return own_case
+    return follow_up.FollowUp(context, opened, place, own_case)
