@@ -63,7 +63,7 @@ def test_a_file_of_answers_makes_a_desk_whose_team_can_read(
     assert done.stdout.count(b"a sealed test notice was sent") == 3
     for person in team[:3]:
         (mail,) = relay.to(person.email)
-        assert b"encrypted to you alone" in (person.opens(mail.mail) or b"").replace(b"=\r\n", b"")
+        assert b"encrypted for you alone" in (person.opens(mail.mail) or b"").replace(b"=\r\n", b"")
     config = folder / "ombud.toml"
     found = json.loads(command(config, "check", "--json").stdout)
     assert {item["level"] for item in found} <= {"ok", "warning"}
