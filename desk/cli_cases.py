@@ -40,8 +40,8 @@ def case_list(config: ConfigOption = None, as_member: AsOption = None, as_json: 
     else:
         show.table(
             "Cases",
-            ("case", "desk", "state", "received", "assigned to", "deadline"),
-            [tuple(line.values()) for line in lines],
+            ("case", "desk", "state", "received (UTC)", "assigned to", "deadline"),
+            [tuple({**line, "received_at": show.moment(line["received_at"])}.values()) for line in lines],
             "There are no cases.",
         )
 
@@ -116,15 +116,21 @@ def outbox_list(config: ConfigOption = None, as_json: JsonOption = False) -> Non
     if as_json:
         show.print_json(rows)
     else:
-        columns = ("case", "desk", "kind", "recipient", "state", "reason", "tries", "due")
-        show.table("Outbox", columns, [tuple(row.values()) for row in rows], "Nothing waits.")
+        show.outbox_table(rows)
 
 
 @outbox_app.command("retry")
-def outbox_retry(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Have everything that waits tried again now."""
+def outbox_retry(
+    config: ConfigOption = None,
+    bounced: Annotated[
+        bool, typer.Option("--bounced", help="Also what was given up for reporters; it may be old news to them.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Have everything tried again now that waits, is held, or was given up for members and the operator."""
     with opened(config) as context, context.database.write() as session:
-        count = outbox.retry_now(session, context.clock())
+        at = context.clock()
+        count = outbox.retry_now(session, at) + outbox.retry_bounced(session, at, reporters=bounced)
     show.print_json({"retried": count}) if as_json else print(f"{count} deliveries are tried again now.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -46,7 +47,7 @@ def examine(config_file: Path, clock: Clock = system_clock) -> list[Finding]:
     found += _database(config, clock())
     found += _rosters(config, keyring, clock())
     found.append(_try("templates", lambda: check_templates(config), "all of them render"))
-    found.append(_relay(config))
+    found.append(_relay(config, keyring, clock()))
     found += _mailboxes(config)
     found += machine.examine(config)
     return found
@@ -131,7 +132,11 @@ def _health(config: Config, health: Health, now: datetime) -> Iterator[Finding]:
     """What the store tells of how the desk is doing."""
     minutes = int(health.waits_seconds(now) // 60)
     limit = config.outbox.alarm_minutes or 60
-    if minutes >= limit:
+    if health.away_since:
+        since = f"the relay has taken nothing since {health.away_since:%Y-%m-%d %H:%M} UTC: {health.away_reason}"
+        remedy = "Nothing is given up; see 'ombud outbox list', and try at once with 'ombud outbox retry'."
+        yield Finding("deliveries", "failure", f"{since} {remedy}")
+    elif minutes >= limit:
         remedy = "See 'ombud outbox list', whether the relay takes mail, and whether the service runs."
         yield Finding("deliveries", "failure", f"the oldest has waited for {minutes} minutes. {remedy}")
     elif held := health.deliveries.get("held", 0):
@@ -139,6 +144,19 @@ def _health(config: Config, health: Health, now: datetime) -> Iterator[Finding]:
         yield Finding("deliveries", "warning", f"{held} are held for a key that cannot be used. {remedy}")
     else:
         yield Finding("deliveries", "ok", "none is late")
+    if health.given_up:
+        remedy = "See 'ombud outbox list', correct the address or ask its owner, then 'ombud outbox retry'."
+        what = f"{health.given_up} for members or the operator were refused for good and given up"
+        yield Finding("given up", "warning", f"{what}. {remedy}")
+    else:
+        yield Finding("given up", "ok", "no notice for a member or the operator")
+    if health.failing:
+        what = "; ".join(health.failing[:3])
+        yield Finding(
+            "what is due", "failure", f"an error (a bug) keeps this from being done: {what}. Please report it."
+        )
+    else:
+        yield Finding("what is due", "ok", "reminders, digests and retention are done")
     unread = health.cases.get("held", 0)
     if unread:
         remedy = "If an older key of the desk is missing, import it with gpg and run 'ombud case reopen NAME'."
@@ -204,18 +222,28 @@ def _ahead(warning: rotation.Warning) -> str:
     return f"{warning.day}: {what}"
 
 
-def _relay(config: Config) -> Finding:
+def _relay(config: Config, keyring: Keyring, now: datetime) -> Finding:
+    """Whether the relay takes mail: for somebody on a roster too, as many take it for their own domain from everybody."""
     relay = Relay(config)
     where = f"{config.relay.host}:{config.relay.port}"
     try:
-        relay.check()
+        relay.check(_addresses(config, keyring, now))
     except RelayDown as error:
-        return Finding("relay", "failure", f"{where}: {error}. Check relay.host, relay.port, relay.tls and the login.")
+        return Finding("relay", "failure", f"{where}: {error}")
     except OmbudError as error:
         return Finding("relay", "failure", str(error))
     finally:
         relay.close()
     return Finding("relay", "ok", where)
+
+
+def _addresses(config: Config, keyring: Keyring, now: datetime) -> list[str]:
+    book = RosterBook(config, keyring, lambda _: None)
+    found: list[str] = []
+    for desk in config.desk:
+        with contextlib.suppress(OmbudError):  # said where rosters are looked at
+            found += [member.email for member in book.check(desk).on_duty(now)]
+    return found
 
 
 def _mailboxes(config: Config) -> Iterator[Finding]:

@@ -95,7 +95,7 @@ class Worker(threading.Thread):
 
     def _idle_seconds(self) -> float:
         with self._context.database.read() as session:
-            due = outbox.next_due(session)
+            due = outbox.next_due(session, self._context.clock())
         until = (due - self._context.clock()).total_seconds() if due else _LONGEST_WAIT_SECONDS
         return min(max(until, 0.05), _LONGEST_WAIT_SECONDS)
 

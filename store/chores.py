@@ -18,6 +18,12 @@ from store.models import ChoreRow
 _WEEKLY = "{minute} {hour} * * MON"
 _DAILY = "{minute} {hour} * * *"
 _TAKE = text("UPDATE chores SET due = :due WHERE name = :name AND due < :due")
+_FAILED = "failed "
+_NOTE_FAILED = text(
+    "INSERT INTO chores (name, case_id, due) VALUES (:name, :case_id, :due) "
+    "ON CONFLICT (name) DO UPDATE SET due = excluded.due"
+)
+_FAILING = text("SELECT name FROM chores WHERE name LIKE 'failed %' ORDER BY name")
 _ONCE = text("INSERT INTO chores (name, case_id, due) VALUES (:name, :case_id, :due) ON CONFLICT (name) DO NOTHING")
 
 
@@ -55,3 +61,18 @@ def done_at(session: Session, name: str) -> str | None:
     """For what time a chore was done last."""
     row = session.get(ChoreRow, name)
     return row.due if row else None
+
+
+def note_failed(session: Session, what: str, at: datetime, case_id: str | None = None) -> None:
+    """Note that something could not be done, until it is (`note_done`)."""
+    session.connection().execute(_NOTE_FAILED, {"name": _FAILED + what, "due": to_text(at), "case_id": case_id})
+
+
+def note_done(session: Session, what: str) -> None:
+    """It could be done after all."""
+    session.connection().execute(text("DELETE FROM chores WHERE name = :name"), {"name": _FAILED + what})
+
+
+def failing(session: Session) -> list[str]:
+    """What could not be done, as it was noted."""
+    return [row.name.removeprefix(_FAILED) for row in session.connection().execute(_FAILING).all()]
