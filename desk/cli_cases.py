@@ -13,6 +13,7 @@ from desk import logs, show
 from desk.options import AsOption, ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
 from desk.progress import progress
 from store import cases, outbox, overview, retention
+from store.clock import day_of
 from store.config import load
 from store.errors import ConfigError, NotAllowed
 from store.keyring import open_keyring
@@ -179,8 +180,8 @@ def roster_show(
         )
 
 
-def _moment(day: str, roster: Roster) -> datetime:
-    try:
-        return datetime.combine(datetime.fromisoformat(day).date(), time(12), roster.zone or UTC)
-    except ValueError:
-        raise ConfigError(f"--at: '{day}' is not a date such as 2026-01-31.") from None
+def _moment(written: str, roster: Roster) -> datetime:
+    day = day_of(written)
+    if day is None:
+        raise ConfigError(f"--at: '{written}' is not a date such as 2026-01-31.")
+    return datetime.combine(day, time(12), roster.zone or UTC)

@@ -151,10 +151,9 @@ def _health(config: Config, health: Health, now: datetime) -> Iterator[Finding]:
     else:
         yield Finding("given up", "ok", "no notice for a member or the operator")
     if health.failing:
-        what = "; ".join(health.failing[:3])
-        yield Finding(
-            "what is due", "failure", f"an error (a bug) keeps this from being done: {what}. Please report it."
-        )
+        what = "; ".join(f"{name} ({count})" for name, count in list(health.failing.items())[:3])
+        remedy = "All else is done. Look into the service's log, and please report it."
+        yield Finding("what is due", "failure", f"an error (a bug) keeps this from being done: {what}. {remedy}")
     else:
         yield Finding("what is due", "ok", "reminders, digests and retention are done")
     unread = health.cases.get("held", 0)

@@ -5,6 +5,8 @@ Works within a transaction that the caller opened, which also writes what the ch
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -18,7 +20,8 @@ from store.models import ChoreRow
 _WEEKLY = "{minute} {hour} * * MON"
 _DAILY = "{minute} {hour} * * *"
 _TAKE = text("UPDATE chores SET due = :due WHERE name = :name AND due < :due")
-_FAILED = "failed "
+_FAILED, _OF = "failed ", " #"
+_FORGET = text("DELETE FROM chores WHERE name = :name")
 _NOTE_FAILED = text(
     "INSERT INTO chores (name, case_id, due) VALUES (:name, :case_id, :due) "
     "ON CONFLICT (name) DO UPDATE SET due = excluded.due"
@@ -64,15 +67,23 @@ def done_at(session: Session, name: str) -> str | None:
 
 
 def note_failed(session: Session, what: str, at: datetime, case_id: str | None = None) -> None:
-    """Note that something could not be done, until it is (`note_done`)."""
-    session.connection().execute(_NOTE_FAILED, {"name": _FAILED + what, "due": to_text(at), "case_id": case_id})
+    """Note that something could not be done, of a case or at all, until it is (`note_done`)."""
+    name = f"{_FAILED}{what}{_OF}{case_id or ''}"
+    session.connection().execute(_NOTE_FAILED, {"name": name, "due": to_text(at), "case_id": case_id})
 
 
-def note_done(session: Session, what: str) -> None:
-    """It could be done after all."""
-    session.connection().execute(text("DELETE FROM chores WHERE name = :name"), {"name": _FAILED + what})
+def note_done(session: Session, what: str, but: Collection[str] = ()) -> None:
+    """It could be done after all, but for these cases."""
+    kept = {f"{_FAILED}{what}{_OF}{case_id}" for case_id in but}
+    for name in _failed(session):
+        if name.partition(_OF)[0] == f"{_FAILED}{what}" and name not in kept:
+            session.connection().execute(_FORGET, {"name": name})
 
 
-def failing(session: Session) -> list[str]:
-    """What could not be done, as it was noted."""
-    return [row.name.removeprefix(_FAILED) for row in session.connection().execute(_FAILING).all()]
+def failing(session: Session) -> dict[str, int]:
+    """What could not be done, and for how many cases."""
+    return dict(Counter(name.removeprefix(_FAILED).partition(_OF)[0] for name in _failed(session)))
+
+
+def _failed(session: Session) -> list[str]:
+    return [row.name for row in session.connection().execute(_FAILING).all()]

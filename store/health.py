@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, TextClause, text
@@ -42,7 +42,7 @@ class Health:
     """Cases and deliveries by state; and moments: since when the oldest delivery waits, and what happened last.
 
     `away_since` is when the relay was first found to take nothing, None while it takes mail, and `away_reason` why;
-    `given_up` how many notices for members or the operator were given up; `failing` what by time could not be done.
+    `given_up` how many notices for members or the operator were given up; `failing` what could not be done in its time, and for how many cases.
     """
 
     cases: Mapping[str, int]
@@ -54,7 +54,7 @@ class Health:
     away_since: datetime | None = None
     away_reason: str = ""
     given_up: int = 0
-    failing: tuple[str, ...] = ()
+    failing: Mapping[str, int] = field(default_factory=dict)
 
     def waits_seconds(self, now: datetime) -> float:
         """For how long the oldest delivery has waited; 0 when none is late."""
@@ -80,7 +80,7 @@ def look(session: Session) -> Health:
         from_text(away.first_try) if away else None,
         away.reason if away else "",
         connection.execute(_GIVEN_UP).scalar_one(),
-        tuple(chores.failing(session)),
+        chores.failing(session),
     )
 
 
