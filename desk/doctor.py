@@ -159,9 +159,7 @@ def _health(config: Config, health: Health, now: datetime) -> Iterator[Finding]:
     unread = health.cases.get("held", 0)
     if unread:
         remedy = "If an older key of the desk is missing, import it with gpg and run 'ombud case reopen NAME'."
-        yield Finding(
-            "held cases", "warning", f"{unread} could not be opened; readers and reporters were told. {remedy}"
-        )
+        yield Finding("held cases", "warning", f"{unread} could not be opened; their readers were told. {remedy}")
     else:
         yield Finding("held cases", "ok", "none")
     if health.last_event and health.last_event > now + _CLOCK_SLACK:

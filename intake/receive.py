@@ -19,7 +19,7 @@ from intake.arrival import Envelope, Job, Opened, arrival_of, source_of, unreada
 from intake.directives import Asked
 from intake.follow_up import Place
 from intake.message import without_trace
-from intake.plan import Outcome, Plan, told_as_it_should, with_acknowledgement
+from intake.plan import TO_THE_TEAM, Outcome, Plan, told_as_it_should, unanswered, with_acknowledgement
 from intake.quotes import own_text
 from intake.reader import TooCostly, Unreadable
 from intake.triage import excluded
@@ -302,6 +302,8 @@ class NewCase:
         arrival = told_as_it_should(session, self.context, desk, self.source, arrival)
         if self.answered:
             arrival = with_acknowledgement(session, self.context, self.job, arrival, arrival.facts.reply_to)
+        else:
+            arrival = unanswered(arrival, TO_THE_TEAM)
         codename = cases.record(session, self.context.vault, arrival)
         if may_belong_to is not None:
             linking.link(session, self.context.vault, codename, may_belong_to, arrival.at)

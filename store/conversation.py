@@ -80,9 +80,11 @@ def open_at_last(session: Session, vault: Vault, row: CaseRow, message_id: str, 
         if not before.reporter_key:
             known = _begun(known, arrival)
         if not before.reporters:  # not even its header could be read
+            # Unless its author is told now that it came, what was said of that still holds.
+            why = arrival.facts.no_reply_because or ("" if arrival.notices else before.no_reply_because)
             known = replace(
                 arrival.facts, excluded=known.excluded, also_excluded=known.also_excluded,
-                perhaps_excluded=known.perhaps_excluded,
+                perhaps_excluded=known.perhaps_excluded, no_reply_because=why,
             )  # fmt: skip
         outbox.retire(session, row.id, "held")
         outbox.enqueue(session, "report", row.desk, arrival.at, case_id=row.id)
