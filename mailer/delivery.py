@@ -11,40 +11,37 @@ import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 import structlog
 from sqlmodel import Session
 
 from mailer import compose, notices, recipients
 from mailer.contents import Contents
+from mailer.judge import Judge
 from mailer.mime import entity, mailbox
 from mailer.packets import Part, armor
 from mailer.padding import padded_length
-from mailer.refusals import NotTaken, RelayDown, witnesses
+from mailer.refusals import NotTaken, RelayDown
 from mailer.relay import Relay
 from mailer.seal import Sealer
-from store import audit, outbox, outcomes, patterns, threads
-from store.access import may_know
-from store.answers import Answer
+from mailer.standing import standing_of
+from mailer.work import ClaimLost, Work
+from store import audit, outbox, outcomes, threads
 from store.config import Desk
 from store.context import Context
 from store.errors import KeyProblem, OmbudError, TryLater
 from store.outbox import Claim
 from store.outcomes import Bounced, Delivery, Held, Later, Outcome, Sent, Withdrawn
-from store.people import Member, Roster
+from store.people import Member
 
 _BATCH = 4
 _RETRY_SECONDS = 60.0
 _MARK_SECONDS = 0.05
-_FRESH_SECONDS = 0.05
 # Whoever wrote the mail that is answered chose its Message-ID: what does not look like one is left out.
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,240}>")
 _WAKE_SECONDS = 60.0
 _CHANGED = "what it tells of changed while it was made"
-
-Standing = Literal["may", "changed", "not"]
 
 # What stands outside says of what goes to one member no more than what kind of mail it is.
 _SUBJECTS = {
@@ -59,31 +56,6 @@ _SUBJECTS = {
 log = structlog.get_logger("ombud.mailer")
 
 
-@dataclass(frozen=True)
-class _Work:
-    """A claimed notice with what is needed to handle it. `others` are other cases that it mentions, `listed` those of a list (ids).
-
-    `since` is when the roster was read, in seconds of the monotonic clock. `outcomes` are those of its deliveries so
-    far (by id), `takes` what the relay said when it was asked whether it takes mail at all.
-    """
-
-    claim: Claim
-    desk: Desk
-    roster: Roster
-    story: notices.Story | None
-    answer: Answer
-    others: frozenset[str]
-    deliveries: list[Delivery]
-    since: float
-    listed: frozenset[str] = frozenset()
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    takes: list[bool | None] = field(default_factory=list)
-
-
-class ClaimLost(Exception):
-    """This worker was so slow that another one may have taken the notice over."""
-
-
 class Mailer:
     """One worker with a relay connection of its own; any number may work at a time."""
 
@@ -91,6 +63,7 @@ class Mailer:
         self._context = context
         self._sealer = sealer
         self._relay = Relay(context.config)
+        self._judge = Judge(context, self._relay)
         self._owner = secrets.token_hex(8)
         self._contents = Contents(context)
         self._sent: list[str] = []
@@ -139,7 +112,7 @@ class Mailer:
             log.error("a notice failed", kind=claim.kind, desk=claim.desk, error=type(error).__name__)  # noqa: TRY400
             self._postpone(claim)
 
-    def _deliver_all(self, work: _Work) -> None:
+    def _deliver_all(self, work: Work) -> None:
         """Give each delivery its outcome; those that a relay which is away kept us from wait for it."""
         try:
             self._deliver(work)
@@ -149,7 +122,7 @@ class Mailer:
                 if row.id not in work.outcomes:
                     self._conclude(work, row, Later(str(error), away=True))
 
-    def _withdraw_in(self, session: Session, work: _Work) -> None:
+    def _withdraw_in(self, session: Session, work: Work) -> None:
         at, settings = self._context.clock(), self._context.config.outbox
         for delivery_id, outcome in work.outcomes.items():
             if isinstance(outcome, Withdrawn):
@@ -167,7 +140,7 @@ class Mailer:
         with self._context.database.write(durable=False) as session:
             outbox.postpone(session, claim, self._context.clock(), _RETRY_SECONDS)
 
-    def _prepare(self, claim: Claim, desk: Desk) -> _Work:
+    def _prepare(self, claim: Claim, desk: Desk) -> Work:
         """Screen the case for members who are new, then work out who should have the notice now."""
         context, at, since = self._context, self._context.clock(), time.monotonic()
         roster = context.roster(desk)
@@ -178,13 +151,13 @@ class Mailer:
             ids = {recipient: self._message_id(claim, recipient, domain) for recipient in audience.ids}
             others = recipients.mentioned_in(claim, story, audience.answer)
             rows = outbox.expand(session, claim, ids, at)
-            return _Work(claim, desk, roster, story, audience.answer, others, rows, since)
+            return Work(claim, desk, roster, story, audience.answer, others, rows, since)
 
     def _message_id(self, claim: Claim, recipient: str, domain: str) -> str:
         """The same over all tries and restarts, so that a mail sent twice can be told to be one."""
         return f"<{self._context.vault.digest('delivery', f'{claim.id} {recipient}'.encode())[:40]}@{domain}>"
 
-    def _deliver(self, work: _Work) -> None:
+    def _deliver(self, work: Work) -> None:
         if not work.deliveries:
             return
         audience = notices.AUDIENCE[work.claim.kind]
@@ -197,7 +170,7 @@ class Mailer:
         else:
             self._in_plain(work, work.deliveries[0])
 
-    def _to_readers(self, work: _Work) -> None:
+    def _to_readers(self, work: Work) -> None:
         """Seal once for all who read the same language and may know the same, then send to each."""
         if work.story is None:
             raise ValueError("a notice to readers needs its case")
@@ -210,7 +183,7 @@ class Mailer:
             made = self._contents.for_readers(work.desk, work.claim, work.story, language, known)
             self._send_sealed(work, made, group, by_id, known)
 
-    def _to_single(self, work: _Work, row: Delivery) -> None:
+    def _to_single(self, work: Work, row: Delivery) -> None:
         """An answer to a member, or what a member gets because it is time."""
         member, made = work.roster.get(row.recipient), None
         if member is not None and notices.AUDIENCE[work.claim.kind] == "asker":
@@ -223,7 +196,7 @@ class Mailer:
         work = replace(work, listed=made.listed)
         self._send_sealed(work, made.entity, [member], {member.id: row}, self._known(work, member.id))
 
-    def _known(self, work: _Work, member: str) -> frozenset[str]:
+    def _known(self, work: Work, member: str) -> frozenset[str]:
         if not work.others:
             return frozenset()
         with self._context.database.read() as session:
@@ -231,7 +204,7 @@ class Mailer:
 
     def _send_sealed(
         self,
-        work: _Work,
+        work: Work,
         made: bytes,
         members: Sequence[Member],
         rows: Mapping[str, Delivery],
@@ -246,7 +219,7 @@ class Mailer:
             mail = self._sealed_mail(work, row, member, sealed.parts[member.id])
             self._send(work, row, work.desk.address, member.email, mail, reader=member.id, known=known)
 
-    def _sealed_mail(self, work: _Work, row: Delivery, member: Member, part: Part) -> bytes:
+    def _sealed_mail(self, work: Work, row: Delivery, member: Member, part: Part) -> bytes:
         subject, thread, domain = (
             _SUBJECTS.get(work.claim.kind, "[{}]").format(work.desk.id),
             "",
@@ -259,7 +232,7 @@ class Mailer:
         way = compose.Way("", row.message_id, self._context.clock(), answers, thread=thread)
         return compose.to_member(work.desk, subject, member, way, part.armored(), self._sealer)
 
-    def _to_reporter(self, work: _Work, row: Delivery) -> None:
+    def _to_reporter(self, work: Work, row: Delivery) -> None:
         """An acknowledgement, or what a reader wrote to the reporter; encrypted when their key is known.
 
         An acknowledgement holds nothing, and goes in plain when the key can't be used, or was only offered by the
@@ -293,7 +266,7 @@ class Mailer:
         sender = (token if with_token else desk.address) if reply else ""
         self._send(work, row, sender, story.reporter, mail)
 
-    def _sealed_to_reporter(self, work: _Work, way: compose.Way, key: bytes) -> bytes | None:
+    def _sealed_to_reporter(self, work: Work, way: compose.Way, key: bytes) -> bytes | None:
         """Sealed to the key that came with the report; None when that key can't be used (any more)."""
         if work.story is None:
             return None
@@ -305,7 +278,7 @@ class Mailer:
             return None
         return compose.sealed_note(work.desk, way, armored)
 
-    def _in_plain(self, work: _Work, row: Delivery) -> None:
+    def _in_plain(self, work: Work, row: Delivery) -> None:
         """A note without content to a member about their key, or to the operator."""
         desk, member = work.desk, None
         address, reason = self._context.config.operator.address, ""
@@ -322,7 +295,7 @@ class Mailer:
 
     def _send(
         self,
-        work: _Work,
+        work: Work,
         row: Delivery,
         sender: str,
         recipient: str,
@@ -331,96 +304,26 @@ class Mailer:
         reader: str = "",
         known: frozenset[str] = frozenset(),
     ) -> None:
-        """Send one mail and write down how it went. Raises RelayDown, ClaimLost."""
-        standing = self._standing(work, reader, known)
-        if standing != "may":
-            self._conclude(work, row, Withdrawn() if standing == "not" else Later(_CHANGED))
-            return
-        try:
-            self._relay.send(sender, recipient, mail)
-        except NotTaken as error:
-            self._note_sent(work.claim)  # what was taken before this is not what was taken since
-            self._conclude(work, row, self._after_refusal(work, row, error, sender, recipient))
-        else:
-            self._conclude(work, row, Sent())
-
-    def _after_refusal(self, work: _Work, row: Delivery, error: NotTaken, sender: str, recipient: str) -> Outcome:
-        """Given up only when the refusal is of this one mail. A relay that takes mail for nobody is away, whatever it answers.
-
-        Whoever wrote to us may have an address whose server answers anything: it decides nothing for the others.
-        """
-        reason = error.reason
-        overdue = outcomes.is_overdue(row, self._context.clock(), self._context.config.outbox)
-        if not error.final and not overdue:
-            return Later(reason)
-        if error.certain:
-            return Bounced(reason)
-        if error.stage == "mail" and error.final and row.recipient != "reporter" and not self._taken_since(row):
-            return Later(reason, away=True)
-        if not work.takes:
-            work.takes.append(self._relay.takes_mail(sender, self._witnesses(work, recipient)))
-        if work.takes[0] is None:
-            return Later(reason)
-        return Bounced(reason) if work.takes[0] else Later(reason, away=True)
-
-    def _taken_since(self, row: Delivery) -> bool:
-        """Whether the relay took other mail since it first refused this one."""
-        if row.first_try is None:
-            return False
-        with self._context.database.read() as session:
-            return outcomes.taken_since(session, row.first_try)
-
-    def _witnesses(self, work: _Work, recipient: str) -> list[str]:
-        """Whom to ask the relay about: nobody who may not know that there is anything, not even by a question to their server."""
-        config, roster = self._context.config, work.roster
-        may = work.story.readers if work.story else roster.on_duty(self._context.clock())
-        others = {member.email.casefold() for member in roster.members} - {member.email.casefold() for member in may}
-        operator = config.operator.address
-        trusted = [*([operator] if operator.casefold() not in others else []), *(member.email for member in may)]
-        return witnesses(recipient, trusted, [address for desk in config.desk for address in desk.addresses])
-
-    def _standing(self, work: _Work, reader: str, known: frozenset[str]) -> Standing:
-        """Asked right before a mail leaves: is the notice still this worker's, and may its recipient still have it?
-
-        That is: are they a reader now, also of the other cases that it tells them of. Recusals are asked for each time,
-        the files of the roster when they were read more than a twentieth of a second ago.
+        """Send one mail and write down how it went. Raises RelayDown, ClaimLost.
 
         What was sent is noted before the next mail when that took a while, else with those that follow at once: a
         crash repeats what left in a twentieth of a second, under the same Message-IDs.
         """
         if self._sent and time.monotonic() - self._unmarked_since >= _MARK_SECONDS:
             self._note_sent(work.claim)
-        at, database, same = self._context.clock(), self._context.database, True
-        fresh = time.monotonic() - work.since < _FRESH_SECONDS
-        roster = work.roster if fresh else self._context.roster(work.desk)
-        if work.others or work.listed:
-            with database.write(durable=False) as session:  # looking for who is named in another case may recuse
-                standing = outbox.still_owned(session.connection(), work.claim, at)
-                same = not reader or self._knows_the_same(session, work, roster, reader, known)
+        standing = standing_of(self._context, work, reader, known)
+        if standing != "may":
+            self._conclude(work, row, Withdrawn() if standing == "not" else Later(_CHANGED, made_anew=True))
+            return
+        try:
+            self._relay.send(sender, recipient, mail)
+        except NotTaken as error:
+            self._note_sent(work.claim)  # what was taken before this is not what was taken since
+            self._conclude(work, row, self._judge.outcome(work, row, error, sender, recipient))
         else:
-            with database.look() as connection:
-                standing = outbox.still_owned(connection, work.claim, at)
-        if standing is None:
-            raise ClaimLost
-        if reader and work.story and not may_know(replace(work.story.case, recusals=standing), roster, reader, at):
-            return "not"
-        return "may" if same else "changed"
+            self._conclude(work, row, Sent())
 
-    def _knows_the_same(
-        self, session: Session, work: _Work, roster: Roster, reader: str, known: frozenset[str]
-    ) -> bool:
-        """Whether a reader may still know of the other cases that they are told of, and of no more of them than before."""
-        context = self._context
-        if work.listed and recipients.known_others(session, context, roster, reader, work.listed) != work.listed:
-            return False
-        if not work.others:
-            return True
-        if recipients.known_others(session, context, roster, reader, work.others) != known:
-            return False
-        of_pattern = work.claim.kind in (patterns.FIRST, patterns.SECOND)
-        return not of_pattern or recipients.told_of_pattern(session, context, work.claim, roster, reader)
-
-    def _conclude(self, work: _Work, row: Delivery, outcome: Outcome) -> None:
+    def _conclude(self, work: Work, row: Delivery, outcome: Outcome) -> None:
         """Write down how a delivery ended; what was sent is written with what follows at once, what was withdrawn at the end."""
         work.outcomes[row.id] = outcome
         if isinstance(outcome, Sent):
@@ -432,7 +335,7 @@ class Mailer:
             self._note_sent(work.claim)
             self._write_down(work, row, outcome)
 
-    def _write_down(self, work: _Work, row: Delivery, outcome: Outcome) -> None:
+    def _write_down(self, work: Work, row: Delivery, outcome: Outcome) -> None:
         """With whom else that concerns: a key's owner, the operator, the other readers."""
         context, claim, at = self._context, work.claim, self._context.clock()
         with context.database.write() as session:

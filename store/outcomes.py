@@ -20,6 +20,7 @@ from store.models import DeliveryRow
 FINAL = frozenset({"sent", "bounced", "withdrawn"})
 # `away` waits as well: for the relay, not for the mailbox. People are shown one state for the two.
 UNDONE = frozenset({"waiting", "away", "held"})
+_ANEW_AT_ONCE = 3
 _SENT = text("UPDATE deliveries SET state = 'sent', sent_at = :at, reason = '' WHERE id = :id")
 _TAKEN_SINCE = text("SELECT 1 FROM deliveries WHERE sent_at >= :since LIMIT 1")
 
@@ -38,10 +39,14 @@ class Held:
 
 @dataclass(frozen=True)
 class Later:
-    """A try failed. `away` when that says nothing of this one mailbox: the relay takes mail for nobody, and nothing is given up."""
+    """It is tried again. `away` when the relay takes mail for nobody, which says nothing of this mailbox: it is not given up.
+
+    `made_anew` when what it tells of changed before it left: then it goes at once, the first few times.
+    """
 
     reason: str
     away: bool = False
+    made_anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,10 @@ def _begin_anew(row: DeliveryRow, state: str, reason: str) -> None:
 
 def _again(row: DeliveryRow, outcome: Later, at: datetime, settings: OutboxConfig) -> None:
     """Tried later, exponentially and with jitter. What the relay kept waiting is not the mailbox's fault, nor the other way round."""
+    if outcome.made_anew and row.tries < _ANEW_AT_ONCE:
+        row.reason, row.due = outcome.reason, to_text(at)
+        row.tries += 1
+        return
     state = "away" if outcome.away else "waiting"
     if row.state != state:
         _begin_anew(row, state, "")
