@@ -98,8 +98,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], 
         console.print(Text(empty))
         return
     made = Table(title=title, title_justify="left")
-    for column in columns:
-        made.add_column(column, overflow="fold")
+    for place, column in enumerate(columns):
+        made.add_column(column, overflow="fold", no_wrap=place == 0)  # a name that is to be copied stays in one piece
     for row in rows:
         made.add_row(*(Text("" if item is None else str(item)) for item in row))
     console.print(made)

@@ -199,3 +199,11 @@ def test_what_the_desks_user_may_not_read_or_write_is_said_with_the_user(
         with pytest.raises(ConfigError, match="the user who runs this may not write there"):
             setup.require_free(tmp_path / "closed" / "desk")
     relay.stop()
+
+
+def test_a_relay_that_takes_mail_for_nobody_does_not_take_mail(tmp_path: Path, team: list[Person], relay: Sink) -> None:
+    wished = wishes.read(answers(tmp_path, relay, team[:2]))
+    assert beginning.try_relay(wished) == ""
+    relay.refuse_recipient = {person.email: "554 5.7.1 Relay access denied" for person in team}
+    assert "takes our mail for nobody (it answered 554 5.7.1)" in beginning.try_relay(wished)
+    relay.stop()
