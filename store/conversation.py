@@ -44,6 +44,7 @@ def join(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
     known = learned(cases.facts(vault, row), arrival)
     if "report" in arrival.notices:  # the case was silent until now: this is what it begins with
         row.received_at, row.came, known = to_text(arrival.at), cases.came(arrival), _begun(known, arrival)
+        known = replace(known, no_reply_because=known.no_reply_because or arrival.facts.no_reply_because)
     if row.assignee in {recusal.member for recusal in fresh}:
         row.assignee = None
     cases.set_facts(vault, row, known)

@@ -159,7 +159,7 @@ def test_what_the_roster_check_refuses_is_not_made_either(
 
 def test_what_was_refused_is_not_called_sent(short_tmp: Path, tmp_path: Path, team: list[Person], relay: Sink) -> None:
     """One by the recipient's server for good, one for now."""
-    relay.refuse_mail = {team[1].email: "550 5.7.1 no", team[2].email: "451 later"}
+    relay.refuse_recipient = {team[1].email: "550 5.7.1 no", team[2].email: "451 later"}
     folder = short_tmp / f"init{free_port()}"
     done = init(folder, "--answers", str(answers(tmp_path, relay, team[:3])))
     said = done.stdout.decode()
