@@ -50,13 +50,13 @@ class Told:
 
 
 def try_relay(wishes: Wishes) -> str:
-    """Connect to the relay and log in; what is wrong and what to do, empty when it is well."""
+    """Connect to the relay, log in and ask whether it takes mail; what is wrong and what to do, empty when it is well."""
     with _tried(wishes) as config:
         relay = Relay(config)
         try:
-            relay.check()
+            relay.check([item.email for item in wishes.member])
         except RelayDown as error:
-            return f"relay {wishes.relay.host}: {error}. Check host, port, tls and the login."
+            return f"relay {wishes.relay.host}: {error}"
         except OmbudError as error:
             return str(error)
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ import typer
 
 from desk import cli_care, cli_cases, cli_deeds, cli_init, cli_keys, logs, machine, show
 from desk.options import ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
+from store.clock import day_of
 from store.config import load
 from store.errors import ConfigError, OmbudError, TryLater
 from store.local import find
@@ -151,12 +151,11 @@ def report(
     """Write the transparency report: figures in which nobody can be recognised, as HTML with charts and as Markdown."""
     from desk.transparency import write
 
-    try:
-        days = date.fromisoformat(first), date.fromisoformat(last)
-    except ValueError:
-        raise ConfigError("--from and --to take a date such as 2026-01-31.") from None
+    begin, end = day_of(first), day_of(last)
+    if begin is None or end is None:
+        raise ConfigError("--from and --to take a date such as 2026-01-31.")
     with opened(config) as context, context.database.read() as session:
-        made = write(session, chosen_desk(context.config.desk, desk), *days, out)
+        made = write(session, chosen_desk(context.config.desk, desk), begin, end, out)
     print("\n".join(str(path) for path in made))
 
 

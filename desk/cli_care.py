@@ -82,8 +82,10 @@ def status(
         if serve:
             with figures.server(context, serve) as server:
                 server.serve_forever()
-        lines = figures.lines(context)
-        show.print_json(dict(lines)) if as_json else show.table("ombud status", ("what", ""), lines, "")
+        if as_json:
+            show.print_json(figures.record(context))
+        else:
+            show.table("ombud status", ("what", ""), figures.lines(context), "")
 
 
 def backup(file: Annotated[Path, typer.Argument(help="The file to write.")], config: ConfigOption = None) -> None:

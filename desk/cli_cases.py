@@ -13,6 +13,7 @@ from desk import logs, show
 from desk.options import AsOption, ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
 from desk.progress import progress
 from store import cases, outbox, overview, retention
+from store.clock import day_of
 from store.config import load
 from store.errors import ConfigError, NotAllowed
 from store.keyring import open_keyring
@@ -40,8 +41,8 @@ def case_list(config: ConfigOption = None, as_member: AsOption = None, as_json: 
     else:
         show.table(
             "Cases",
-            ("case", "desk", "state", "received", "assigned to", "deadline"),
-            [tuple(line.values()) for line in lines],
+            ("case", "desk", "state", "received (UTC)", "assigned to", "deadline"),
+            [tuple({**line, "received_at": show.moment(line["received_at"])}.values()) for line in lines],
             "There are no cases.",
         )
 
@@ -116,15 +117,21 @@ def outbox_list(config: ConfigOption = None, as_json: JsonOption = False) -> Non
     if as_json:
         show.print_json(rows)
     else:
-        columns = ("case", "desk", "kind", "recipient", "state", "reason", "tries", "due")
-        show.table("Outbox", columns, [tuple(row.values()) for row in rows], "Nothing waits.")
+        show.outbox_table(rows)
 
 
 @outbox_app.command("retry")
-def outbox_retry(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Have everything that waits tried again now."""
+def outbox_retry(
+    config: ConfigOption = None,
+    bounced: Annotated[
+        bool, typer.Option("--bounced", help="Also what was given up for reporters; it may be old news to them.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Have everything tried again now that waits, is held, or was given up for members and the operator."""
     with opened(config) as context, context.database.write() as session:
-        count = outbox.retry_now(session, context.clock())
+        at = context.clock()
+        count = outbox.retry_now(session, at) + outbox.retry_bounced(session, at, reporters=bounced)
     show.print_json({"retried": count}) if as_json else print(f"{count} deliveries are tried again now.")
 
 
@@ -173,8 +180,8 @@ def roster_show(
         )
 
 
-def _moment(day: str, roster: Roster) -> datetime:
-    try:
-        return datetime.combine(datetime.fromisoformat(day).date(), time(12), roster.zone or UTC)
-    except ValueError:
-        raise ConfigError(f"--at: '{day}' is not a date such as 2026-01-31.") from None
+def _moment(written: str, roster: Roster) -> datetime:
+    day = day_of(written)
+    if day is None:
+        raise ConfigError(f"--at: '{written}' is not a date such as 2026-01-31.")
+    return datetime.combine(day, time(12), roster.zone or UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -43,7 +44,7 @@ def examine(config_file: Path, clock: Clock = system_clock) -> list[Finding]:
         found.append(Finding("folder", "failure", str(error)))  # what GnuPG and the database would say then misleads
     else:
         found += _inside(config, clock)
-    found += _looked_at("relay", lambda: [_relay(config)])
+    found += _looked_at("relay", lambda: _relay(config, clock()))
     found += _looked_at("mailboxes", lambda: _mailboxes(config, clock()))
     found += _looked_at("machine", lambda: machine.examine(config))
     return found
@@ -131,7 +132,11 @@ def _health(config: Config, health: Health, now: datetime) -> Iterator[Finding]:
     """What the store tells of how the desk is doing."""
     minutes = int(health.waits_seconds(now) // 60)
     limit = config.outbox.alarm_minutes or 60
-    if minutes >= limit:
+    if health.away_since:
+        since = f"the relay has taken nothing since {health.away_since:%Y-%m-%d %H:%M} UTC: {health.away_reason}"
+        remedy = "Nothing is given up; see 'ombud outbox list', and try at once with 'ombud outbox retry'."
+        yield Finding("deliveries", "failure", f"{since} {remedy}")
+    elif minutes >= limit:
         remedy = "See 'ombud outbox list', whether the relay takes mail, and whether the service runs."
         yield Finding("deliveries", "failure", f"the oldest has waited for {minutes} minutes. {remedy}")
     elif held := health.deliveries.get("held", 0):
@@ -139,12 +144,22 @@ def _health(config: Config, health: Health, now: datetime) -> Iterator[Finding]:
         yield Finding("deliveries", "warning", f"{held} are held for a key that cannot be used. {remedy}")
     else:
         yield Finding("deliveries", "ok", "none is late")
+    if health.given_up:
+        remedy = "See 'ombud outbox list', correct the address or ask its owner, then 'ombud outbox retry'."
+        what = f"{health.given_up} for members or the operator were refused for good and given up"
+        yield Finding("given up", "warning", f"{what}. {remedy}")
+    else:
+        yield Finding("given up", "ok", "no notice for a member or the operator")
+    if health.failing:
+        what = "; ".join(f"{name} ({count})" for name, count in list(health.failing.items())[:3])
+        remedy = "All else is done. Look into the service's log, and please report it."
+        yield Finding("what is due", "failure", f"an error (a bug) keeps this from being done: {what}. {remedy}")
+    else:
+        yield Finding("what is due", "ok", "reminders, digests and retention are done")
     unread = health.cases.get("held", 0)
     if unread:
         remedy = "If an older key of the desk is missing, import it with gpg and run 'ombud case reopen NAME'."
-        yield Finding(
-            "held cases", "warning", f"{unread} could not be opened; readers and reporters were told. {remedy}"
-        )
+        yield Finding("held cases", "warning", f"{unread} could not be opened; their readers were told. {remedy}")
     else:
         yield Finding("held cases", "ok", "none")
     if health.last_event and health.last_event > now + _CLOCK_SLACK:
@@ -204,18 +219,28 @@ def _ahead(warning: rotation.Warning) -> str:
     return f"{warning.day}: {what}"
 
 
-def _relay(config: Config) -> Finding:
+def _relay(config: Config, now: datetime) -> Iterator[Finding]:
+    """Whether the relay takes mail: for somebody on a roster too, as many take it for their own domain from everybody."""
     relay = Relay(config)
     where = f"{config.relay.host}:{config.relay.port}"
     try:
-        relay.check()
+        relay.check(_addresses(config, now))
+        yield Finding("relay", "ok", where)
     except RelayDown as error:
-        return Finding("relay", "failure", f"{where}: {error}. Check relay.host, relay.port, relay.tls and the login.")
+        yield Finding("relay", "failure", f"{where}: {error}")
     except OmbudError as error:
-        return Finding("relay", "failure", str(error))
+        yield Finding("relay", "failure", str(error))
     finally:
         relay.close()
-    return Finding("relay", "ok", where)
+
+
+def _addresses(config: Config, now: datetime) -> list[str]:
+    found: list[str] = []
+    with contextlib.suppress(OmbudError):  # said where keys and rosters are looked at
+        book = RosterBook(config, open_keyring(config), lambda _: None)
+        for desk in config.desk:
+            found += [member.email for member in book.check(desk).on_duty(now)]
+    return found
 
 
 def _mailboxes(config: Config, now: datetime) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -14,9 +14,11 @@ from rich.text import Text
 from sqlmodel import Session, col, select
 
 from store import cases, overview
+from store.clock import from_text
 from store.config import Desk
 from store.context import Context
 from store.models import CaseRow, DeliveryRow, NoticeRow
+from store.outcomes import UNDONE
 from store.overview import JSON
 from store.people import Roster
 from store.records import Case
@@ -48,7 +50,7 @@ def deliveries(session: Session) -> list[JSON]:
         select(DeliveryRow, NoticeRow, CaseRow.codename)
         .join(NoticeRow, col(DeliveryRow.notice_id) == col(NoticeRow.id))
         .join(CaseRow, col(NoticeRow.case_id) == col(CaseRow.id), isouter=True)
-        .where(col(DeliveryRow.state).in_(("waiting", "held", "bounced")))
+        .where(col(DeliveryRow.state).in_((*UNDONE, "bounced")))
         .order_by(col(DeliveryRow.due))
     )
     rows = [_delivery(row, notice, codename) for row, notice, codename in found]
@@ -64,7 +66,8 @@ def deliveries(session: Session) -> list[JSON]:
 
 def _delivery(row: DeliveryRow, notice: NoticeRow, codename: str | None) -> JSON:
     return {
-        "case": codename, "desk": notice.desk, "kind": notice.kind, "recipient": row.recipient, "state": row.state,
+        "case": codename, "desk": notice.desk, "kind": notice.kind, "recipient": row.recipient,
+        "state": "waiting" if row.state == "away" else row.state,
         "reason": row.reason, "tries": row.tries, "due": row.due,
     }  # fmt: skip
 
@@ -90,16 +93,43 @@ def roster_lines(roster: Roster, at: datetime) -> list[JSON]:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
     """Print a table, or a sentence when it has no rows. What reporters wrote is shown as it is, never as markup."""
-    console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
+    console = _console()
     if not rows:
         console.print(Text(empty))
         return
     made = Table(title=title, title_justify="left")
-    for column in columns:
-        made.add_column(column, overflow="fold")
+    for place, column in enumerate(columns):
+        made.add_column(column, overflow="fold", no_wrap=place == 0)  # a name that is to be copied stays in one piece
     for row in rows:
         made.add_row(*(Text("" if item is None else str(item)) for item in row))
     console.print(made)
+
+
+def _console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
+
+
+def outbox_table(rows: Sequence[JSON]) -> None:
+    """Print what waits, so that it can be read on 80 columns: why, below the table, as many wait for the same."""
+    reasons = list(dict.fromkeys(row["reason"] for row in rows if row["reason"]))
+    several = len({row["desk"] for row in rows}) > 1
+    columns = ("case", *(["desk"] if several else []), "notice", "to", "state", "tries", "due (UTC)")
+    cells = [
+        (
+            row["case"], *([row["desk"]] if several else []), row["kind"], row["recipient"] or "-",
+            f"{row['state']} ({reasons.index(row['reason']) + 1})" if row["reason"] else row["state"],
+            row["tries"], "" if row["state"] == "bounced" else moment(row["due"])[5:],
+        )
+        for row in rows
+    ]  # fmt: skip
+    table("Outbox", columns, cells, "Nothing waits.")
+    for number, reason in enumerate(reasons, 1):
+        _console().print(Text(f"({number}) {reason}"), highlight=False)
+
+
+def moment(value: str) -> str:
+    """A moment of the store for people: in UTC, to the minute."""
+    return f"{from_text(value).astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def print_json(value: Any) -> None:
@@ -116,7 +146,7 @@ def print_case(record: JSON) -> None:
     """Print a case for a person."""
     console = Console(highlight=False, markup=False)
     withheld = ", ".join(f"{item['member']} ({item['source']})" for item in record["recused"]) or "nobody"
-    console.print(Text(f"{record['codename']}  {record['state']}  {record['received_at']}", style="bold"))
+    console.print(Text(f"{record['codename']}  {record['state']}  {moment(record['received_at'])} UTC", style="bold"))
     console.print(f"readers:  {', '.join(record['readers']) or 'nobody'}\nwithheld: {withheld}")
     console.print(f"assigned: {record['assignee'] or 'nobody'}\ndeadline: {record['deadline'] or 'none'}")
     if record["outcome"] or record["on_hold"]:
@@ -127,7 +157,7 @@ def print_case(record: JSON) -> None:
         console.print(f"{name}: {value}")
     for message in record["messages"]:
         signature = message["signature"]
-        head = f"\n{message['direction']}  {message['at']}  {message['author']}  {message['from']}"
+        head = f"\n{message['direction']}  {moment(message['at'])} UTC  {message['author']}  {message['from']}"
         console.print(Text(head, style="bold"))
         for item in message["done"]:
             console.print(f"- {item['verb']} {item['subject']} {item['text']}".rstrip())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -12,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from desk.liveness import Liveness, ago, late_mailboxes, liveness
+from store.clock import to_text
 from store.context import Context
 from store.errors import ConfigError, OmbudError
 from store.health import Health, look
@@ -38,9 +40,10 @@ def service_works(context: Context) -> bool:
 
 
 def is_well(context: Context, health: Health) -> bool:
-    """Whether notices leave in time."""
+    """Whether notices leave in time, the relay takes them, and none was given up that the team or the operator should have."""
     minutes = context.config.outbox.alarm_minutes
-    return not minutes or health.waits_seconds(context.clock()) < minutes * 60
+    late = minutes and health.waits_seconds(context.clock()) >= minutes * 60
+    return not (late or health.away_since or health.given_up or health.failing)
 
 
 def lines(context: Context) -> list[tuple[str, str]]:
@@ -56,7 +59,33 @@ def lines(context: Context) -> list[tuple[str, str]]:
     found.append(("oldest delivery waits since", ago(health.waiting_since, now) if late else "none is late"))
     found.append(("last mail taken in", ago(health.last_in, now)))
     found.append(("last notice sent", ago(health.last_out, now)))
+    if health.away_since:
+        found.append(("relay takes no mail since", f"{ago(health.away_since, now)}: {health.away_reason}"))
+    if health.given_up:
+        found.append(("notices given up", f"{health.given_up} for members or the operator: see 'ombud check'"))
     return found
+
+
+def record(context: Context) -> dict[str, object]:
+    """For scripts: numbers, and times in ISO 8601 (None for never); and the lines of the table under their own names."""
+    health, now = health_of(context), context.clock()
+
+    def moment(at: datetime | None) -> str | None:
+        return to_text(at) if at else None
+
+    return {
+        **dict(lines(context)),
+        "at": to_text(now),
+        "well": is_well(context, health),
+        "cases": dict(health.cases),
+        "deliveries": dict(health.deliveries),
+        "oldest_delivery_seconds": round(health.waits_seconds(now)),
+        "waiting_since": moment(health.waiting_since) if health.waits_seconds(now) else None,
+        "last_mail_in": moment(health.last_in),
+        "last_notice_sent": moment(health.last_out),
+        "relay_away_since": moment(health.away_since),
+        "given_up": health.given_up,
+    }
 
 
 class Metrics(Collector):
@@ -79,6 +108,12 @@ class Metrics(Collector):
         now = self._context.clock()
         waits = health.waits_seconds(now)
         yield GaugeMetricFamily("ombud_oldest_delivery_seconds", "For how long the oldest delivery has waited", waits)
+        yield GaugeMetricFamily(
+            "ombud_relay_away", "Whether the relay takes mail for nobody", health.away_since is not None
+        )
+        yield GaugeMetricFamily(
+            "ombud_given_up", "Notices for members or the operator that were given up", health.given_up
+        )
         for name, what, at in (
             ("ombud_last_mail_in_seconds", "When mail was taken in last (Unix time)", health.last_in),
             ("ombud_last_notice_sent_seconds", "When a notice left last (Unix time)", health.last_out),

@@ -26,6 +26,7 @@ NEW_KEY = marked(
     "a different key came with this mail ({new}); replies still go to the first one ({old}) until somebody writes /reply new-key"
 )
 FIRST_KEY = marked("a key came with this mail ({new}); it is not used until somebody writes /reply new-key")
+NOT_ASKED = marked("its author was not asked to write again: {why}")
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,11 @@ class FollowUp:
         """With an answer for whoever must write again, or was not acknowledged yet; no second acknowledgement."""
         if not (arrival.body.failure or "report" in arrival.notices):
             return arrival
-        return with_acknowledgement(session, self.context, self.opened.job, arrival, arrival.body.reply_to)
+        answered = with_acknowledgement(session, self.context, self.opened.job, arrival, arrival.body.reply_to)
+        if not arrival.body.failure or answered.notices != arrival.notices or not answered.facts.no_reply_because:
+            return answered
+        note = Sentence(NOT_ASKED, {"why": answered.facts.no_reply_because})
+        return replace(answered, body=replace(answered.body, notes=(*answered.body.notes, note)))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from sqlmodel import Session
 
 from intake.arrival import Job
-from intake.plan import Outcome, told_as_it_should, with_acknowledgement
+from intake.plan import TO_THE_TEAM, Outcome, told_as_it_should, unanswered, with_acknowledgement
 from intake.quotes import own_text
 from store import cases, linking
 from store.context import Context
@@ -42,6 +42,8 @@ class NewCase:
         arrival = told_as_it_should(session, self.context, desk, self.source, arrival)
         if self.answered:
             arrival = with_acknowledgement(session, self.context, self.job, arrival, arrival.facts.reply_to)
+        else:
+            arrival = unanswered(arrival, TO_THE_TEAM)
         codename = cases.record(session, self.context.vault, arrival)
         if may_belong_to is not None:
             linking.link(session, self.context.vault, codename, may_belong_to, arrival.at)

@@ -12,6 +12,12 @@ from store import outbox
 from store.config import Desk
 from store.context import Context
 from store.records import Arrival
+from store.sentences import marked
+
+_HELD_REPLIES_PER_DAY = 2
+NEVER = marked("this desk sends none")
+ENOUGH = marked("this address had as many answers today as it may have")
+TO_THE_TEAM = marked("it went to an address that is for the team alone")
 
 Outcome = Literal["case", "thread", "duplicate", "automatic", "held", "refused"]
 
@@ -29,14 +35,30 @@ def may_reply(session: Session, context: Context, desk: Desk, address: str) -> b
 
 
 def with_acknowledgement(session: Session, context: Context, job: Job, arrival: Arrival, address: str) -> Arrival:
-    """A mail with what the desk itself says to its author, if there is an address and it had not too many today."""
+    """A mail with what the desk itself says to its author, if there is an address and it had not too many today; else why not.
+
+    "We could not open it" has a small limit of its own: whoever does not hear that does not write again.
+    """
     desk = job.desk
-    if not (desk.acknowledge and address):
+    if not address:
         return arrival
-    if not may_reply(session, context, desk, address):
-        return arrival
+    if not desk.acknowledge:
+        return unanswered(arrival, NEVER)
     kind = "send-key" if job.asked.key else "acknowledge-held" if arrival.body.failure else "acknowledge"
+    if kind == "acknowledge-held":
+        held = _count_today(session, context, "held reply address", address)
+        may = held <= min(_HELD_REPLIES_PER_DAY, desk.replies_per_day)
+    else:
+        may = may_reply(session, context, desk, address)
+    if not may:
+        return unanswered(arrival, ENOUGH)
     return replace(arrival, notices=(*arrival.notices, kind))
+
+
+def unanswered(arrival: Arrival, why: str) -> Arrival:
+    """A mail whose author is not told that it came; its readers are told why, unless there is a reason already."""
+    facts = arrival.facts
+    return replace(arrival, facts=replace(facts, no_reply_because=facts.no_reply_because or why))
 
 
 def told_as_it_should(session: Session, context: Context, desk: Desk, source: str, arrival: Arrival) -> Arrival:

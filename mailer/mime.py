@@ -19,6 +19,7 @@ from email.utils import formataddr
 from functools import lru_cache
 from typing import Any
 
+from mailer.idn import to_ascii
 from mailer.padding import filled
 from store.records import Attachment
 
@@ -119,8 +120,13 @@ def _flat(value: str) -> str:
 
 
 def mailbox(name: str, address: str) -> str:
-    """A mailbox for a header: display name and address."""
-    return formataddr((_flat(name), address)) if name else address
+    """A mailbox for a header: display name and address, its domain in ASCII."""
+    address = to_ascii(address)
+    if not name:
+        return address
+    if address.isascii():
+        return formataddr((_flat(name), address))
+    return f"{formataddr((_flat(name), 'x')).removesuffix('<x>')}<{address}>"
 
 
 def _text_part(text: str) -> Message:

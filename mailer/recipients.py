@@ -61,7 +61,7 @@ def audience_of(session: Session, context: Context, claim: Claim, roster: Roster
     if audience == "member":
         # What is only about a key may always be said; that something waits, only to who may know of it.
         waits = claim.kind != "key-trouble" or _something_waits_for(session, context, claim.desk, member, roster)
-        return Audience((member,) if waits else ())
+        return Audience((member,) if waits and roster.get(member) else ())
     return Audience(("operator",) if _operator_may_be_told(context, roster, story) else ())
 
 

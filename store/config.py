@@ -28,7 +28,21 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from store.addresses import bare
 from store.errors import ConfigError
 from store.files import toml_trouble, why_unread
-from store.kinds import Address, Country, Fingerprint, Language, Port, Schedule, Word, Zone
+from store.kinds import (
+    CENTURY_DAYS,
+    Address,
+    Country,
+    Days,
+    Fingerprint,
+    Hours,
+    Language,
+    Port,
+    Schedule,
+    Seconds,
+    Word,
+    Zone,
+    at_most,
+)
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -108,10 +122,10 @@ class Relay(_Section):
 class Outbox(_Section):
     """How long and how often a delivery is tried."""
 
-    retry_days: Annotated[float, Field(gt=0)] = 5
-    first_retry_seconds: Annotated[float, Field(gt=0)] = 30
-    longest_retry_seconds: Annotated[float, Field(gt=0)] = 3600
-    claim_seconds: Annotated[float, Field(gt=0)] = 300
+    retry_days: Annotated[float, Field(gt=0), at_most(CENTURY_DAYS)] = 5
+    first_retry_seconds: Seconds = 30
+    longest_retry_seconds: Seconds = 3600
+    claim_seconds: Seconds = 300
     alarm_minutes: Annotated[float, Field(ge=0)] = 60
 
 
@@ -188,12 +202,12 @@ class Desk(_Section):
     )  # fmt: skip
     digest: Schedule = "weekly@09:00"
     digest_when_empty: bool = True
-    acknowledge_hours: Annotated[int, Field(ge=0)] = 24
-    respond_days: Annotated[int, Field(ge=0)] = 7
-    follow_up_days: Annotated[int, Field(ge=0)] = 14
+    acknowledge_hours: Hours = 24
+    respond_days: Days = 7
+    follow_up_days: Days = 14
     working_days: Country = ""
-    retention_days: Annotated[int, Field(ge=0)] = 730
-    retention: dict[str, Annotated[int, Field(ge=0)]] = {}
+    retention_days: Days = 730
+    retention: dict[str, Days] = {}
     imap: tuple[Imap, ...] = ()
 
     @model_validator(mode="after")

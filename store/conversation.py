@@ -45,6 +45,7 @@ def join(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
     known = learned(cases.facts(vault, row), arrival)
     if "report" in arrival.notices:  # the case was silent until now: this is what it begins with
         row.received_at, row.came, known = to_text(arrival.at), cases.came(arrival), _begun(known, arrival)
+        known = replace(known, no_reply_because=known.no_reply_because or arrival.facts.no_reply_because)
     if row.assignee in {recusal.member for recusal in fresh}:
         row.assignee = None
     cases.set_facts(vault, row, known)
@@ -81,9 +82,11 @@ def open_at_last(session: Session, vault: Vault, row: CaseRow, message_id: str, 
         if not before.reporter_key:
             known = _begun(known, arrival)
         if not before.reporters:  # not even its header could be read
+            # Unless its author is told now that it came, what was said of that still holds.
+            why = arrival.facts.no_reply_because or ("" if arrival.notices else before.no_reply_because)
             known = replace(
                 arrival.facts, excluded=known.excluded, also_excluded=known.also_excluded,
-                perhaps_excluded=known.perhaps_excluded,
+                perhaps_excluded=known.perhaps_excluded, no_reply_because=why,
             )  # fmt: skip
         outbox.retire(session, row.id, "held")
         if arrival.state not in ("closed", "automatic"):

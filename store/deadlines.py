@@ -10,6 +10,7 @@ from typing import Literal
 
 import holidays
 
+from store.clock import day_of
 from store.config import Desk
 from store.records import Case
 
@@ -55,8 +56,9 @@ def dues(case: Case, desk: Desk) -> list[Due]:
     elif case.state == "decided" and desk.follow_up_days:
         since = case.decided_at or case.received_at
         found.append(Due("follow-up", since, _after(since, desk.follow_up_days, desk.zone, off)))
-    if case.deadline and case.state not in ("closed", "automatic", "destroyed"):
-        end = datetime.combine(date.fromisoformat(case.deadline), time(23, 59, 59), desk.zone).astimezone(UTC)
+    day = day_of(case.deadline)
+    if day and case.state not in ("closed", "automatic", "destroyed"):
+        end = datetime.combine(day, time(23, 59, 59), desk.zone).astimezone(UTC)
         since = max(case.received_at, end - timedelta(days=14))
         found.append(Due("deadline", min(since, end - _HALF_DAY), end))
     return sorted(found, key=lambda due: due.at)

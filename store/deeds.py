@@ -26,6 +26,7 @@ from store.records import Done, Verb
 from store.sentences import marked
 from store.vault import Vault
 
+_YEARS = 10
 STATES = ("acknowledged", "investigating", "decided", "closed")
 
 
@@ -181,7 +182,7 @@ def _deadline(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
     if written in ("none", ""):
         row.deadline = None
     else:
-        day = _day(written)
+        day = _day(scene, written)
         if day < today(scene):
             raise NotAllowed(marked("{day} is in the past. Give a future day, or 'none'."), day=day)
         row.deadline = day.isoformat()
@@ -189,11 +190,15 @@ def _deadline(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
     return Done("deadline", row.deadline or "none")
 
 
-def _day(written: str) -> date:
+def _day(scene: Scene, written: str) -> date:
+    """The day that was written. Raises NotAllowed, also for one so far away that it must be a slip."""
     try:
-        return date.fromisoformat(written)
+        day = date.fromisoformat(written)
     except ValueError:
         raise NotAllowed(marked("'{day}' is not a date. Write it like this: 2026-01-31."), day=written) from None
+    if abs(day.year - today(scene).year) > _YEARS:
+        raise NotAllowed(marked("{day} is too far away. Give a day within {number} years."), day=day, number=_YEARS)
+    return day
 
 
 def _field(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
@@ -211,7 +216,7 @@ def _field(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
             name=name, number=LONGEST,
         )  # fmt: skip
     if name in DATES and value:
-        value = _day(value).isoformat()
+        value = _day(scene, value).isoformat()
     cases.set_fields(session, scene.vault, row, {name: value})
     _note(session, scene, row, "field-set", {"field": name, "value": value})
     if name == "reported":

@@ -58,6 +58,17 @@ def _schedule(value: str) -> str:
     return value
 
 
+CENTURY_DAYS = 36_500
+
+
+def at_most(most: float) -> AfterValidator:
+    """More than a century is as good as one, and what is reckoned with it stays within the calendar."""
+    return AfterValidator(lambda value: min(value, most))
+
+
+Days = Annotated[int, Field(ge=0), at_most(CENTURY_DAYS)]
+Hours = Annotated[int, Field(ge=0), at_most(CENTURY_DAYS * 24)]
+Seconds = Annotated[float, Field(gt=0), at_most(CENTURY_DAYS * 86_400)]
 Address = Annotated[str, AfterValidator(plain_address)]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 Port = Annotated[int, Field(ge=1, le=65535)]

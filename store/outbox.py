@@ -7,17 +7,16 @@ holds; who was reached already is on record, and a notice is done when nobody it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, delete, text
 from sqlmodel import Session, col, select, update
 
 from store import chores, rows
-from store.backoff import delay
 from store.clock import from_text, to_text
-from store.config import Outbox as OutboxConfig
-from store.models import CaseRow, DeliveryRow, KeyTroubleRow, NoticeRow, new_id
+from store.models import CaseRow, DeliveryRow, KeyTroubleRow, NoticeRow, ReplyCountRow, new_id
+from store.outcomes import FINAL, UNDONE, Delivery, Outcome, begin_anew, require_all
 from store.records import Recusal
 
 # Kinds that go to the readers of a case, and are told to whoever becomes a reader later.
@@ -34,7 +33,6 @@ _CLAIM = (
     "RETURNING id, case_id, desk, kind, subject_id, reopened, due"
 )
 _CLAIMS = {"sqlite": text(_CLAIM.format(lock="")), "postgresql": text(_CLAIM.format(lock=" FOR UPDATE SKIP LOCKED"))}
-_SENT = text("UPDATE deliveries SET state = 'sent', sent_at = :at, reason = '' WHERE id = :id")
 _OWNED = text(
     "SELECT recusals.member, recusals.source FROM notices "
     "LEFT JOIN recusals ON recusals.case_id = notices.case_id AND recusals.ended IS NULL "
@@ -42,12 +40,14 @@ _OWNED = text(
     "ORDER BY recusals.since, recusals.member"
 )
 # What every mail goes through is written in SQL: objects of the ORM took as long as gpg.
-_DELIVERIES = text("SELECT id, recipient, message_id, state, due FROM deliveries WHERE notice_id = :notice")
+_DELIVERIES = text("SELECT id, recipient, message_id, state, due, first_try FROM deliveries WHERE notice_id = :notice")
 _NEW_DELIVERY = text(
     "INSERT INTO deliveries (id, notice_id, case_id, recipient, state, reason, tries, due, message_id) "
     "VALUES (:id, :notice, :case, :recipient, 'waiting', '', 0, :due, :message_id)"
 )
-_MOVED = text("UPDATE deliveries SET state = :state, reason = :reason, due = :due WHERE id = :id")
+_MOVED = text(
+    "UPDATE deliveries SET state = :state, reason = '', due = :due, tries = 0, first_try = NULL WHERE id = :id"
+)
 _GIVEN_BACK = text(
     "UPDATE notices SET owner = NULL, owned_until = NULL WHERE id = :id AND owner = :owner RETURNING reopened, created"
 )
@@ -56,8 +56,15 @@ _FIRST_LEFT = text(
 )
 _DONE = text("UPDATE notices SET done = 1 WHERE id = :id")
 _DUE = text("UPDATE notices SET due = :due WHERE id = :id")
+_DUE_NOW = text("UPDATE notices SET due = :due, done = 0, reopened = reopened + 1 WHERE id = :id")
 _TELL_AGAIN = timedelta(days=7)
-FINAL = frozenset({"sent", "bounced", "withdrawn"})
+_KEPT = timedelta(days=30)
+_ENDED = "-ended"
+_TELLS = col(NoticeRow.kind).not_like(f"%{_ENDED}")
+_NONE: Mapping[str, Outcome] = {}
+_NEXT = text(
+    "SELECT min(CASE WHEN owned_until > due AND owned_until > :now THEN owned_until ELSE due END) FROM notices WHERE done = 0"
+)
 
 
 @dataclass(frozen=True)
@@ -71,15 +78,6 @@ class Claim:
     subject_id: str | None
     owner: str
     reopened: int = 0
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One notice to one recipient, to be made now."""
-
-    id: str
-    recipient: str
-    message_id: str
 
 
 def enqueue(
@@ -145,7 +143,7 @@ def retire(session: Session, case_id: str, kind: str, subject_id: str | None = N
     waiting = update(DeliveryRow).where(col(DeliveryRow.notice_id).in_(notices), col(DeliveryRow.state).not_in(FINAL))
     session.connection().execute(waiting.values(state="withdrawn", reason=""))
     ended = update(NoticeRow).where(*about)
-    session.connection().execute(ended.values(done=1, kind=f"{kind}-ended", reopened=NoticeRow.reopened + 1))
+    session.connection().execute(ended.values(done=1, kind=f"{kind}{_ENDED}", reopened=NoticeRow.reopened + 1))
 
 
 def claim(session: Session, owner: str, at: datetime, seconds: float, limit: int) -> list[Claim]:
@@ -176,14 +174,14 @@ def expand(session: Session, claim: Claim, wanted: Mapping[str, str], at: dateti
     known = set()
     for row in connection.execute(_DELIVERIES, {"notice": claim.id}).all():
         known.add(row.recipient)
-        state = row.state
-        if state not in FINAL and row.recipient not in wanted:
-            connection.execute(_MOVED, {"id": row.id, "state": "withdrawn", "reason": "", "due": row.due})
-        elif state == "withdrawn" and row.recipient in wanted:
-            connection.execute(_MOVED, {"id": row.id, "state": "waiting", "reason": "", "due": now})
+        if row.state not in FINAL and row.recipient not in wanted:
+            connection.execute(_MOVED, {"id": row.id, "state": "withdrawn", "due": row.due})
+        elif row.state == "withdrawn" and row.recipient in wanted:
+            connection.execute(_MOVED, {"id": row.id, "state": "waiting", "due": now})
             due[row.recipient] = Delivery(row.id, row.recipient, row.message_id)
-        elif state in ("waiting", "held") and row.due <= now:
-            due[row.recipient] = Delivery(row.id, row.recipient, row.message_id)
+        elif row.state in UNDONE and row.due <= now:
+            first = from_text(row.first_try) if row.first_try else None
+            due[row.recipient] = Delivery(row.id, row.recipient, row.message_id, row.state, first)
     fresh = {
         recipient: Delivery(new_id(), recipient, message_id)
         for recipient, message_id in wanted.items()
@@ -191,53 +189,24 @@ def expand(session: Session, claim: Claim, wanted: Mapping[str, str], at: dateti
     }
     if fresh:
         same = {"notice": claim.id, "case": claim.case_id, "due": now}
-        connection.execute(_NEW_DELIVERY, [{**same, **asdict(delivery)} for delivery in fresh.values()])
+        made = [
+            {**same, "id": item.id, "recipient": item.recipient, "message_id": item.message_id}
+            for item in fresh.values()
+        ]
+        connection.execute(_NEW_DELIVERY, made)
         due.update(fresh)
     return [due[recipient] for recipient in wanted if recipient in due]
 
 
-def mark_sent(session: Session, delivery_ids: Sequence[str], at: datetime) -> None:
-    """The relay took them."""
-    if delivery_ids:
-        sent = [{"id": delivery_id, "at": to_text(at)} for delivery_id in delivery_ids]
-        session.connection().execute(_SENT, sent)
-
-
-def mark_held(session: Session, delivery_id: str, reason: str, at: datetime, settings: OutboxConfig) -> None:
-    """It can't be sealed to its recipient now; it is tried again when keys change, and once in a while."""
-    row = _delivery(session, delivery_id)
-    row.state, row.reason, row.due = (
-        "held",
-        reason,
-        to_text(at + timedelta(seconds=settings.longest_retry_seconds)),
-    )
-
-
-def mark_failed(
-    session: Session, delivery_id: str, reason: str, at: datetime, settings: OutboxConfig, *, final: bool
-) -> bool:
-    """A try failed. Try again later, exponentially and with jitter, or give up; whether it was given up now."""
-    row = _delivery(session, delivery_id)
-    if row.state in FINAL:
-        return False
-    row.first_try = row.first_try or to_text(at)
-    row.tries += 1
-    row.reason = reason
-    if final or at - from_text(row.first_try) >= timedelta(days=settings.retry_days):
-        row.state = "bounced"
-        return True
-    row.state = "waiting"
-    row.due = to_text(
-        at + timedelta(seconds=delay(row.tries, settings.first_retry_seconds, settings.longest_retry_seconds))
-    )
-    return False
-
-
-def settle(session: Session, claim: Claim) -> None:
+def settle(
+    session: Session, claim: Claim, made: Sequence[Delivery] = (), outcomes: Mapping[str, Outcome] = _NONE
+) -> None:
     """Give a claim back: done when all its deliveries are final, otherwise due with the first of them.
 
-    A notice that was reopened since it was claimed is due at once: its readers changed while it was sent.
+    `made` are the deliveries that it was for, and each has its outcome (by id): Unsettled is raised otherwise. A notice
+    that was reopened since it was claimed is due at once: its readers changed while it was sent.
     """
+    require_all(made, outcomes)
     connection = session.connection()
     row = connection.execute(_GIVEN_BACK, {"id": claim.id, "owner": claim.owner}).first()
     if row is None or row.reopened != claim.reopened:
@@ -247,6 +216,12 @@ def settle(session: Session, claim: Claim) -> None:
         connection.execute(_DONE, {"id": claim.id})
     else:
         connection.execute(_DUE, {"id": claim.id, "due": max(left, row.created)})
+
+
+def give_back(session: Session, claims: Sequence[Claim]) -> None:
+    """Give claims back that were not begun: they stay due as they were."""
+    for item in claims:
+        session.connection().execute(_GIVEN_BACK, {"id": item.id, "owner": item.owner})
 
 
 def postpone(session: Session, claim: Claim, at: datetime, seconds: float) -> None:
@@ -260,19 +235,49 @@ def postpone(session: Session, claim: Claim, at: datetime, seconds: float) -> No
 
 def retry_now(session: Session, at: datetime, *, desk: str | None = None, held_only: bool = False) -> int:
     """Make everything that waits due now; how many deliveries."""
-    states = ["held"] if held_only else ["waiting", "held"]
+    states = ["held"] if held_only else list(UNDONE)
     chosen = select(DeliveryRow).join(NoticeRow).where(col(DeliveryRow.state).in_(states))
     if desk is not None:
         chosen = chosen.where(NoticeRow.desk == desk)
     rows = session.exec(chosen).all()
-    now = to_text(at)
     for row in rows:
-        row.due = now
+        row.due = to_text(at)
         session.add(row)
-    session.connection().execute(
-        update(NoticeRow).where(col(NoticeRow.id).in_({row.notice_id for row in rows})).values(due=now, done=0)
-    )
+    _have_due(session, rows, at)
     return len(rows)
+
+
+def retry_bounced(session: Session, at: datetime, *, reporters: bool) -> int:
+    """Take up again what was given up, as if it were new; how many deliveries. What was meant for reporters only when asked for.
+
+    What is so no more (`retire`) stays over, and whoever may not know by now is left out when it is sent.
+    """
+    chosen = select(DeliveryRow).join(NoticeRow).where(DeliveryRow.state == "bounced", _TELLS)
+    if not reporters:
+        chosen = chosen.where(DeliveryRow.recipient != "reporter")
+    rows = session.exec(chosen).all()
+    for row in rows:
+        begin_anew(row, at)
+        session.add(row)
+    _have_due(session, rows, at)
+    return len(rows)
+
+
+def wake(session: Session, at: datetime) -> None:
+    """The relay takes mail again: what waited for it is due now."""
+    chosen = select(DeliveryRow).where(DeliveryRow.state == "away", DeliveryRow.due > to_text(at))
+    rows = session.exec(chosen).all()
+    for row in rows:
+        row.due = to_text(at)
+        session.add(row)
+    _have_due(session, rows, at)
+
+
+def _have_due(session: Session, rows: Sequence[DeliveryRow], at: datetime) -> None:
+    session.flush()
+    if rows:
+        notices = [{"id": notice_id, "due": to_text(at)} for notice_id in {row.notice_id for row in rows}]
+        session.connection().execute(_DUE_NOW, notices)
 
 
 def count_today(session: Session, digest: str, day: str) -> int:
@@ -308,11 +313,18 @@ def latest(session: Session, kind: str) -> dict[str, tuple[str, str]]:
     return {recipient: (state, reason) for recipient, state, reason in session.exec(found).all()}
 
 
-def next_due(session: Session) -> datetime | None:
-    """When the next notice is due."""
-    found = session.exec(select(NoticeRow.due).where(NoticeRow.done == 0).order_by(col(NoticeRow.due))).first()
+def next_due(session: Session, now: datetime) -> datetime | None:
+    """When there is a notice to claim next: one that another worker is at, when its time with it is over."""
+    found = session.connection().execute(_NEXT, {"now": to_text(now)}).scalar_one()
     return from_text(found) if found else None
 
 
-def _delivery(session: Session, delivery_id: str) -> DeliveryRow:
-    return session.exec(select(DeliveryRow).where(DeliveryRow.id == delivery_id)).one()
+def forget_old(session: Session, at: datetime) -> None:
+    """Forget who wrote on which day, when the day is over, and notices of no case that are long over."""
+    connection = session.connection()
+    counted = delete(ReplyCountRow).where(col(ReplyCountRow.day) < (at - timedelta(days=1)).date().isoformat())
+    connection.execute(counted)
+    over = (col(NoticeRow.case_id).is_(None), col(NoticeRow.done) == 1, col(NoticeRow.created) < to_text(at - _KEPT))
+    notices = select(NoticeRow.id).where(*over)
+    connection.execute(delete(DeliveryRow).where(col(DeliveryRow.notice_id).in_(notices)))
+    connection.execute(delete(NoticeRow).where(*over))

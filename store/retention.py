@@ -6,9 +6,11 @@ and the category of its outcome. Its key is forgotten, and every row of it is go
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, or_, select
 
 from store import audit
@@ -62,20 +64,42 @@ def overdue(session: Session, desk: Desk, at: datetime) -> int:
     return sum(end is not None and end <= at for end in ends)
 
 
-def care(session: Session, vault: Vault, desk: Desk, at: datetime) -> list[str]:
-    """Announce what will be destroyed, and destroy what was announced in time; the names of what is gone."""
+def care(
+    session: Session, vault: Vault, desk: Desk, at: datetime, failed: Callable[[str, Exception], None] | None = None
+) -> list[str]:
+    """Announce what will be destroyed, and destroy what was announced in time; the names of what is gone.
+
+    An error with one case (its id, told to `failed`) leaves that one as it is, and keeps no other. An error of the
+    database is raised.
+    """
     gone = []
     for row in session.exec(select(CaseRow).where(CaseRow.desk == desk.id, CaseRow.state == "closed")).all():
-        end = ends_at(session, row, desk)
-        if end is None or at < end - ANNOUNCED:
-            row.announced_at = None
-        elif row.announced_at is None:
-            row.announced_at = to_text(at)
-        elif at >= end:
-            destroy(session, vault, row, "desk", at)
-            gone.append(row.codename)
-        session.add(row)
+        case_id, codename = row.id, row.codename
+        try:
+            with session.begin_nested():
+                if _care_for(session, vault, row, desk, at):
+                    gone.append(codename)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            if failed is None:
+                raise
+            failed(case_id, error)
     return gone
+
+
+def _care_for(session: Session, vault: Vault, row: CaseRow, desk: Desk, at: datetime) -> bool:
+    """Whether the case was destroyed now."""
+    end = ends_at(session, row, desk)
+    if end is None or at < end - ANNOUNCED:
+        row.announced_at = None
+    elif row.announced_at is None:
+        row.announced_at = to_text(at)
+    elif at >= end:
+        destroy(session, vault, row, "desk", at)
+        return True
+    session.add(row)
+    return False
 
 
 def destroy(session: Session, vault: Vault, row: CaseRow, actor: str, at: datetime) -> None:

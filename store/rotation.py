@@ -41,8 +41,10 @@ def warnings(roster: Roster, today: date, expiries: Mapping[str, date]) -> list[
             found.append(Warning("quorum", "", day))
             break
     for member in _working(roster, today):
+        if member.until >= last:  # also on the last day that there is, after which there is no other
+            continue
         after = member.until + timedelta(days=1)
-        if after <= last and len(_working(roster, after)) < len(_working(roster, member.until)):
+        if len(_working(roster, after)) < len(_working(roster, member.until)):
             found.append(Warning("term", member.id, after))
     on_duty = {member.id for member in roster.members if member.serves(today)}
     for who, day in expiries.items():

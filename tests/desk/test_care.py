@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import mailbox
 import os
@@ -18,8 +19,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from rich.console import Console
 
-from desk import machine
+from desk import machine, show
 from desk.figures import figures
 from desk.rehearsal import Person, command, free_port, make_person, plain_mail, roster_text
 from desk.status import server
@@ -113,6 +115,11 @@ def test_status_and_metrics_hold_numbers_alone(desk: Desk) -> None:
     said = desk.play.command("status", "--json")
     found = json.loads(said.stdout)
     assert (found["cases new"], found["deliveries sent"]) == ("1", "6")
+    assert (found["cases"], found["deliveries"]) == ({"new": 1}, {"sent": 6})
+    assert (found["well"], found["given_up"], found["oldest_delivery_seconds"]) == (True, 0, 0)
+    assert found["waiting_since"] is found["relay_away_since"] is None
+    assert datetime.fromisoformat(found["last_mail_in"]) <= datetime.fromisoformat(found["at"])
+    assert datetime.fromisoformat(found["last_notice_sent"]).tzinfo is not None
     context, port = open_context(desk.play.config), free_port()
     with running_service(context.config), server(context, f"127.0.0.1:{port}") as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
@@ -138,6 +145,22 @@ def test_status_and_metrics_hold_numbers_alone(desk: Desk) -> None:
     refused = desk.play.command("status", "--serve", "0.0.0.0:9464")
     assert refused.returncode == 1
     assert b"loopback" in refused.stderr
+
+
+def test_the_outbox_can_be_read_on_a_small_screen(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.play.sink.stop()
+    name = desk.receive(plain_mail("x")).codename
+    desk.mail_out()
+    screen = io.StringIO()
+    monkeypatch.setattr(show, "_console", lambda: Console(width=80, file=screen))
+    show.outbox_table(desk.outbox())
+    lines = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    (ada,) = [line for line in lines if " ada " in line]
+    assert name in ada
+    assert "waiting (1)" in ada
+    assert "." not in ada, "no microseconds"
+    assert " ".join(lines).count("cannot be reached") == 1, "one reason for all"
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ def test_what_the_roster_check_refuses_is_not_made_either(
 
 def test_what_was_refused_is_not_called_sent(short_tmp: Path, tmp_path: Path, team: list[Person], relay: Sink) -> None:
     """One by the recipient's server for good, one for now."""
-    relay.refuse_mail = {team[1].email: "550 5.7.1 no", team[2].email: "451 later"}
+    relay.refuse_recipient = {team[1].email: "550 5.7.1 no", team[2].email: "451 later"}
     folder = short_tmp / f"init{free_port()}"
     done = init(folder, "--answers", str(answers(tmp_path, relay, team[:3])))
     said = done.stdout.decode()
@@ -184,4 +184,12 @@ def test_what_the_desks_user_may_not_read_or_write_is_said_with_the_user(
             beginning.begin(tmp_path / "desk", wished)
         with pytest.raises(ConfigError, match="the user who runs this may not write there"):
             setup.require_free(tmp_path / "closed" / "desk")
+    relay.stop()
+
+
+def test_a_relay_that_takes_mail_for_nobody_does_not_take_mail(tmp_path: Path, team: list[Person], relay: Sink) -> None:
+    wished = wishes.read(answers(tmp_path, relay, team[:2]))
+    assert beginning.try_relay(wished) == ""
+    relay.refuse_recipient = {person.email: "554 5.7.1 Relay access denied" for person in team}
+    assert "takes our mail for nobody (it answered 554 5.7.1)" in beginning.try_relay(wished)
     relay.stop()

@@ -73,7 +73,7 @@ def test_the_acknowledgement_does_no_harm(desk: Desk) -> None:
         ("<>", "auto-replied", "Your message"),
     )
     assert head["In-Reply-To"]
-    for told in (b"secret", b"telling", receipt.codename.encode(), b"Ada", b"team.example"):
+    for told in (b"secret", b"telling", receipt.codename.encode(), b"Ada Quist", b"team.example"):
         assert told not in answer.mail
     signed = head.get_payload(0)
     assert isinstance(signed, email.message.Message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 from desk.rehearsal import free_port
+from mailer.mime import mailbox
 from mailer.relay import NotTaken, Relay, RelayDown
 from store.config import Config, load
 from store.errors import ConfigError
@@ -26,10 +28,13 @@ class Provider:
 
     def __init__(self) -> None:
         self.mails: list[tuple[str, bytes]] = []
+        self.recipients: list[str] = []
         self.token = "good-token"
+        self.password = "secret"
 
     async def handle_DATA(self, _server: object, session: Any, envelope: Any) -> str:
         self.mails.append((str(session.auth_data), bytes(envelope.content)))
+        self.recipients += envelope.rcpt_tos
         return "250 OK"
 
     async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:
@@ -53,7 +58,7 @@ class Provider:
     def authenticate(
         self, _server: object, _session: object, _envelope: object, _mechanism: str, data: LoginPassword
     ) -> AuthResult:
-        good = (data.login, data.password) == (b"desk@provider.example", b"secret")
+        good = (data.login, data.password) == (b"desk@provider.example", self.password.encode())
         return AuthResult(success=good, handled=False, auth_data="password")
 
 
@@ -119,15 +124,27 @@ def test_mail_goes_out_after_tls_and_login(provider: tuple[Provider, Path], line
 
 def test_what_is_wrong_is_passing_and_named(provider: tuple[Provider, Path]) -> None:
     server, folder = provider
-    for line, old, new in (
-        ('password_file = "wrong"', "", ""),
-        ('token_command = ["echo", "stale"]', "", ""),
-        ('password_file = "password"', 'ca_file = "', 'hello = "'),
-        ('password_file = "password"', 'host = "localhost"', 'host = "127.0.0.2"'),
+    tls = "starttls" if 'tls = "starttls"' in (folder / "ombud.toml").read_text() else "tls"
+    other = "tls" if tls == "starttls" else "starttls"
+    for line, old, new, said in (
+        ('password_file = "wrong"', "", "", "refused the login .535 5.7.8.. Check relay.user"),
+        ('token_command = ["echo", "stale"]', "", "", "refused the login"),
+        ('password_file = "password"', 'ca_file = "', 'hello = "', "certificate is not trusted"),
+        ('password_file = "password"', 'host = "localhost"', 'host = "127.0.0.2"', "127.0.0.2, port"),
+        ('password_file = "password"', 'host = "localhost"', 'host = "no.such.host.invalid"', "no server of the name"),
+        (
+            'seconds = 2\npassword_file = "password"',
+            f'tls = "{tls}"',
+            f'tls = "{other}"',
+            "Check relay.port and relay.tls",
+        ),
     ):
         relay = Relay(config(folder, line, old, new))
-        with pytest.raises(RelayDown):
+        with pytest.raises(RelayDown) as caught:
             relay.send("a@b.example", "c@d.example", b"x\r\n")
+        assert re.search(said, str(caught.value)), str(caught.value)
+        with pytest.raises(RelayDown, match=said):
+            relay.check()
     with pytest.raises(ConfigError, match="gave no token"):
         Relay(config(folder, 'token_command = ["false"]')).check()
     assert server.mails == []
@@ -154,3 +171,46 @@ def test_an_address_that_the_relay_cannot_take_is_final(provider: tuple[Provider
         relay.send("a@b.example", "ünal@d.example", b"x\r\n")
     assert caught.value.final
     relay.close()
+
+
+def test_a_password_in_any_letters_logs_in(provider: tuple[Provider, Path]) -> None:
+    server, folder = provider
+    server.password = "pässwört-密码"
+    (folder / "password").write_text(server.password + "\n")
+    relay = Relay(config(folder, 'password_file = "password"'))
+    relay.check()
+    relay.send("a@b.example", "c@d.example", b"x\r\n")
+    relay.close()
+    (folder / "password").write_text("falsch-ü\n")
+    with pytest.raises(RelayDown, match="refused the login"):
+        relay.check()
+    assert len(server.mails) == 1
+
+
+def test_a_domain_in_any_letters_goes_in_its_ascii_form(provider: tuple[Provider, Path]) -> None:
+    server, folder = provider
+    relay = Relay(config(folder, 'password_file = "password"'))
+    for address in ("sam@münchen.example", "sam@Bücher.example", "sam@例え.example"):
+        relay.send("a@b.example", address, b"x\r\n")
+    relay.close()
+    assert server.recipients == ["sam@xn--mnchen-3ya.example", "sam@xn--bcher-kva.example", "sam@xn--r8jz45g.example"]
+
+
+@pytest.mark.parametrize(
+    "address", ["ünal@d.example", "sam@-ü-.example", f"sam@{'ü' * 70}.example", "sam@a\u202eb.example"]
+)
+def test_what_has_no_ascii_form_is_of_that_address_alone(provider: tuple[Provider, Path], address: str) -> None:
+    _, folder = provider
+    relay = Relay(config(folder, 'password_file = "password"'))
+    with pytest.raises(NotTaken) as caught:
+        relay.send("a@b.example", address, b"x\r\n")
+    assert caught.value.final
+    assert caught.value.certain
+    relay.send("a@b.example", "c@d.example", b"x\r\n")
+    relay.close()
+
+
+def test_a_member_with_a_domain_in_any_letters_is_in_the_header() -> None:
+    assert mailbox("Zoë", "zoe@münchen.example") == "=?utf-8?q?Zo=C3=AB?= <zoe@xn--mnchen-3ya.example>"
+    assert mailbox("", "zoe@münchen.example") == "zoe@xn--mnchen-3ya.example"
+    assert mailbox("Zoë", "zoë@münchen.example").endswith(" <zoë@xn--mnchen-3ya.example>")

@@ -1,0 +1,37 @@
+"""A claimed notice while it is handled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mailer import notices
+from store.answers import Answer
+from store.config import Desk
+from store.outbox import Claim
+from store.outcomes import Delivery, Outcome
+from store.people import Roster
+
+
+@dataclass(frozen=True)
+class Work:
+    """A claimed notice with what is needed to handle it. `others` are other cases that it mentions, `listed` those of a list (ids).
+
+    `since` is when the roster was read, in seconds of the monotonic clock. `outcomes` are those of its deliveries so
+    far (by id), `takes` what the relay said when it was asked whether it takes mail at all.
+    """
+
+    claim: Claim
+    desk: Desk
+    roster: Roster
+    story: notices.Story | None
+    answer: Answer
+    others: frozenset[str]
+    deliveries: list[Delivery]
+    since: float
+    listed: frozenset[str] = frozenset()
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    takes: list[bool | None] = field(default_factory=list)
+
+
+class ClaimLost(Exception):
+    """This worker was so slow that another one may have taken the notice over."""
