@@ -47,6 +47,7 @@ class Life(RuleBasedStateMachine):
         self.over: set[str] = set()
         self.recused: dict[str, str] = {}
         self.votes: dict[str, set[str]] = {}
+        self.withheld_by: list[tuple[str, str]] = []
         self.sent_by_members: list[bytes] = []
         self.count = 0
 
@@ -58,12 +59,25 @@ class Life(RuleBasedStateMachine):
         chosen = [member for member in free if member not in ALTERNATES]
         return chosen + [member for member in free if member in ALTERNATES][: max(0, QUORUM - len(chosen))]
 
-    def recuse(self, member: str, source: str) -> None:
-        """What a reason to recuse does."""
-        final = ("reporter", "self", "reader")
-        if member not in self.recused or (self.recused[member] == "named" and source in final):
-            self.votes.pop(member, None) if member not in self.recused else None
-            self.recused[member] = source
+    def recuse(self, member: str, source: str, by: str = "") -> None:
+        """What a reason to recuse does: a stronger one takes the place of a weaker one."""
+        strength = {"named": 0, "self": 1, "reader": 1, "reporter": 2}
+        before = self.recused.get(member)
+        if before is None:
+            self.votes.pop(member, None)
+        elif strength[source] <= strength[before]:
+            return
+        elif before == "reader":
+            last = max(number for number, (whom, _) in enumerate(self.withheld_by) if whom == member)
+            del self.withheld_by[last]
+        self.recused[member] = source
+        if source == "reader":
+            self.withheld_by.append((member, by))
+
+    def narrows(self, member: str, whom: str) -> bool:
+        """Whether it takes another reader to withhold the case from one."""
+        others = set(self.readers()) - {member, whom}
+        return whom not in self.recused and (len(others) < 2 or any(by == member for _, by in self.withheld_by))
 
     # --- what is sent, and what is looked at each time ---
 
@@ -81,7 +95,7 @@ class Life(RuleBasedStateMachine):
             if person.id not in self.readers():
                 assert self.name not in text
                 assert self.name not in item.mail.decode()
-                allowed = ("There is no such case.", "You have stepped back", "There are none.", "It is not signed", "welcome", "term has ended")  # fmt: skip
+                allowed = ("new report", "There is no such case.", "You have stepped back", "There are none.", "It is not signed", "welcome", "term has ended")  # fmt: skip
                 assert any(said in text for said in allowed)
 
     def watch_outside(self, item: Delivered) -> None:
@@ -151,8 +165,14 @@ class Life(RuleBasedStateMachine):
     def withhold(self, member: str, whom: str) -> None:
         """A member withholds the case from one, or withdraws."""
         known = member in self.readers()
-        if known:
-            self.recuse(whom, "self" if member == whom else "reader")
+        if known and member == whom:
+            self.recuse(whom, "self")
+        elif known and self.narrows(member, whom):
+            self.votes.setdefault(whom, set()).add(member)
+            if len(self.votes[whom] & set(self.readers())) >= QUORUM:
+                self.recuse(whom, "reader", member)
+        elif known:
+            self.recuse(whom, "reader", member)
         self.watch(self.word(member, f"/recuse {'me' if member == whom else whom} because\n", known=known))
 
     @rule(member=members, whom=members)
@@ -164,6 +184,7 @@ class Life(RuleBasedStateMachine):
             self.votes.setdefault(whom, set()).add(member)
             if len(self.votes[whom] & set(self.readers())) >= QUORUM:
                 del self.recused[whom]
+                del self.votes[whom]
         self.watch(self.word(member, f"/reinstate {whom}\n", known=known))
 
     @rule(named=some, excluded=some, stranger=st.booleans())
@@ -172,12 +193,18 @@ class Life(RuleBasedStateMachine):
         self.count += 1
         lines = "".join(f"Exclude: {self.team[member].name}\n" for member in excluded)
         text = f"{lines}\nAnd {', '.join(self.team[member].name for member in named)} {self.count}"
+        if stranger:
+            mail = plain_mail(text, sender="kim@other.example")
+            receipt = self.desk.receive(mail, self.address, sender="kim@other.example")
+            assert receipt.outcome in ("case", "automatic")
+            assert receipt.codename != self.name
+            self.out()
+            return
         for member in excluded:
-            self.recuse(member, "named" if stranger else "reporter")
+            self.recuse(member, "reporter")
         for member in named:
             self.recuse(member, "named")
-        sender = "kim@other.example" if stranger else "sam@reporter.example"
-        receipt = self.desk.receive(plain_mail(text, sender=sender), self.address, sender=sender)
+        receipt = self.desk.receive(plain_mail(text), self.address)
         assert (receipt.outcome, receipt.codename) == ("thread", self.name)
         told = {item.recipient for item in self.out()}
         assert {self.team[member].email for member in self.readers()} <= told
