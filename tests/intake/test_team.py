@@ -134,7 +134,7 @@ def test_a_mail_signed_for_one_case_is_not_for_another(desk: Desk, team: list[Pe
     assert "does not say which case" in refusal(desk, team[0], desk.mail_out())
     both = member_mail(desk.play, team[0], f"/state closed warning\n\n> ({team_token(desk, other)})", name)
     desk.receive(both, sender=team[0].email)
-    assert "speaks of several cases" in refusal(desk, team[0], desk.mail_out())
+    assert "mentions several cases" in refusal(desk, team[0], desk.mail_out())
     assert desk.case(other)["state"] == "new"
 
 
@@ -338,7 +338,7 @@ def test_a_reply_to_who_wrote_sealed_does_not_go_in_plain_by_itself(
 ) -> None:
     name = desk.receive(pgp_mime(text_entity("Sealed."), desk.play.desk_key, sam.keyring)).codename
     desk.mail_out()
-    assert "a reply would travel in the open" in refusal(desk, team[0], say(desk, team[0], "/reply\nHello.", name))
+    assert "a reply would go out unencrypted" in refusal(desk, team[0], say(desk, team[0], "/reply\nHello.", name))
     sent = say(desk, team[0], "/reply plain\nHello.", name)
     assert "Hello." in read(sam, next(item for item in sent if item.recipient == "sam@reporter.example"))
 
