@@ -51,7 +51,13 @@ MACHINE = [
     OSError(errno.EMFILE, "x"), OSError(errno.ENFILE, "x"), OSError(errno.ENOMEM, "x"), OSError(errno.EAGAIN, "x"), OSError(errno.EIO, "x"),
     OSError(errno.ENOSPC, "x"), PermissionError(errno.EACCES, "x"),
 ]  # fmt: skip
-MAYBE_THE_MAIL = [MemoryError(), OSError(errno.E2BIG, "x"), OSError("x"), RuntimeError("x"), sqlalchemy.exc.ResourceClosedError("x")]
+MAYBE_THE_MAIL = [
+    MemoryError(),
+    OSError(errno.E2BIG, "x"),
+    OSError("x"),
+    RuntimeError("x"),
+    sqlalchemy.exc.ResourceClosedError("x"),
+]
 
 
 @pytest.mark.parametrize("where", ["reader.read", "arrival_of", "cases.record"])
@@ -175,7 +181,7 @@ def test_one_part_of_what_is_due_does_not_keep_the_others(desk: Desk, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("mailer.schedule.Schedule._digest", fails)
         patch.setattr("mailer.schedule.Schedule._daily", fails)
-        from mailer.schedule import dues as real
+        from store.deadlines import dues as real
 
         patch.setattr("mailer.schedule.dues", lambda case, of: fails() if case.codename == name else real(case, of))
         ticks = rounds(desk)
