@@ -16,11 +16,11 @@ import sqlalchemy.exc
 
 from desk.rehearsal import Person, pgp_mime, plain_mail, text_entity
 from desk.service import Bell, Round, Ticker
-from intake.message import Mail, read_mail
+from intake import reader
 from mailer.schedule import Schedule
 from mailer.seal import Sealer
 from store import heartbeat
-from store.errors import HandlingStopped, StoreUnavailable, TryLater
+from store.errors import Interrupted, StoreUnavailable, TryLater
 from tests.conftest import Desk
 from tests.mailboxes import wait_until
 
@@ -52,15 +52,15 @@ MACHINE = [
     OSError(errno.ENOSPC, "x"), PermissionError(errno.EACCES, "x"),
 ]  # fmt: skip
 MAYBE_THE_MAIL = [
-    MemoryError(), OSError(errno.E2BIG, "x"), OSError("x"), RuntimeError("can't start new thread"), sqlalchemy.exc.TimeoutError("x"),
+    MemoryError(),
+    OSError(errno.E2BIG, "x"),
+    OSError("x"),
+    RuntimeError("x"),
     sqlalchemy.exc.ResourceClosedError("x"),
-]  # fmt: skip
-THE_MAIL = [ValueError("x"), RecursionError("x"), LookupError("x"), AttributeError("x"), AssertionError("x")]
+]
 
 
-@pytest.mark.parametrize(
-    "where", ["intake.arrival.read_mail", "intake.receive.arrival_of", "intake.receive.cases.record"]
-)
+@pytest.mark.parametrize("where", ["reader.read", "arrival_of", "cases.record"])
 @pytest.mark.parametrize("error", MACHINE, ids=repr)
 def test_what_the_machine_lacks_is_tried_again_for_ever(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, where: str, error: Exception
@@ -70,7 +70,7 @@ def test_what_the_machine_lacks_is_tried_again_for_ever(
 
     mail = plain_mail("the content")
     with monkeypatch.context() as patch:
-        patch.setattr(where, fails)
+        patch.setattr(f"intake.receive.{where}", fails)
         for _ in range(6):
             with pytest.raises(TryLater):
                 desk.receive(mail)
@@ -79,36 +79,33 @@ def test_what_the_machine_lacks_is_tried_again_for_ever(
     assert desk.case(receipt.codename)["messages"][0]["text"] == "the content"
 
 
+@pytest.mark.parametrize("where", ["reader.read", "arrival_of", "cases.record"])
 @pytest.mark.parametrize("error", MAYBE_THE_MAIL, ids=repr)
-def test_what_a_mail_may_have_brought_about_is_tried_again_and_then_kept(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception
+def test_what_a_mail_may_have_brought_about_is_no_verdict_at_once_either(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, where: str, error: Exception
 ) -> None:
-    def fails_at_bad(raw: bytes) -> Mail:
-        if b"BAD" in raw:
-            raise error
-        return read_mail(raw)
-
-    monkeypatch.setattr("intake.arrival.read_mail", fails_at_bad)
-    good, bad = plain_mail("a good report, BAD"), plain_mail("BAD")
-    with pytest.raises(HandlingStopped):
-        desk.receive(good)
-    for _ in range(3):
-        with pytest.raises(HandlingStopped):
-            desk.receive(bad)
-    receipt = desk.receive(bad)
-    assert receipt.outcome == "held", "kept, and in nobody's way"
-    assert "structure" not in desk.case(receipt.codename)["messages"][0]["failure"]
-    monkeypatch.undo()
-    assert desk.receive(good).outcome == "case"
-
-
-@pytest.mark.parametrize("error", THE_MAIL, ids=repr)
-def test_what_cannot_be_read_is_held_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def fails(_: bytes) -> None:
+    def fails(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("intake.arrival.read_mail", fails)
-    assert desk.receive(plain_mail("x")).outcome == "held"
+    mail = plain_mail("the content")
+    with monkeypatch.context() as patch:
+        patch.setattr(f"intake.receive.{where}", fails)
+        for _ in range(3):
+            with pytest.raises(type(error)):
+                desk.receive(mail)
+    receipt = desk.receive(mail)
+    assert receipt.outcome == "case", "kept, then opened"
+    assert desk.case(receipt.codename)["messages"][0]["text"] == "the content"
+
+
+@pytest.mark.parametrize(("code", "counts"), [(errno.EMFILE, False), (errno.ENOMEM, False), (errno.E2BIG, True)])
+def test_a_reader_process_that_lacks_something(code: int, counts: bool) -> None:
+    def fails() -> None:
+        raise OSError(code, "x")
+
+    found = reader._bounded(fails, ())
+    assert isinstance(found, TryLater)
+    assert isinstance(found, Interrupted) == counts
 
 
 def test_a_service_without_file_descriptors_answers_451_and_holds_no_good_report(running: Desk, sam: Person) -> None:
@@ -184,7 +181,7 @@ def test_one_part_of_what_is_due_does_not_keep_the_others(desk: Desk, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("mailer.schedule.Schedule._digest", fails)
         patch.setattr("mailer.schedule.Schedule._daily", fails)
-        from mailer.schedule import dues as real
+        from store.deadlines import dues as real
 
         patch.setattr("mailer.schedule.dues", lambda case, of: fails() if case.codename == name else real(case, of))
         ticks = rounds(desk)
