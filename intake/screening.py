@@ -21,6 +21,7 @@ from intake.triage import who_is_recused
 from store import cases, withholding
 from store.config import Desk
 from store.context import Context
+from store.errors import Interrupted
 from store.models import CaseRow
 from store.names import who_is_named
 from store.people import Roster
@@ -44,7 +45,7 @@ class Said:
 def screen_desk(context: Context, desk: Desk) -> int:
     """Look for members who were not looked for yet in the cases of a desk; in how many it was done.
 
-    A case that cannot be searched now stays closed to them, and is tried again. Raises StoreUnavailable.
+    A case that something came to meanwhile is looked at again the next time. Raises TryLater.
     """
     roster = context.roster(desk)
     full = cases.screened_text({member.id: member.identity for member in roster.members})
@@ -61,26 +62,34 @@ def _screen_case(context: Context, roster: Roster, case_id: str) -> bool:
         row = cases.row_by_id(session, case_id)
         if row.wrapped_key is None:
             return False
-        known, before = cases.screened_in(row), row.screened
+        known, before = cases.screened_in(row), (row.screened, cases.count_messages(session, row.id))
         unseen = [member.id for member in roster.members if known.get(member.id) != member.identity]
         messages = _said(session, context, row) if unseen else []
         facts, filled = cases.facts(context.vault, row), list(cases.fields(context.vault, row).values())
-    asked = Asked(exclude=facts.excluded, perhaps_exclude=facts.perhaps_excluded)
+    found = _look_in(messages, filled, Asked(facts.excluded, perhaps_exclude=facts.perhaps_excluded), roster, unseen)
+    with context.database.write() as session:
+        row = cases.row_by_id(session, case_id)
+        cases.lock(session, row)
+        if row.wrapped_key is None or (row.screened, cases.count_messages(session, row.id)) != before:
+            return False
+        withholding.note_screening(session, context.vault, roster, row, found, context.clock())
+    return True
+
+
+def _look_in(
+    messages: Sequence[Said], filled: Sequence[str], asked: Asked, roster: Roster, unseen: Sequence[str]
+) -> list[Recusal]:
+    """Whom of some members a case is to be withheld from. Where it cannot be searched, from all of them, provisionally."""
+    if not unseen:
+        return []
     found: list[Recusal] = []
     try:
         for said in messages:
             found += reader.run(look, said, asked, roster, unseen)
-        found += reader.run(_named_in, filled, roster, unseen)
-    except Unreadable as error:
+        return found + list(reader.run(_named_in, filled, roster, unseen))
+    except (Unreadable, Interrupted) as error:
         log.warning("a case could not be searched for new members", why=str(error))
-        return False
-    with context.database.write() as session:
-        row = cases.row_by_id(session, case_id)
-        cases.lock(session, row)
-        if row.wrapped_key is None or row.screened != before:
-            return False  # something came in between: once more
-        withholding.note_screening(session, context.vault, roster, row, found, context.clock())
-    return True
+        return [*found, *(Recusal(member, "named") for member in unseen)]
 
 
 def _said(session: Session, context: Context, row: CaseRow) -> list[Said]:

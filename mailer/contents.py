@@ -113,7 +113,7 @@ class Contents:
 
     def answer(self, desk: Desk, member: Member, answer: Answer, story: Story | None, roster: Roster) -> Made:
         """An answer to a member, with what they asked to be shown."""
-        with self._context.database.write(durable=False) as session:  # looking for who is named may recuse
+        with self._context.database.read() as session:
             values = self._answer_values(session, desk, member, answer, story, roster)
         rendered = self._of(desk).render("answer", member.language, values)
         return Made(entity(rendered.subject, rendered.text, (), pad=padded_length), values[digest.LISTED])
@@ -186,7 +186,7 @@ class Contents:
 
     def _timed_values(self, desk: Desk, kind: str, member: Member, roster: Roster) -> dict[str, Any]:
         values: dict[str, Any] = {"desk": notices.desk_values(desk), "member": member.name}
-        with self._context.database.write(durable=False) as session:  # looking for who is named may recuse
+        with self._context.database.read() as session:
             if kind in ("digest", "welcome"):
                 values |= digest.digest_values(session, self._context, desk, roster, member)
             if kind in ("digest", "roster-warning"):

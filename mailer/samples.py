@@ -33,7 +33,19 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
     files = [{"name": "sample.txt", "type": "text/plain", "size": 12, "note": ""}]
     member = {"name": "Ada Example", "fingerprint": "0" * 40}
-    verbs = ("assign", "recuse", "reinstate", "vote", "state", "deadline", "field", "link", "hold", "release")
+    verbs = (
+        "assign",
+        "recuse",
+        "reinstate",
+        "vote",
+        "consent",
+        "state",
+        "deadline",
+        "field",
+        "link",
+        "hold",
+        "release",
+    )
     done = [
         {"verb": verb, "subject": "2026-01-31" if verb == "deadline" else "sample", "text": "sample"} for verb in verbs
     ]

@@ -31,7 +31,7 @@ def standing_of(context: Context, work: Work, reader: str, known: frozenset[str]
     fresh = time.monotonic() - work.since < _FRESH_SECONDS
     roster = work.roster if fresh else context.roster(work.desk)
     if work.others or work.listed:
-        with database.write(durable=False) as session:  # looking for who is named in another case may recuse
+        with database.read() as session:
             standing = outbox.still_owned(session.connection(), work.claim, at)
             same = not reader or _knows_the_same(session, context, work, reader, known)
     else:

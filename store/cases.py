@@ -124,8 +124,13 @@ def _id_hash(vault: Vault, arrival: Arrival) -> str | None:
 
 def add_message(session: Session, vault: Vault, row: CaseRow, arrival: Arrival) -> str:
     """Write the last message of a case, with its attachments; its id."""
-    count = select(func.count()).select_from(MessageRow).where(MessageRow.case_id == row.id)
-    return _add_message(session, vault, box_of(vault, row), row.id, 1 + session.exec(count).one(), arrival, row.desk)
+    position = 1 + count_messages(session, row.id)
+    return _add_message(session, vault, box_of(vault, row), row.id, position, arrival, row.desk)
+
+
+def count_messages(session: Session, case_id: str) -> int:
+    """How many messages a case has."""
+    return session.exec(select(func.count()).select_from(MessageRow).where(MessageRow.case_id == case_id)).one()
 
 
 def _add_message(

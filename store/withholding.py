@@ -59,9 +59,10 @@ def recuse_by_hand(
     box, case = cases.box_of(vault, row), cases.case_of(session, row)
     if source == "reader" and member not in case.recused and _narrows(session, case, roster, member, actor, at):
         audit.append(session, vault, "recusal-vote", actor, at, case_id=row.id, box=box, detail={"member": member})
-        if missing := VOTES_TO_NARROW - _vote(session, roster, row, member, actor, at):
+        missing = VOTES_TO_NARROW - _vote(session, roster, row, member, actor, at)
+        if missing > 0:
             outbox.enqueue_once(session, "consent-waits", row.desk, at, case_id=row.id)
-            return max(0, missing)
+            return missing
     recusals.recuse(session, vault, row, box, [Recusal(member, source)], actor, at, reason)
     return 0
 
@@ -135,12 +136,15 @@ def note_screening(
     session: Session, vault: Vault, roster: Roster, row: CaseRow, found: Sequence[Recusal], at: datetime
 ) -> None:
     """The whole roster was looked for in every message of a case: write down who is named there, and tell the readers."""
+    before = cases.screened_in(row)
     if added := recusals.recuse(session, vault, row, cases.box_of(vault, row), found, "desk", at):
         _tell(session, vault, row, added, at)
+    fresh = any(before.get(member.id) != member.identity for member in roster.members)
     row.screened = cases.screened_text({member.id: member.identity for member in roster.members})
     session.add(row)
     session.flush()
-    outbox.reopen(session, case_id=row.id, at=at)
+    if fresh and row.state in outbox.OPEN_STATES:  # whoever comes is sent what is open
+        outbox.reopen(session, case_id=row.id, at=at)
 
 
 def _tell(session: Session, vault: Vault, row: CaseRow, added: Sequence[Recusal], at: datetime) -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from desk.rehearsal import Person, plain_mail
+from intake import reader
 from intake.screening import screen_desk
 from tests.conftest import Desk, DeskMaker
 from tests.talk import say, to
@@ -78,8 +79,8 @@ def test_the_reporters_wish_outranks_what_a_reader_did(desk: Desk, team: list[Pe
     token = str(acknowledged.headers["Reply-To"]).partition("<")[2].strip(">")
     desk.receive(plain_mail("Exclude: Bo"), token)
     assert desk.case(name)["recused"] == [{"member": "bo", "source": "reporter"}]
-    for reader in (team[2], team[3]):
-        say(desk, reader, "/reinstate bo", name)
+    for person in (team[2], team[3]):
+        say(desk, person, "/reinstate bo", name)
     assert desk.case(name)["recused"] == [{"member": "bo", "source": "reporter"}]
 
 
@@ -129,3 +130,46 @@ def test_an_operator_who_is_a_recused_member_is_told_nothing_in_either_role(
     name = desk.receive(plain_mail("It was Bo Lindqvist.")).codename
     assert desk.case(name)["recused"] == [{"member": "bo", "source": "named"}]
     assert [item for item in desk.mail_out() if item.recipient.endswith("team.example")] == []
+
+
+def test_who_joins_is_not_sent_what_is_closed_and_nobody_is_sent_anything_when_one_leaves(
+    make_desk: DeskMaker, team: list[Person]
+) -> None:
+    desk = make_desk([team[0], *team[2:]])
+    desk.tick()
+    closed = desk.receive(plain_mail("Long ago.")).codename
+    desk.receive(plain_mail("Now.", sender="kim@other.example"))
+    desk.mail_out()
+    say(desk, team[0], "/state closed warning", closed)
+    desk.play.set_team(team)
+    desk.reopen()
+    desk.tick()
+    desk.clock.forward(hours=1)
+    texts = to(team[1], desk.mail_out())
+    assert not any("Long ago." in text for text in texts)
+    assert any("Now." in text for text in texts)
+    desk.play.set_team(team[:4])
+    desk.reopen()
+    desk.tick()
+    desk.clock.forward(hours=1)
+    assert not any("new report" in text for person in team[:4] for text in to(person, desk.mail_out()))
+
+
+def test_a_case_that_cannot_be_searched_is_withheld_from_who_joins_until_two_readers_say_otherwise(
+    make_desk: DeskMaker, team: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make_desk([team[0], *team[2:]])
+    desk.tick()
+    name = desk.receive(plain_mail("It was somebody.")).codename
+    desk.mail_out()
+    desk.play.set_team(team)
+    desk.reopen()
+
+    def fails(*_: object) -> None:
+        raise reader.TooCostly("time")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reader, "run", fails)
+        desk.tick()
+    assert desk.case(name)["recused"] == [{"member": "bo", "source": "named"}]
+    assert screen_desk(desk.context, desk.context.config.desk[0]) == 0, "it is not tried over and over"
