@@ -159,9 +159,8 @@ class Receiver:
         if attempt > attempts.GIVE_UP_AFTER:
             if read == self._open:
                 return self._kept_first(job)
-            return self._keep(
-                job, self._unreadable(job, _INTERRUPTED)
-            )  # old mail, or a header alone: not read as a new report
+            # Old mail, or a header alone: it is not read as a new report.
+            return self._keep(job, self._unreadable(job, _INTERRUPTED))
         try:
             with told_from_the_mail():
                 return self._keep(job, self._read(job, read))
