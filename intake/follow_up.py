@@ -157,7 +157,9 @@ def as_follow_up(arrival: Arrival, known: Facts, first: Signature) -> Arrival:
         text = NEW_KEY if known.reporter_key else FIRST_KEY
         keys = {"new": arrival.facts.reporter_fingerprint, "old": known.reporter_fingerprint}
         notes.append(Sentence(text, keys))
-    body = replace(arrival.body, notes=tuple(notes))
+    # What answers it goes where the first mail asked for, or nowhere.
+    reply_to = known.reply_to if arrival.body.reply_to else ""
+    body = replace(arrival.body, notes=tuple(notes), reply_to=reply_to)
     return replace(arrival, author="reporter", body=body, notices=("message",))
 
 

@@ -13,12 +13,16 @@ from sqlmodel import Session
 from intake import directives, follow_up, reader, routing
 from intake.arrival import Envelope, Job, arrival_of
 from intake.directives import Asked
+from intake.follow_up import Place
+from intake.message import Mail
 from intake.plan import Outcome, with_acknowledgement
 from intake.reader import Unreadable
-from store import cases, conversation, linking
+from intake.standing import Record, standing
+from store import cases, conversation, linking, recusals
 from store.context import Context
 from store.errors import NotAllowed
 from store.models import CaseRow
+from store.openpgp import Signature
 from store.records import Arrival
 
 
@@ -41,7 +45,8 @@ def waiting(context: Context, codename: str, elsewhere: str) -> list[Kept]:
         row = cases.find_row(session, codename)
         if row is None:
             raise cases.no_such_case(codename)
-        held = [item for item in cases.messages(session, context.vault, row.id) if item.body.failure]
+        told = cases.messages(session, context.vault, row.id)
+        held = [item for item in told if item.body.failure and item.author != "machine"]
         if not held:
             raise NotAllowed(f"{codename} is not held; there is nothing to open.")
         here = [item for item in held if not item.body.failure.startswith(elsewhere)]
@@ -68,7 +73,7 @@ def find(context: Context, job: Job, codename: str) -> Kept | None:
     with context.database.read() as session:
         row = cases.find_row(session, codename)
         kept = cases.message(session, context.vault, row.id) if row else None
-        return Kept(job, row.id, kept.id) if row and kept else None
+        return Kept(replace(job, digest=""), row.id, kept.id) if row and kept else None  # the row bears the digest
 
 
 def open_at_last(context: Context, kept: Kept, *, acknowledge: bool = False) -> tuple[Outcome, str] | None:
@@ -81,10 +86,12 @@ def open_at_last(context: Context, kept: Kept, *, acknowledge: bool = False) -> 
     except Unreadable:  # that is why it is held
         return None
     arrival = arrival_of(context, opened)
-    if arrival.state == "held":
+    if arrival.body.failure:
         return None
     place = follow_up.place_of(context, opened)
-    in_place = InPlace(context, kept, _as_archived(kept, arrival), acknowledge and place.side != "team")
+    in_place = InPlace(
+        context, kept, _as_archived(kept, arrival), opened.mail, place, acknowledge and place.side != "team"
+    )
     with context.database.write() as session:
         row = cases.row_by_id(session, kept.case_id)
         cases.lock(session, row)
@@ -114,6 +121,8 @@ class InPlace:
     context: Context
     kept: Kept
     arrival: Arrival
+    mail: Mail
+    place: Place
     acknowledge: bool = False
 
     def silent(self) -> InPlace:
@@ -138,7 +147,12 @@ class InPlace:
 
     def _as_later_mail(self, session: Session, row: CaseRow, arrival: Arrival) -> Arrival:
         """As more on the case where it lies: as its reporter's when it is that."""
-        known, first = cases.facts(self.context.vault, row), cases.message(session, self.context.vault, row.id)
-        if first is None:
-            return arrival
-        return replace(follow_up.as_follow_up(arrival, known, first.body.signature), notices=())
+        vault = self.context.vault
+        known, first = cases.facts(vault, row), cases.message(session, vault, row.id)
+        kept = cases.message(session, vault, row.id, self.kept.message_id)
+        signature = first.body.signature if first else Signature()
+        sure = standing(self.mail, arrival.body.signature, Record(known.reporters, signature), self.place)
+        if kept is None or kept.author != "reporter" or sure == "doubtful":
+            author = kept.author if kept and kept.author != "reporter" else "other"
+            return replace(arrival, author=author, recusals=recusals.doubted(arrival.recusals))
+        return replace(follow_up.as_follow_up(arrival, known, signature), notices=())

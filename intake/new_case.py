@@ -9,12 +9,13 @@ from sqlmodel import Session
 from intake.arrival import Job
 from intake.plan import TO_THE_TEAM, Outcome, told_as_it_should, unanswered, with_acknowledgement
 from intake.quotes import own_text
-from store import cases, linking
+from store import cases, linking, threads
 from store.context import Context
 from store.models import CaseRow
 from store.records import Arrival
 
 _REQUEST_LENGTH = 300
+_LONGEST_REQUEST = 10_000  # with what is quoted
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class NewCase:
         if self.job.asked.key and _says_little(arrival):
             # Whoever only asks for the key does not wake the team.
             arrival = replace(arrival, state="automatic", notices=())
+        token = self.job.asked.token
+        if may_belong_to is None and arrival.body.failure and token is not None:
+            # Nobody knows what it says, but it was sent to a case: from whom that is withheld, this is too.
+            may_belong_to = threads.find(session, self.context.vault, desk.id, token)
         if may_belong_to is not None:
             arrival = linking.pointing_at(session, self.context.vault, may_belong_to, arrival)
         arrival = told_as_it_should(session, self.context, desk, self.source, arrival)
@@ -56,4 +61,6 @@ class NewCase:
 def _says_little(arrival: Arrival) -> bool:
     """Whether a mail to the key's address is no more than a request for it."""
     body = arrival.body
-    return body.encryption == "none" and not arrival.attachments and len(own_text(body.text)) <= _REQUEST_LENGTH
+    if body.encryption != "none" or arrival.attachments or len(body.text) > _LONGEST_REQUEST:
+        return False
+    return len(own_text(body.text)) <= _REQUEST_LENGTH

@@ -17,6 +17,7 @@ from intake.authorship import begins_another_mail, is_marked
 from intake.message import without_marks
 from intake.signatures import without_signature
 
+_MOST_UNWRAPPED = 500
 _MOST_LINES = 20_000
 _LONGEST_INTRODUCTION = 300
 _WHEN = re.compile(
@@ -34,7 +35,7 @@ def own_text(text: str, desk_names: Sequence[str] = ()) -> str:
     """
     lines = _above_another_mail(text.split("\n")[:_MOST_LINES])
     lines = _without_introductions(lines, [name.casefold() for name in desk_names if name])
-    found = unwrap("\n".join(lines))
+    found = unwrap("\n".join(lines)) if len(lines) <= _MOST_UNWRAPPED else None  # its time grows by the square
     if found is None:
         return _own(lines)
     top, below = found.get("text_top", ""), found.get("text_bottom", "")

@@ -149,7 +149,12 @@ class Receiver:
             found, _ = excluded(job.asked, job.roster.members)
             with self._context.database.write() as session:
                 withholding.recuse_for_copy(
-                    session, self._context.vault, case_id, recusals.doubted(found), self._context.clock()
+                    session,
+                    self._context.vault,
+                    case_id,
+                    recusals.doubted(found),
+                    directives.all_names(job.asked),
+                    self._context.clock(),
                 )
         return Receipt(job.desk.id, "duplicate", codename)
 
@@ -200,6 +205,8 @@ class Receiver:
                 return Receipt(job.desk.id, *outcome)
         except TryLater as error:
             log.warning("a held mail stays held", reason=str(error), case=receipt.codename)
+        except Exception as error:  # it is kept: that it could not be opened now is no reason to give it back
+            log.error("a held mail stays held", error=type(error).__name__, case=receipt.codename)  # noqa: TRY400
         return receipt
 
     def _open(self, job: Job) -> Plan:

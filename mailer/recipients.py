@@ -51,7 +51,7 @@ def audience_of(session: Session, context: Context, claim: Claim, roster: Roster
     if audience == "readers" and story is not None:
         return Audience(_readers(session, context, claim, roster, story))
     if audience == "reporter" and story is not None:
-        return Audience(("reporter",) if _may_be_written_to(roster, story) else ())
+        return Audience(("reporter",) if _may_be_written_to(claim, roster, story) else ())
     if audience == "asker":
         return _asker(session, context, claim, roster, story)
     member = claim.subject_id or ""
@@ -90,7 +90,8 @@ def told_of_pattern(session: Session, context: Context, claim: Claim, roster: Ro
     if row.wrapped_key is None:
         return False
     other = cases.case_of(session, row)
-    if member in other.recused:
+    identity = next((item.identity for item in roster.members if item.id == member), None)
+    if member in other.recused or identity not in other.screened:
         return False
     return claim.kind == patterns.FIRST or not may_know(other, roster, member, context.clock())
 
@@ -117,8 +118,10 @@ def _says_something(session: Session, context: Context, roster: Roster, message:
     return bool(visible_to(message.body.done, set(known_others(session, context, roster, member, others))))
 
 
-def _may_be_written_to(roster: Roster, story: Story) -> bool:
-    """Whether there is an address, and it is not that of a member who is withheld by now."""
+def _may_be_written_to(claim: Claim, roster: Roster, story: Story) -> bool:
+    """Whether there is an address, and it is not that of a member who is withheld by now; and whether they want to hear."""
+    if claim.kind != "reply" and story.facts.asks_quiet:
+        return False
     address = story.reporter
     return bool(address) and not any(
         same_mailbox(member.email, address) for member in roster.members if member.id in story.case.recused

@@ -12,7 +12,8 @@ from typing import Literal, Protocol
 
 from sqlmodel import Session
 
-from store import audit, cases, deeds, outbox, patterns, recusals
+from store import audit, cases, deeds, outbox, patterns, recusals, withholding
+from store.access import readers
 from store.addresses import same_mailbox
 from store.anonymity import require_anonymous
 from store.clock import to_text
@@ -130,11 +131,13 @@ def learned(before: Facts, arrival: Arrival) -> Facts:
     on record. A key is only remembered: whoever can write as the reporter could send one.
     """
     now = arrival.facts
+    sure = arrival.author == "reporter"  # what others exclude is provisional, also for who joins later
+    perhaps = (*before.perhaps_excluded, *now.perhaps_excluded, *(() if sure else now.excluded))
     known = replace(
         before,
         also_excluded=tuple(dict.fromkeys((*before.also_excluded, *now.also_excluded))),
-        excluded=tuple(dict.fromkeys((*before.excluded, *now.excluded))),
-        perhaps_excluded=tuple(dict.fromkeys((*before.perhaps_excluded, *now.perhaps_excluded))),
+        excluded=tuple(dict.fromkeys((*before.excluded, *(now.excluded if sure else ())))),
+        perhaps_excluded=tuple(dict.fromkeys(perhaps)),
     )
     if arrival.author != "reporter" or arrival.state == "automatic":
         return known
@@ -182,8 +185,10 @@ def act(session: Session, scene: Scene, row: CaseRow, wanted: Sequence[Deed], ar
     """
     done = deeds.perform(session, scene, row, wanted)
     said = [arrival.body.text, *(item.name for item in arrival.attachments)]
-    said += [deed.text for deed in wanted if deed.verb == "field"]
+    said += [deed.text for deed in wanted]
     done += _named_by(session, scene, row, said)
+    narrow_screened(row, {member.id: member.identity for member in scene.roster.members})
+    session.add(row)
     if done or arrival.body.text or arrival.attachments:
         return Acted(done, note(session, scene, row, replace(arrival, body=replace(arrival.body, done=done))))
     return Acted(done)
@@ -198,6 +203,9 @@ def _named_by(session: Session, scene: Scene, row: CaseRow, said: Sequence[str])
     if row.assignee in {recusal.member for recusal in fresh}:
         row.assignee = None
         session.add(row)
+    others = {reader.id for reader in readers(cases.case_of(session, row), scene.roster, scene.at)} - {scene.actor}
+    if fresh and len(others) < withholding.OTHERS_LEFT:
+        outbox.enqueue_once(session, "consent-waits", row.desk, scene.at, case_id=row.id)
     return tuple(Done("recuse", recusal.member) for recusal in fresh)
 
 

@@ -31,8 +31,12 @@ def pointing_at(session: Session, vault: Vault, other: CaseRow, arrival: Arrival
     )
     facts = replace(
         arrival.facts,
-        excluded=tuple(dict.fromkeys((*arrival.facts.excluded, *known.excluded))),
-        perhaps_excluded=tuple(dict.fromkeys((*arrival.facts.perhaps_excluded, *known.perhaps_excluded))),
+        excluded=(),
+        perhaps_excluded=tuple(
+            dict.fromkeys(
+                (*arrival.facts.perhaps_excluded, *arrival.facts.excluded, *known.perhaps_excluded, *known.excluded)
+            )
+        ),
     )
     if known.asks_quiet and set(facts.reporters) & set(known.reporters):
         facts = replace(facts, reply_to="", answer_to="", no_reply_because=known.no_reply_because, asks_quiet=True)

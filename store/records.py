@@ -146,8 +146,8 @@ class Recusal:
 
     @property
     def strength(self) -> int:
-        """What outranks what: the reporter's own wish everything, what is provisional nothing."""
-        return 0 if self.provisional else 2 if self.source == "reporter" else 1
+        """What outranks what: the reporter's own wish everything, what is provisional or one reader's word nothing."""
+        return 0 if self.provisional or self.source == "reader" else 2 if self.source == "reporter" else 1
 
 
 @dataclass(frozen=True)

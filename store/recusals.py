@@ -71,9 +71,9 @@ def forget_votes(session: Session, case_id: str, member: str) -> None:
 
 
 def has_withheld(session: Session, case_id: str, reader: str) -> bool:
-    """Whether a reader has withheld a case from somebody else before, also if that was ended."""
+    """Whether a reader has withheld a case from somebody else before, by a command or by naming them, also if that ended."""
     mine = select(RecusalRow.id).where(RecusalRow.case_id == case_id, RecusalRow.by == reader)
-    return session.exec(mine.where(RecusalRow.source == "reader")).first() is not None
+    return session.exec(mine.where(RecusalRow.member != reader)).first() is not None
 
 
 def doubted(found: Sequence[Recusal]) -> tuple[Recusal, ...]:

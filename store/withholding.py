@@ -6,6 +6,7 @@ Works within a transaction that the caller opened.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlmodel import Session, select
@@ -25,12 +26,19 @@ VOTES_TO_NARROW = 2
 OTHERS_LEFT = 2
 
 
-def recuse_for_copy(session: Session, vault: Vault, case_id: str, wanted: Sequence[Recusal], at: datetime) -> None:
-    """Recuse whom another copy of a mail that was taken in excludes by its address; the readers are told."""
+def recuse_for_copy(
+    session: Session, vault: Vault, case_id: str, wanted: Sequence[Recusal], names: Sequence[str], at: datetime
+) -> None:
+    """Recuse whom another copy of a mail that was taken in excludes by its address, now or when they join; readers are told."""
     row = cases.row_by_id(session, case_id)
     cases.lock(session, row)
     if row.wrapped_key is None:
         return
+    known = cases.facts(vault, row)
+    cases.set_facts(
+        vault, row, replace(known, perhaps_excluded=tuple(dict.fromkeys((*known.perhaps_excluded, *names))))
+    )
+    session.add(row)
     if added := recusals.recuse(session, vault, row, cases.box_of(vault, row), wanted, "desk", at):
         _tell(session, vault, row, added, at)
 
@@ -94,10 +102,8 @@ def reinstate(
             case=codename, name=member,
         )  # fmt: skip
     if actor == "operator":
-        voters = readers(cases.case_of(session, row), roster, at)
-        if standing.source in ("self", "reader") or (
-            standing.source != "operator" and len(voters) >= VOTES_TO_REINSTATE
-        ):
+        enough = len(readers(cases.case_of(session, row), roster, at)) >= VOTES_TO_REINSTATE
+        if standing.source == "self" or (standing.source != "operator" and enough):
             raise NotAllowed(
                 "Two readers of the case must agree: repeat the command with --by MEMBER for each of them."
             )

@@ -61,7 +61,7 @@ class Life(RuleBasedStateMachine):
 
     def recuse(self, member: str, source: str, by: str = "") -> None:
         """What a reason to recuse does: a stronger one takes the place of a weaker one."""
-        strength = {"named": 0, "self": 1, "reader": 1, "reporter": 2}
+        strength = {"named": 0, "reader": 0, "self": 1, "reporter": 2}
         before = self.recused.get(member)
         if before is None:
             self.votes.pop(member, None)
