@@ -51,7 +51,8 @@ def link(session: Session, vault: Vault, codename: str, other: CaseRow, at: date
     if row is None:
         raise cases.no_such_case(codename)
     one, two = sorted((row.id, other.id))
-    session.add(LinkRow(one=one, other=two, by="desk", at=to_text(at)))
+    if session.get(LinkRow, (one, two)) is None:
+        session.add(LinkRow(one=one, other=two, by="desk", at=to_text(at)))
     audit.append(
         session, vault, "linked", "desk", at, case_id=row.id, box=cases.box_of(vault, row), detail={"other": other.id}
     )

@@ -30,7 +30,7 @@ QUORUM = 2
 members = st.sampled_from(IDS)
 some = st.lists(members, max_size=2, unique=True)
 acts = st.sampled_from(
-    ["", "/assign me\n", "/state investigating\n", "/state closed warning\n", "/field what: x\n", "/hold\n", "/deadline 2099-01-01\n", "/show\n", "/cases\n", "/reply\n"]
+    ["", "/assign me\n", "/state investigating\n", "/state closed warning\n", "/field what: x\n", "/hold\n", "/deadline 2028-01-01\n", "/show\n", "/cases\n", "/reply\n"]
 )  # fmt: skip
 
 
