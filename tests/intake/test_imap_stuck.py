@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 
@@ -21,7 +22,7 @@ from store.models import CaseRow
 from tests.conftest import Desk
 from tests.dovecot import Dovecot
 from tests.intake.conftest import Configure
-from tests.mailboxes import box_passed, empty, mailbox, reports
+from tests.mailboxes import box_passed, empty, mailbox, reports, wait_until
 from tests.strange_imap import StrangeImap
 
 
@@ -83,6 +84,21 @@ def test_many_mails_over_which_the_server_hangs_up(mailbox_desk: Configure) -> N
     assert sorted(server.mails) == list(range(5, 17))
     assert max(server.fetched.values()) <= 3
     server.close()
+
+
+def test_the_watch_goes_on_behind_mails_over_which_the_server_hangs_up(mailbox_desk: Configure) -> None:
+    server = StrangeImap(*reports(8))
+    server.at_fetch |= dict.fromkeys((1, 2, 3), "hang up")
+    server.at_removal[4] = "hang up"
+    desk = desk_at(server, mailbox_desk)
+    poller, _ = looks(desk)
+    stopping = threading.Event()
+    watch = threading.Thread(target=poller.run, args=(stopping,))
+    watch.start()
+    wait_until(lambda: list(server.mails) == [1, 2, 3, 4])
+    stopping.set()
+    watch.join(30)
+    assert not watch.is_alive()
 
 
 @pytest.mark.parametrize(
