@@ -50,7 +50,14 @@ def lines(context: Context) -> list[tuple[str, str]]:
     """The table: what, and how much."""
     health, now = health_of(context), context.clock()
     alive = liveness_of(context)
-    found = [("service", alive.state if alive.state == "runs" else f"{alive.state}; last at work {ago(alive.at, now)}")]
+    found = [
+        (
+            "service",
+            alive.state
+            if alive.at is None or alive.state == "runs"
+            else f"{alive.state}; last at work {ago(alive.at, now)}",
+        )
+    ]
     found += [(part, f"last looked into {ago(at, now)}") for part, at in alive.looked.items()]
     found += [(f"{part} fails since", ago(since, now)) for part, since in alive.troubles.items()]
     found += [(f"cases {state}", str(count)) for state, count in health.cases.items()]
@@ -68,7 +75,7 @@ def lines(context: Context) -> list[tuple[str, str]]:
 
 def record(context: Context) -> dict[str, object]:
     """For scripts: numbers, and times in ISO 8601 (None for never); and the lines of the table under their own names."""
-    health, now = health_of(context), context.clock()
+    health, now, alive = health_of(context), context.clock(), liveness_of(context)
 
     def moment(at: datetime | None) -> str | None:
         return to_text(at) if at else None
@@ -76,7 +83,9 @@ def record(context: Context) -> dict[str, object]:
     return {
         **dict(lines(context)),
         "at": to_text(now),
-        "well": is_well(context, health),
+        "well": is_well(context, health) and service_works(context),
+        "service_at_work": alive.works,
+        "last_at_work": moment(alive.at),
         "cases": dict(health.cases),
         "deliveries": dict(health.deliveries),
         "oldest_delivery_seconds": round(health.waits_seconds(now)),

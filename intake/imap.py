@@ -103,8 +103,7 @@ class Mailbox:
         uids = self._session.search()
         dates: list[datetime] = []
         with contextlib.suppress(Refused):
-            for start in range(0, len(uids), _BATCH_MAILS):
-                dates += self._session.dates(uids[start : start + _BATCH_MAILS])
+            dates = self._session.dates(sorted(uids)[:_BATCH_MAILS])  # UIDs grow with time
         return len(uids), min(dates, default=None)
 
     def take_all(self, stopping: Callable[[], bool] = lambda: False) -> Passed:
@@ -242,6 +241,9 @@ class Mailbox:
     def _removed(self, uids: list[int], *, archive: bool) -> bool:
         """Remove by MOVE (RFC 6851), or copied if need be, flagged, and expunged alone; whether the server did it. Raises MailboxDown."""
         session, left = self._session, self._left
+        if archive and self._imap.archives_into_itself:  # too large, and kept where it is: moved, it would be new again
+            left.removing(uids, refused=True)
+            return False
         try:
             if archive and session.offers("MOVE"):
                 session.move(uids, self._imap.archive_folder)

@@ -16,8 +16,8 @@ from store.config import Config, Desk, Imap
 from store.errors import OmbudError
 
 _FIRST_SECONDS, _LONGEST_SECONDS = 1.0, 300.0
-# After a session that ended over single mails: the others need not wait long for the next.
-_LONGEST_AFTER_ONE_SECONDS = 30.0
+# So many sessions in a row may end over single mails, and take nothing in, before the next has to wait longer.
+_SOON_AGAIN = 10
 _SESSIONS_AT_ONCE = 50
 _PASSES = 10
 # What a server forgets to announce is found after this at the latest.
@@ -84,6 +84,7 @@ class Poller:
         """Take in what comes, until told to stop. Never ends by itself."""
         tries = 0
         while not stopping.is_set():
+            before = self._mailbox.taken
             try:
                 self._mailbox.open()
                 while not stopping.is_set():
@@ -97,9 +98,9 @@ class Poller:
                 self._fails(f"{self.title}: an error that should not be: {type(error).__name__}")
             finally:
                 self._mailbox.close()
-            tries += 1
-            longest = _LONGEST_AFTER_ONE_SECONDS if self._mailbox.has_put_aside else _LONGEST_SECONDS
-            stopping.wait(delay(tries, _FIRST_SECONDS, longest))
+            tries = 1 if self._mailbox.taken > before else tries + 1
+            soon = _SOON_AGAIN if self._mailbox.has_put_aside else 0
+            stopping.wait(delay(tries - soon, _FIRST_SECONDS, _LONGEST_SECONDS))
 
     def _empty(self, stopping: threading.Event) -> Passed:
         """Pass over the folder until nothing more can be taken; a bounded number of times, whatever the server says is there."""

@@ -160,9 +160,15 @@ class Imap(_Section):
             raise ValueError("set either password_file or token_command: one of the two logs in")
         if self.tls == "none" and self.host not in LOOPBACK:
             raise ValueError("a password would travel in clear: set tls to 'tls' or 'starttls'")
-        if self.folder == self.archive_folder and self.after == "archive":
+        if self.archives_into_itself and self.after == "archive":
             raise ValueError("folder and archive_folder are the same: mail would come in again and again")
         return self
+
+    @property
+    def archives_into_itself(self) -> bool:
+        """Whether folder and archive_folder are the same; INBOX is that in any case of letters (RFC 9051 section 5.1)."""
+        one, other = (name.upper() if name.upper() == "INBOX" else name for name in (self.folder, self.archive_folder))
+        return one == other
 
     @property
     def server_port(self) -> int:

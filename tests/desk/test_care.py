@@ -116,7 +116,8 @@ def test_status_and_metrics_hold_numbers_alone(desk: Desk) -> None:
     found = json.loads(said.stdout)
     assert (found["cases new"], found["deliveries sent"]) == ("1", "6")
     assert (found["cases"], found["deliveries"]) == ({"new": 1}, {"sent": 6})
-    assert (found["well"], found["given_up"], found["oldest_delivery_seconds"]) == (True, 0, 0)
+    assert (found["well"], found["service_at_work"], found["last_at_work"]) == (False, False, None), "no service runs"
+    assert (found["given_up"], found["oldest_delivery_seconds"]) == (0, 0)
     assert found["waiting_since"] is found["relay_away_since"] is None
     assert datetime.fromisoformat(found["last_mail_in"]) <= datetime.fromisoformat(found["at"])
     assert datetime.fromisoformat(found["last_notice_sent"]).tzinfo is not None

@@ -64,7 +64,7 @@ def test_a_service_that_was_never_started_runs_or_was_killed(desk: Desk) -> None
     with healthz(desk) as url:
         found = finding(desk)
         assert (found.level, "has not run yet" in found.detail) == ("warning", True)
-        assert (status(desk), code(url)) == ("never ran; last at work never", 503)
+        assert (status(desk), code(url)) == ("never ran", 503)
         desk.play.start()
         wait_until(lambda: code(url) == 200)
         assert (finding(desk).level, status(desk), at_work(url)) == ("ok", "runs", "1.0")

@@ -59,7 +59,7 @@ HOSTILE_FIELDS = (
         f"Bcc: {EXCEPT_BO}",
         f"Resent-To: {EXCEPT_BO}",
         f"this line is no field\nTo: {EXCEPT_BO}",
-        f"X: {'x' * 2_000_000}\nTo: {EXCEPT_BO}",
+        f"X: {'x' * 1_000_000}\nTo: {EXCEPT_BO}",
         "To: " + ", ".join(f"u{number}@other.example" for number in range(40_000)) + f", {EXCEPT_BO}",
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 
@@ -15,11 +16,13 @@ from intake.left import LeftMail
 from intake.poller import Look, Poller
 from intake.receive import Receipt, Receiver
 from intake.session import MailboxDown
+from store.config import load
+from store.errors import ConfigError
 from store.models import CaseRow
 from tests.conftest import Desk
 from tests.dovecot import Dovecot
 from tests.intake.conftest import Configure
-from tests.mailboxes import box_passed, empty, mailbox, reports
+from tests.mailboxes import box_passed, empty, mailbox, reports, wait_until
 from tests.strange_imap import StrangeImap
 
 
@@ -81,6 +84,21 @@ def test_many_mails_over_which_the_server_hangs_up(mailbox_desk: Configure) -> N
     assert sorted(server.mails) == list(range(5, 17))
     assert max(server.fetched.values()) <= 3
     server.close()
+
+
+def test_the_watch_goes_on_behind_mails_over_which_the_server_hangs_up(mailbox_desk: Configure) -> None:
+    server = StrangeImap(*reports(8))
+    server.at_fetch |= dict.fromkeys((1, 2, 3), "hang up")
+    server.at_removal[4] = "hang up"
+    desk = desk_at(server, mailbox_desk)
+    poller, _ = looks(desk)
+    stopping = threading.Event()
+    watch = threading.Thread(target=poller.run, args=(stopping,))
+    watch.start()
+    wait_until(lambda: list(server.mails) == [1, 2, 3, 4])
+    stopping.set()
+    watch.join(30)
+    assert not watch.is_alive()
 
 
 @pytest.mark.parametrize(
@@ -165,6 +183,20 @@ def test_a_large_mail_that_cannot_be_moved_away(mailbox_desk: Configure) -> None
     poller.once()
     assert server.fetched == {1: 1, 2: 1}
     server.close()
+
+
+def test_a_large_mail_in_a_folder_that_is_its_own_archive(mailbox_desk: Configure) -> None:
+    server = StrangeImap(plain_mail("x" * 1_200_000), plain_mail("small"))
+    desk = desk_at(server, mailbox_desk, archive_folder="inbox")
+    desk.play.change_config('# size_limit = "25MB"', 'size_limit = "1MB"')
+    assert looks(desk)[0].once() == box_passed(2, 1)
+    assert (server.archived, list(server.mails)) == ([], [1]), "moved there, it would come again and again"
+    server.close()
+    desk.play.config.write_text(
+        desk.play.config.read_text().replace('archive_folder = "inbox"', 'archive_folder = "inbox"\nafter = "archive"')
+    )
+    with pytest.raises(ConfigError, match="again and again"):
+        load(desk.play.config)
 
 
 def test_a_mail_that_comes_while_the_folder_is_looked_at_does_not_wait(

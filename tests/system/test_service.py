@@ -258,7 +258,8 @@ def test_errors_at_start_are_sentences(desk: Desk) -> None:
     (play.folder / "ombud.sqlite3").unlink()
     failed = play.command("run")
     assert failed.returncode == 75
-    assert b"ombud init" in failed.stderr
+    assert b"ombud restore" in failed.stderr
+    assert b"ombud init" not in failed.stderr, "that would begin an empty one"
     env = {**os.environ, "OMBUD_CONFIG": "/no/such/ombud.toml"}
     missing = subprocess.run([sys.executable, "-m", "desk", "check"], capture_output=True, env=env, check=False)
     assert b"no such file" in missing.stdout
