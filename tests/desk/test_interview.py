@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,13 +27,18 @@ def relay() -> Sink:
     return sink
 
 
+def _hear_interrupts() -> None:
+    """As on a terminal: a shell that starts something in the background has it ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Conversation:
     """`ombud init` on a terminal of its own."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self._said = pexpect.spawn(
             sys.executable, ["-m", "desk", "init", str(folder)], timeout=40, encoding="utf-8", dimensions=(50, 300),
-            env={**os.environ, **environment},
+            env={**os.environ, **environment}, preexec_fn=_hear_interrupts,
         )  # fmt: skip
         self._said.logfile_read = self._all = io.StringIO()
 
@@ -47,8 +53,11 @@ class Conversation:
         self._said.expect_exact(text)
 
     def interrupt(self) -> str:
-        """Ctrl-C; all that was said."""
-        self._said.sendintr()
+        """Ctrl-C; all that was said. Pressed again where it came just before the program began to listen."""
+        for _ in range(20):
+            self._said.sendintr()
+            if self._said.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=2) == 0:
+                break
         return self.end()
 
     def end(self) -> str:
