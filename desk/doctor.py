@@ -133,7 +133,7 @@ def _health(config: Config, health: Health, now: datetime) -> Iterator[Finding]:
     minutes = int(health.waits_seconds(now) // 60)
     limit = config.outbox.alarm_minutes or 60
     if health.away_since:
-        since = f"the relay has taken nothing since {health.away_since:%Y-%m-%d %H:%M} UTC: {health.away_reason}"
+        since = f"the relay has taken nothing since {health.away_since:%Y-%m-%d %H:%M} UTC: {health.away_reason.rstrip('.')}."
         remedy = "Nothing is given up; see 'ombud outbox list', and try at once with 'ombud outbox retry'."
         yield Finding("deliveries", "failure", f"{since} {remedy}")
     elif minutes >= limit:
@@ -150,12 +150,6 @@ def _health(config: Config, health: Health, now: datetime) -> Iterator[Finding]:
         yield Finding("given up", "warning", f"{what}. {remedy}")
     else:
         yield Finding("given up", "ok", "no notice for a member or the operator")
-    if health.failing:
-        what = "; ".join(f"{name} ({count})" for name, count in list(health.failing.items())[:3])
-        remedy = "All else is done. Look into the service's log, and please report it."
-        yield Finding("what is due", "failure", f"an error (a bug) keeps this from being done: {what}. {remedy}")
-    else:
-        yield Finding("what is due", "ok", "reminders, digests and retention are done")
     unread = health.cases.get("held", 0)
     if unread:
         remedy = "If an older key of the desk is missing, import it with gpg and run 'ombud case reopen NAME'."

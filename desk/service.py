@@ -141,7 +141,7 @@ class Round:
         """Do it. `ombud check` knows what failed by the note."""
         failed = _look_at_rosters(self._context) + _screen(self._context)
         try:
-            self._schedule.run()  # notes by itself what it could not do
+            failed += self._schedule.run()
         except Exception as error:
             log.error("what is due was not done", error=type(error).__name__)  # noqa: TRY400 - a traceback may hold content
             failed.append("what is due by time")
@@ -152,7 +152,7 @@ class Round:
             with self._context.database.write(durable=False) as session:
                 heartbeat.beat(session, self._part, now)
                 mended = [part for part in heartbeat.troubles(session) if not part.startswith(MAILBOX)]
-                for part in set(mended) - set(failed):
+                for part in set(mended) - set(failed) - self._schedule.untried:
                     heartbeat.works(session, part)
                 for part in failed:
                     heartbeat.fails(session, part, now)

@@ -43,7 +43,7 @@ def is_well(context: Context, health: Health) -> bool:
     """Whether notices leave in time, the relay takes them, and none was given up that the team or the operator should have."""
     minutes = context.config.outbox.alarm_minutes
     late = minutes and health.waits_seconds(context.clock()) >= minutes * 60
-    return not (late or health.away_since or health.given_up or health.failing)
+    return not (late or health.away_since or health.given_up)
 
 
 def lines(context: Context) -> list[tuple[str, str]]:

@@ -34,7 +34,7 @@ class Judge:
             work.takes.append(self._relay.takes_mail(sender, self._witnesses(work, recipient)))
         if work.takes[0] is None:
             return Later(reason)
-        return Bounced(reason) if work.takes[0] else Later(reason, away=True)
+        return Bounced(reason) if work.takes[0] else Later(f"{reason}, and takes mail for nobody else", away=True)
 
     def _taken_since(self, row: Delivery) -> bool:
         """Whether the relay took other mail since it first refused this one."""

@@ -5,9 +5,10 @@ Each of it goes once, whichever worker comes first, and once after a pause (`sto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 import structlog
 from sqlmodel import Session
@@ -18,7 +19,7 @@ from store.clock import to_text
 from store.config import Desk
 from store.context import Context
 from store.deadlines import dues
-from store.errors import OmbudError, TryLater
+from store.errors import OmbudError
 from store.keyring import Keyring
 from store.people import Roster
 from store.records import Case
@@ -26,9 +27,41 @@ from store.records import Case
 _DAILY = "daily@03:00"
 _REMINDERS_EVERY = timedelta(minutes=5)
 
-DailyAction = Callable[[Desk, datetime], Callable[[Session], list[str]]]
+_PARTS = ("digest", "reminders", "late notices", "daily care", "key checks", "terms")
+
+Found = TypeVar("Found")
+Step = Callable[[Session], None]
+Preparation = Callable[[Desk, datetime, "_Broken"], Step]
 
 log = structlog.get_logger("ombud.schedule")
+
+
+class _Broken:
+    """The cases that something failed for: each other has its turn."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self.count = 0
+
+    def unless(self, action: Callable[[], Found]) -> Found | None:
+        """What an action gives; None when it failed. Raises OmbudError: that is of no one case."""
+        try:
+            return action()
+        except OmbudError:
+            raise
+        except Exception as error:
+            self.note(error)
+            return None
+
+    def note(self, error: Exception) -> None:
+        """One failed."""
+        self.count += 1
+        log.error("what is due failed for a case", part=self._what, error=type(error).__name__)
+
+    def tell(self) -> None:
+        """Raise OmbudError when any failed."""
+        if self.count:
+            raise OmbudError(f"It failed for {self.count} cases.")
 
 
 class Schedule:
@@ -38,75 +71,48 @@ class Schedule:
         self._context = context
         self._sealer = sealer
         self._reminded: datetime | None = None
-        self._failed: dict[str, datetime] = {}
         self._to_forget = False
+        self._tried: dict[str, datetime | None] = {}
 
-    def run(self) -> None:
-        """Do what is due now. An error with one case, one desk or one kind of thing keeps no other from being done."""
+    @property
+    def untried(self) -> set[str]:
+        """The parts that were not tried yet since this began: whether they still fail is not known."""
+        return {f"{name} of {desk.id}" for desk in self._context.config.desk for name in _PARTS} - set(self._tried)
+
+    def run(self) -> list[str]:
+        """Do what is due now; which parts of it failed when they were tried last. No part's trouble keeps another, nor another desk's, nor another case's."""
         now = self._context.clock()
         remind = self._reminded is None or not timedelta() <= now - self._reminded < _REMINDERS_EVERY
         for desk in self._context.config.desk:
-            self._do(f"digests of {desk.id}", now, partial(self._digest, desk, now))
+            parts: dict[str, Callable[[], None]] = {"digest": partial(self._digest, desk, now)}
             if remind:
-                self._do(f"reminders of {desk.id}", now, partial(self._remind, desk, now))
-                self._do(f"alarms of {desk.id}", now, partial(self._look_at_outbox, desk, now))
-            for chore, action in (
-                ("daily", self._retain),
-                ("keys", self._look_at_keys),
-                ("rotation", self._look_at_terms),
-            ):
-                self._do(f"{chore} of {desk.id}", now, partial(self._daily, desk, now, chore, action))
+                parts["reminders"] = partial(self._remind, desk, now)
+                parts["late notices"] = partial(self._look_at_outbox, desk, now)
+            parts["daily care"] = partial(self._daily, "daily", desk, now, self._retain)
+            parts["key checks"] = partial(self._daily, "keys", desk, now, self._look_at_keys)
+            parts["terms"] = partial(self._daily, "terms", desk, now, self._look_at_terms)
+            for name, part in parts.items():
+                self._try(f"{name} of {desk.id}", part, now)
         if remind:
             self._reminded = now
         if self._to_forget:
             self._forget()
+        return [name for name, failed in self._tried.items() if failed]
 
-    def _do(self, what: str, now: datetime, action: Callable[[], Iterable[str] | None]) -> None:
-        """Do something, which gives the cases (ids) that it failed for. What failed is tried again in a while, and shown in `ombud check`."""
-        if what in self._failed and timedelta() <= now - self._failed[what] < _REMINDERS_EVERY:
+    def _try(self, name: str, part: Callable[[], None], now: datetime) -> None:
+        """Do one part. What failed is tried again in a while: on each tick it would only fill the log."""
+        failed = self._tried.get(name)
+        if failed and timedelta() <= now - failed < _REMINDERS_EVERY:
             return
         try:
-            cases_left = action()
+            part()
+            self._tried[name] = None
         except OmbudError as error:
-            log.warning("what is due waits", what=what, reason=str(error))
-            return
+            log.warning("what is due waits", part=name, reason=str(error))
+            self._tried[name] = now
         except Exception as error:
-            log.error("what is due failed", what=what, error=type(error).__name__)  # noqa: TRY400 - a traceback may hold content
-            cases_left = [""]
-        if cases_left is None:  # nothing was due
-            return
-        self._note(what, now, set(cases_left))
-
-    def _note(self, what: str, now: datetime, left: set[str]) -> None:
-        """Note what failed. Whether it had failed before is only in the store: another process may have tried."""
-        if left:
-            self._failed[what] = now
-        else:
-            self._failed.pop(what, None)
-        try:
-            with self._context.database.read() as session:
-                known = what in chores.failing(session)
-            if not left and not known:
-                return
-            with self._context.database.write(durable=False) as session:
-                chores.note_done(session, what, left)
-                for case_id in left:
-                    chores.note_failed(session, what, now, case_id or None)
-        except OmbudError as error:
-            log.warning("what failed was not noted", what=what, reason=str(error))
-
-    def _of_each(self, what: str, ids: Iterable[str], action: Callable[[str], None]) -> list[str]:
-        """Do something for each case; those that it failed for."""
-        left = []
-        for case_id in ids:
-            try:
-                action(case_id)
-            except TryLater:
-                raise
-            except Exception as error:
-                log.error("what is due failed for a case", what=what, error=type(error).__name__)  # noqa: TRY400
-                left.append(case_id)
-        return left
+            log.error("what is due was not done", part=name, error=type(error).__name__)  # noqa: TRY400 - a traceback may hold content
+            self._tried[name] = now
 
     def _forget(self) -> None:
         """Empty the log of the database of what was destroyed; tried again on the next tick while it is in use."""
@@ -122,49 +128,45 @@ class Schedule:
             done = chores.done_at(session, name)
         return done is None or done < to_text(due)
 
-    def _digest(self, desk: Desk, now: datetime) -> list[str] | None:
+    def _digest(self, desk: Desk, now: datetime) -> None:
         if desk.digest == "off":
-            return None
+            return
         due, name = chores.last_due(desk.digest, desk.zone, now), f"digest {desk.id}"
         if not self._is_new(name, due):
-            return None
+            return
         roster = self._context.roster(desk)
         with self._context.database.write() as session:
             if chores.take(session, name, due):
                 for member in roster.on_duty(now):
                     outbox.enqueue(session, "digest", desk.id, now, subject_id=member.id)
-        return []
 
-    def _remind(self, desk: Desk, now: datetime) -> list[str]:
-        late: list[str] = []
-
-        def look(case: Case) -> None:
-            if self._reminders(session, desk, case, now):
-                late.append(case.id)
-
-        def send(case_id: str) -> None:
-            with self._context.database.write() as session:
-                case = cases.case_of(session, cases.row_by_id(session, case_id))
-                for name, subject in self._reminders(session, desk, case, now):
-                    if chores.once(session, name, now, case_id):
-                        self._send_reminder(session, desk, case_id, subject, now)
-
+    def _remind(self, desk: Desk, now: datetime) -> None:
+        """Send the reminders of each case. Raises OmbudError when some could not be worked out, after the others."""
+        broken = _Broken("reminders")
         with self._context.database.read() as session:
-            found = {case.id: case for case in cases.open_cases(session, desk.id)}
-            left = self._of_each("reminders", found, lambda case_id: look(found[case_id]))
-        return left + self._of_each("reminders", late, send)
+            found = cases.open_cases(session, desk.id)
+            late = [case for case in found if broken.unless(partial(self._reminders, session, desk, case, now))]
+        for case in late:
+            broken.unless(partial(self._remind_of, desk, case.id, now))
+        broken.tell()
 
-    def _look_at_outbox(self, desk: Desk, now: datetime) -> list[str]:
+    def _remind_of(self, desk: Desk, case_id: str, now: datetime) -> None:
+        with self._context.database.write() as session:
+            case = cases.case_of(session, cases.row_by_id(session, case_id))
+            for name, subject in self._reminders(session, desk, case, now):
+                if chores.once(session, name, now, case_id):
+                    self._send_reminder(session, desk, case_id, subject, now)
+
+    def _look_at_outbox(self, desk: Desk, now: datetime) -> None:
         """A desk whose notices stopped looks like one that has no reports: say so, to the operator and in the log."""
         minutes = self._context.config.outbox.alarm_minutes
         with self._context.database.read() as session:
             waits = health.look(session).waits_seconds(now)
         if not minutes or waits < minutes * 60:
-            return []
+            return
         log.error("notices have waited for long", desk=desk.id, minutes=int(waits // 60))
         with self._context.database.write() as session:
             outbox.alarm(session, "deliveries-wait", desk.id, now)
-        return []
 
     def _reminders(self, session: Session, desk: Desk, case: Case, now: datetime) -> list[tuple[str, str]]:
         """The reminders on a case whose time has come and that were not sent: what each is noted as, and what it says."""
@@ -186,56 +188,49 @@ class Schedule:
             outbox.reopen(session, case_id=case_id, at=now)
         outbox.enqueue(session, "reminder", desk.id, now, case_id=case_id, subject_id=subject)
 
-    def _daily(self, desk: Desk, now: datetime, chore: str, action: DailyAction) -> list[str] | None:
-        """Something that is done once a day; the cases that it failed for, None when it is not due."""
+    def _daily(self, chore: str, desk: Desk, now: datetime, prepare: Preparation) -> None:
+        """Something that is done once a day, in one transaction with the note that it was; again when it failed for some cases."""
         due, name = chores.last_due(_DAILY, desk.zone, now), f"{chore} {desk.id}"
         if not self._is_new(name, due):
-            return None
-        found = action(desk, now)
+            return
+        broken = _Broken(chore)
+        carry_out = prepare(desk, now, broken)
         with self._context.database.write() as session:
-            return list(found(session)) if chores.take(session, name, due) else []
+            before = chores.done_at(session, name)
+            if chores.take(session, name, due):
+                carry_out(session)
+            if broken.count and before:
+                chores.take_back(session, name, before)
+        broken.tell()
 
-    def _retain(self, desk: Desk, now: datetime) -> Callable[[Session], list[str]]:
+    def _retain(self, desk: Desk, now: datetime, broken: _Broken) -> Step:
         """Closed cases come to their end, and so does what was counted."""
 
-        def do(session: Session) -> list[str]:
-            left: list[str] = []
-
-            def failed(case_id: str, error: Exception) -> None:
-                log.error("what is due failed for a case", what="retention", error=type(error).__name__)
-                left.append(case_id)
-
-            gone = retention.care(session, self._context.vault, desk, now, failed)
+        def carry_out(session: Session) -> None:
+            gone = retention.care(session, self._context.vault, desk, now, broken.note)
             outbox.forget_old(session, now)
             if gone:
                 self._to_forget = True
                 log.info("cases destroyed", desk=desk.id, number=len(gone))
-            return left
 
-        return do
+        return carry_out
 
-    def _look_at_keys(self, desk: Desk, now: datetime) -> Callable[[Session], list[str]]:
+    def _look_at_keys(self, desk: Desk, now: datetime, _: _Broken) -> Step:
         """Whether a notice can be sealed to each member on duty."""
         on_duty = self._context.roster(desk).on_duty(now)
         trouble = {member.id: why for member in on_duty if (why := self._sealer.key_trouble(member))}
 
-        def do(session: Session) -> list[str]:
+        def carry_out(session: Session) -> None:
             for member, why in trouble.items():
                 outbox.tell_of_key(session, "key-check", desk.id, member, why, now)
-            return []
 
-        return do
+        return carry_out
 
-    def _look_at_terms(self, desk: Desk, now: datetime) -> Callable[[Session], list[str]]:
+    def _look_at_terms(self, desk: Desk, now: datetime, _: _Broken) -> Step:
         """What the roster and its keys will run into."""
         roster = self._context.roster(desk)
         expiring = expiries(self._context.keyring, desk, roster)
-
-        def do(session: Session) -> list[str]:
-            self._warn(session, desk, roster, expiring, now)
-            return []
-
-        return do
+        return partial(self._warn, desk=desk, roster=roster, expiring=expiring, now=now)
 
     def _warn(self, session: Session, desk: Desk, roster: Roster, expiring: dict[str, date], now: datetime) -> None:
         today = now.astimezone(desk.zone).date()

@@ -5,8 +5,6 @@ Works within a transaction that the caller opened, which also writes what the ch
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -20,13 +18,7 @@ from store.models import ChoreRow
 _WEEKLY = "{minute} {hour} * * MON"
 _DAILY = "{minute} {hour} * * *"
 _TAKE = text("UPDATE chores SET due = :due WHERE name = :name AND due < :due")
-_FAILED, _OF = "failed ", " #"
-_FORGET = text("DELETE FROM chores WHERE name = :name")
-_NOTE_FAILED = text(
-    "INSERT INTO chores (name, case_id, due) VALUES (:name, :case_id, :due) "
-    "ON CONFLICT (name) DO UPDATE SET due = excluded.due"
-)
-_FAILING = text("SELECT name FROM chores WHERE name LIKE 'failed %' ORDER BY name")
+_TAKE_BACK = text("UPDATE chores SET due = :due WHERE name = :name")
 _ONCE = text("INSERT INTO chores (name, case_id, due) VALUES (:name, :case_id, :due) ON CONFLICT (name) DO NOTHING")
 
 
@@ -66,24 +58,6 @@ def done_at(session: Session, name: str) -> str | None:
     return row.due if row else None
 
 
-def note_failed(session: Session, what: str, at: datetime, case_id: str | None = None) -> None:
-    """Note that something could not be done, of a case or at all, until it is (`note_done`)."""
-    name = f"{_FAILED}{what}{_OF}{case_id or ''}"
-    session.connection().execute(_NOTE_FAILED, {"name": name, "due": to_text(at), "case_id": case_id})
-
-
-def note_done(session: Session, what: str, but: Collection[str] = ()) -> None:
-    """It could be done after all, but for these cases."""
-    kept = {f"{_FAILED}{what}{_OF}{case_id}" for case_id in but}
-    for name in _failed(session):
-        if name.partition(_OF)[0] == f"{_FAILED}{what}" and name not in kept:
-            session.connection().execute(_FORGET, {"name": name})
-
-
-def failing(session: Session) -> dict[str, int]:
-    """What could not be done, and for how many cases."""
-    return dict(Counter(name.removeprefix(_FAILED).partition(_OF)[0] for name in _failed(session)))
-
-
-def _failed(session: Session) -> list[str]:
-    return [row.name for row in session.connection().execute(_FAILING).all()]
+def take_back(session: Session, name: str, before: str) -> None:
+    """A chore was not done wholly: it is due again, as it was before it was taken."""
+    session.connection().execute(_TAKE_BACK, {"name": name, "due": before})

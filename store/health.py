@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, TextClause, text
 from sqlmodel import Session
 
-from store import chores
 from store.clock import from_text
 
 _CASES = text(
@@ -42,7 +41,7 @@ class Health:
     """Cases and deliveries by state; and moments: since when the oldest delivery waits, and what happened last.
 
     `away_since` is when the relay was first found to take nothing, None while it takes mail, and `away_reason` why;
-    `given_up` how many notices for members or the operator were given up; `failing` what could not be done in its time, and for how many cases.
+    `given_up` how many notices for members or the operator were given up.
     """
 
     cases: Mapping[str, int]
@@ -54,7 +53,6 @@ class Health:
     away_since: datetime | None = None
     away_reason: str = ""
     given_up: int = 0
-    failing: Mapping[str, int] = field(default_factory=dict)
 
     def waits_seconds(self, now: datetime) -> float:
         """For how long the oldest delivery has waited; 0 when none is late."""
@@ -80,7 +78,6 @@ def look(session: Session) -> Health:
         from_text(away.first_try) if away else None,
         away.reason if away else "",
         connection.execute(_GIVEN_UP).scalar_one(),
-        chores.failing(session),
     )
 
 

@@ -65,16 +65,16 @@ def overdue(session: Session, desk: Desk, at: datetime) -> int:
 
 
 def care(
-    session: Session, vault: Vault, desk: Desk, at: datetime, failed: Callable[[str, Exception], None] | None = None
+    session: Session, vault: Vault, desk: Desk, at: datetime, failed: Callable[[Exception], None] | None = None
 ) -> list[str]:
     """Announce what will be destroyed, and destroy what was announced in time; the names of what is gone.
 
-    An error with one case (its id, told to `failed`) leaves that one as it is, and keeps no other. An error of the
+    An error with one case (told to `failed`) leaves that one as it is, and keeps no other. An error of the
     database is raised.
     """
     gone = []
     for row in session.exec(select(CaseRow).where(CaseRow.desk == desk.id, CaseRow.state == "closed")).all():
-        case_id, codename = row.id, row.codename
+        codename = row.codename
         try:
             with session.begin_nested():
                 if _care_for(session, vault, row, desk, at):
@@ -84,7 +84,7 @@ def care(
         except Exception as error:
             if failed is None:
                 raise
-            failed(case_id, error)
+            failed(error)
     return gone
 
 

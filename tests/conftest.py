@@ -131,13 +131,13 @@ class Desk:
         """Take a mail in; the first receipt."""
         return Receiver(self.context).receive(Envelope(mail, sender, to or (self.play.address,)))[0]
 
-    def tick(self) -> None:
-        """Look at the rosters and at the clock, as the service does every few seconds."""
+    def tick(self) -> list[str]:
+        """Look at the rosters and at the clock, as the service does every few seconds; what by time fails."""
         for desk in self.context.config.desk:
             refresh_roster(self.context, desk)
             screen_desk(self.context, desk)
         self._schedule = self._schedule or Schedule(self.context, Sealer(self.context.keyring))
-        self._schedule.run()
+        return self._schedule.run()
 
     def mail_out(self, rounds: int = 20) -> list[Delivered]:
         """Send whatever is due; what the mail server got meanwhile."""

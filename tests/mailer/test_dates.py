@@ -93,13 +93,7 @@ def test_more_than_a_century_is_as_good_as_one(tmp_path: Path) -> None:
     assert now + timedelta(days=config.desk[0].retention_days) > now
 
 
-def check_of_what_is_due(desk: Desk) -> tuple[str, str]:
-    found = json.loads(desk.play.command("check", "--json").stdout)
-    (item,) = [item for item in found if item["check"] == "what is due"]
-    return item["level"], item["detail"]
-
-
-def test_an_error_with_one_case_keeps_no_other_and_is_shown(
+def test_an_error_with_one_case_keeps_no_other_and_is_noted(
     desk: Desk, team: list[Person], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     at(desk, MONDAY)
@@ -113,15 +107,12 @@ def test_an_error_with_one_case_keeps_no_other_and_is_shown(
     monkeypatch.setattr(schedule, "dues", of)
     sent = at(desk, MONDAY + timedelta(days=1, hours=1))
     assert subjects(sent) == {f"[conduct] {good}"}
-    level, detail = check_of_what_is_due(desk)
-    assert level == "failure"
-    assert "reminders of conduct (1)" in detail
-    assert bad not in detail
+    assert desk.tick() == ["reminders of conduct"]
     assert "the content" not in capsys.readouterr().err
     monkeypatch.undo()
     sent = at(desk, MONDAY + timedelta(days=1, hours=2))
     assert subjects(sent) == {f"[conduct] {bad}"}
-    assert check_of_what_is_due(desk)[0] == "ok"
+    assert desk.tick() == []
 
 
 def test_an_error_with_one_case_keeps_no_other_from_its_end(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,10 +130,12 @@ def test_an_error_with_one_case_keeps_no_other_from_its_end(desk: Desk, monkeypa
     monkeypatch.setattr(retention, "ends_at", of)
     for days in (1000, 1040):
         at(desk, MONDAY + timedelta(days=days))
+        assert desk.tick() == ["daily care of conduct"], "also when it is tried again"
     monkeypatch.undo()
     left = {item["codename"]: item["state"] for item in json.loads(desk.play.command("case", "list", "--json").stdout)}
     assert set(left) == {bad}
-    assert "daily of conduct (1)" in check_of_what_is_due(desk)[1]
+    desk.clock.forward(minutes=6)
+    assert desk.tick() == []
 
 
 @pytest.mark.parametrize("broken", ["_digest", "_remind", "_look_at_outbox", "_retain", "_look_at_keys", "_warn"])
@@ -157,17 +150,17 @@ def test_an_error_of_one_desk_keeps_no_other(
     opened(desk)
     original = getattr(schedule.Schedule, broken)
 
-    def fail(self: schedule.Schedule, *arguments: object) -> object:
-        if any(getattr(item, "id", "") == "conduct" for item in arguments):
+    def fail(self: schedule.Schedule, *arguments: object, **named: object) -> object:
+        if any(getattr(item, "id", "") == "conduct" for item in (*arguments, *named.values())):
             raise RuntimeError
-        return original(self, *arguments)
+        return original(self, *arguments, **named)
 
     monkeypatch.setattr(schedule.Schedule, broken, fail)
     sent = at(desk, MONDAY + timedelta(days=2))
     assert {item.recipient for item in sent if item.headers["Subject"] == "[aloha] digest"} == {
         person.email for person in team[:2]
     }
-    assert check_of_what_is_due(desk)[0] == "failure"
+    assert len(desk.tick()) == 1
 
 
 def test_what_was_counted_is_forgotten_when_its_day_is_over(desk: Desk) -> None:

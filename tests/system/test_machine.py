@@ -19,7 +19,7 @@ from desk.service import Bell, Round, Ticker
 from intake import reader
 from mailer.schedule import Schedule
 from mailer.seal import Sealer
-from store import chores, heartbeat
+from store import heartbeat
 from store.errors import Interrupted, StoreUnavailable, TryLater
 from tests.conftest import Desk
 from tests.mailboxes import wait_until
@@ -190,9 +190,9 @@ def test_one_part_of_what_is_due_does_not_keep_the_others(desk: Desk, monkeypatc
     assert any(other in subject for subject in reminded)
     assert not any(name in subject for subject in reminded)
     with desk.context.database.read() as session:
-        parts = ("digests", "daily", "keys", "rotation", "reminders")
-        assert set(chores.failing(session)) == {f"{part} of conduct" for part in parts}
+        parts = ("digest", "reminders", "daily care", "key checks", "terms")
+        assert set(heartbeat.troubles(session)) == {f"{part} of conduct" for part in parts}
     desk.clock.forward(minutes=6)
     ticks.run()
     with desk.context.database.read() as session:
-        assert chores.failing(session) == {}
+        assert heartbeat.troubles(session) == {}
