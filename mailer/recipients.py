@@ -111,7 +111,10 @@ def _readers(session: Session, context: Context, claim: Claim, roster: Roster, s
 
 
 def _says_something(session: Session, context: Context, roster: Roster, message: Message, member: str) -> bool:
-    """Whether anything of a note is left for a reader: what was done may concern another case, which is not theirs."""
+    """Whether anything of a note is left for a reader: what was done may concern another case, which is not theirs. Who is
+    to be withheld, if another reader agrees, does not hear of it."""
+    if any(item.verb == "consent" and item.subject == member for item in message.body.done):
+        return False
     if message.body.text or message.attachments:
         return True
     others = {item.other_case for item in message.body.done if item.other_case}

@@ -26,7 +26,7 @@ from store.records import Done, Verb
 from store.sentences import marked
 from store.vault import Vault
 
-_YEARS = 10
+_YEARS = 100
 STATES = ("acknowledged", "investigating", "decided", "closed")
 
 
@@ -182,20 +182,24 @@ def _deadline(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
     if written in ("none", ""):
         row.deadline = None
     else:
-        day = _day(scene, written)
+        day = _date(written)
         if day < today(scene):
             raise NotAllowed(marked("{day} is in the past. Give a future day, or 'none'."), day=day)
-        row.deadline = day.isoformat()
+        row.deadline = _near(scene, day).isoformat()
     _note(session, scene, row, "deadline-set", {"deadline": row.deadline or ""})
     return Done("deadline", row.deadline or "none")
 
 
-def _day(scene: Scene, written: str) -> date:
-    """The day that was written. Raises NotAllowed, also for one so far away that it must be a slip."""
+def _date(written: str) -> date:
+    """The day that was written. Raises NotAllowed."""
     try:
-        day = date.fromisoformat(written)
+        return date.fromisoformat(written)
     except ValueError:
         raise NotAllowed(marked("'{day}' is not a date. Write it like this: 2026-01-31."), day=written) from None
+
+
+def _near(scene: Scene, day: date) -> date:
+    """A day that is not so far away that it must be a slip. Raises NotAllowed."""
     if abs(day.year - today(scene).year) > _YEARS:
         raise NotAllowed(marked("{day} is too far away. Give a day within {number} years."), day=day, number=_YEARS)
     return day
@@ -216,7 +220,7 @@ def _field(session: Session, scene: Scene, row: CaseRow, deed: Deed) -> Done:
             name=name, number=LONGEST,
         )  # fmt: skip
     if name in DATES and value:
-        value = _day(scene, value).isoformat()
+        value = _near(scene, _date(value)).isoformat()
     cases.set_fields(session, scene.vault, row, {name: value})
     _note(session, scene, row, "field-set", {"field": name, "value": value})
     if name == "reported":

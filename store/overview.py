@@ -61,7 +61,7 @@ def case_record(
         "messages": [
             message_record(message, known)
             for message in cases.messages(session, vault, row.id)
-            if _says_something(message, known)
+            if _says_something(message, known, member)
         ],
     }
 
@@ -74,8 +74,11 @@ def known_links(session: Session, roster: Roster, case_id: str, member: str | No
     return [row for row in rows if member is None or may_know(cases.case_of(session, row), roster, member, at)]
 
 
-def _says_something(message: Message, known: set[str]) -> bool:
-    """Whether anything of a message is left when what concerns other cases is taken out, which are not known."""
+def _says_something(message: Message, known: set[str], member: str | None) -> bool:
+    """Whether anything of a message is left when what concerns other cases is taken out, which are not known; and whether
+    it is not about withholding the case from the very member."""
+    if any(item.verb == "consent" and item.subject == member for item in message.body.done):
+        return False
     only_done = message.direction == "note" and not (message.body.text or message.attachments)
     return not only_done or bool(visible_to(message.body.done, known))
 

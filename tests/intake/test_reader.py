@@ -15,7 +15,7 @@ from desk.rehearsal import Person, plain_mail
 from intake import reader
 from intake.arrival import Job, Opened
 from store.config import Config
-from store.errors import Interrupted
+from store.errors import Interrupted, TryLater
 from tests.conftest import Desk
 from tests.mails import only_message
 from tests.talk import to, words
@@ -69,14 +69,19 @@ def test_a_mail_that_takes_too_much_is_held_and_its_readers_hear_so(
     assert fragile.receive(plain_mail("The next one.")).outcome == "case"
 
 
-@pytest.mark.parametrize("what", ["IS KILLED", "NO FILES LEFT"])
-def test_what_may_be_the_machines_fault_is_tried_again(fragile: Desk, what: str) -> None:
-    mail = plain_mail(f"Somebody shouted at me. {what}")
+def test_a_mail_that_ends_its_reader_is_tried_again_and_then_kept_without_being_read(fragile: Desk) -> None:
+    mail = plain_mail("Somebody shouted at me. IS KILLED")
     for _ in range(3):
         with pytest.raises(Interrupted):
             fragile.receive(mail)
-    # It blocks nobody: in the end it is kept without being read.
     assert fragile.receive(mail).outcome == "held"
+
+
+def test_what_the_machine_lacks_is_tried_again_for_as_long_as_it_takes(fragile: Desk) -> None:
+    mail = plain_mail("Somebody shouted at me. NO FILES LEFT")
+    for _ in range(5):
+        with pytest.raises(TryLater):
+            fragile.receive(mail)
 
 
 def test_other_mails_are_read_meanwhile(fragile: Desk) -> None:

@@ -92,7 +92,7 @@ def test_the_migrations_make_the_tables_of_the_models(tmp_path: Path) -> None:
     from alembic.migration import MigrationContext
 
     database = Database(f"sqlite:///{tmp_path}/x.sqlite3")
-    with pytest.raises(StoreUnavailable, match="ombud init"):
+    with pytest.raises(StoreUnavailable, match="ombud restore"):
         database.check_migrated()
     database.upgrade()
     database.check_migrated()
