@@ -53,7 +53,7 @@ def test_a_day_that_must_be_a_slip_is_refused(desk: Desk, team: list[Person]) ->
     name = opened(desk)
     for line in ("/deadline 9999-12-31", "/deadline 2999-01-01", "/field decided: 0001-01-01"):
         said = " ".join(to(team[0], say(desk, team[0], line, name)))
-        assert "is too far away. Give a day within 10 years." in " ".join(said.split())
+        assert "is too far away. Give a day within" in " ".join(said.split())
     assert desk.case(name)["deadline"] is None or desk.case(name)["deadline"] == ""
 
 
