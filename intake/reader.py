@@ -74,6 +74,12 @@ def run(work: Callable[..., Any], *arguments: object) -> Any:
     return outcome
 
 
+def ready() -> None:
+    """Have a reader process at work, so that what takes time is only the mail. Raises as `read`."""
+    if not _readers.at_work:
+        run(os.getpid)
+
+
 def stop() -> None:
     """End the reader processes, unless a mail is being read. They are started again when one comes."""
     _readers.stop()
@@ -87,6 +93,11 @@ class _Readers:
         self._pool: ProcessPool | None = None
         self._busy = 0
         self._idle: threading.Timer | None = None
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the processes were started."""
+        return self._pool is not None
 
     def submit(self, work: Callable[..., Any], arguments: tuple[object, ...]) -> Any:
         """Have a reader process do something; what it made, or the exception that it ended with."""

@@ -159,6 +159,7 @@ class Receiver:
         return Receipt(job.desk.id, "duplicate", codename)
 
     def _first_time(self, job: Job, read: Read) -> Receipt:
+        reader.ready()  # whoever is ended while that starts did not attempt this mail
         with self._context.database.write(durable=False) as session:
             attempt = attempts.begin(session, job.digest, self._context.clock())
         if attempt > attempts.GIVE_UP_AFTER:
