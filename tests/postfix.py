@@ -67,15 +67,8 @@ class Postfix:
 
     def reload(self) -> None:
         """Have it read its configuration again."""
-        self._order("reload")
-
-    def flush(self) -> None:
-        """Have it try at once what waits."""
-        self._order("flush")
-
-    def _order(self, what: str) -> None:
         postfix = shutil.which("postfix", path=_PROGRAMS) or "postfix"
-        line = [*self._sudo, postfix, "-c", str(self.folder / "etc"), what]
+        line = [*self._sudo, postfix, "-c", str(self.folder / "etc"), "reload"]
         subprocess.run(line, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop(self) -> None:
