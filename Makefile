@@ -30,19 +30,19 @@ docs:
 # The catalogs of the languages, brought up to date with what templates and code say.
 words:
 	@.ci/setup test
-	.venv/bin/python -m tests.catalogs
+	.venv/bin/python -m tests.support.catalogs
 
 bench:
 	@.ci/setup test
-	.venv/bin/python -m tests.bench
-	.venv/bin/python -m tests.bench_imap
-	.venv/bin/python -m tests.bench_growth
-	[ -z "$(PEERS)" ] || .venv/bin/python -m tests.bench_peers
+	.venv/bin/python -m tests.bench.mails
+	.venv/bin/python -m tests.bench.imap
+	.venv/bin/python -m tests.bench.growth
+	[ -z "$(PEERS)" ] || .venv/bin/python -m tests.bench.peers
 
 # Forty minutes of kills, floods and malformed mail, and a member's Thunderbird; the figures in one table.
 prove:
 	@.ci/setup prove
-	.venv/bin/python -m tests.prove
+	.venv/bin/python -m tests.bench.prove
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -13,6 +13,6 @@ def main() -> None:
         code = hand_over(sys.argv[2:])
         if code is not None:
             sys.exit(code)
-    from desk.cli import run
+    from desk.commands.cli import run
 
     run()

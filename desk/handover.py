@@ -15,7 +15,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from store.local import UNKNOWN_SENDER, find, socket_address
+from store.kit.local import UNKNOWN_SENDER, find, socket_address
 
 EX_OK, EX_DATAERR, EX_NOUSER, EX_TEMPFAIL = 0, 65, 67, 75
 _WRONG_ADDRESS = (501, 550, 553)

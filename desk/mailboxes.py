@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from intake.poller import Look
-from store import heartbeat, outbox
-from store.config import Desk, Imap
+from intake.doors.poller import Look
 from store.context import Context
+from store.kit.config import Desk, Imap
+from store.outbox import heartbeat, queue
 
 MAILBOX = "mailbox of "
 _NOTED_EVERY = timedelta(seconds=20)
@@ -61,7 +61,7 @@ class MailboxWatch:
             else:
                 self._since[part] = min(self._since[part], heartbeat.fails(session, part, now))
                 if self._is_long(look, part, now):
-                    outbox.alarm(session, "mailbox-fails", look.desk.id, now)
+                    queue.alarm(session, "mailbox-fails", look.desk.id, now)
         if not look.trouble and not look.left:
             self._well_at[part] = now
 

@@ -16,20 +16,22 @@ from pathlib import Path
 import structlog
 
 from desk.mailboxes import MAILBOX, MailboxWatch
-from intake.poller import pollers
+from intake.doors.poller import pollers
+from intake.doors.smtp import Listeners
 from intake.receive import Receiver
 from intake.screening import screen_desk
-from intake.smtp import Listeners
-from mailer import render
 from mailer.delivery import Mailer
-from mailer.samples import sample_values
+from mailer.saying import render
+from mailer.saying.samples import sample_values
 from mailer.schedule import Schedule
-from mailer.seal import Sealer
-from store import answers, attempts, heartbeat, outbox, presence
-from store.config import Config, Desk, load
+from mailer.sealing.seal import Sealer
+from store.cases import answers
 from store.context import Context, open_configured, refresh_roster
-from store.errors import ConfigError, OmbudError
-from store.keyring import Keyring
+from store.kit import presence
+from store.kit.config import Config, Desk, load
+from store.kit.errors import ConfigError, OmbudError
+from store.openpgp.keyring import Keyring
+from store.outbox import attempts, heartbeat, queue
 
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of glibc's malloc.h
 _TICK_SECONDS = 5.0
@@ -97,7 +99,7 @@ class Worker(threading.Thread):
 
     def _idle_seconds(self) -> float:
         with self._context.database.read() as session:
-            due = outbox.next_due(session, self._context.clock())
+            due = queue.next_due(session, self._context.clock())
         until = (due - self._context.clock()).total_seconds() if due else _LONGEST_WAIT_SECONDS
         return min(max(until, 0.05), _LONGEST_WAIT_SECONDS)
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from intake import directives
-from intake.autocrypt import only_offered
-from intake.charsets import decode
-from intake.directives import Asked
-from intake.form import read_form
-from intake.message import Mail, read_mail
-from intake.open import OpenedMail, open_mail
-from intake.triage import Sorted, excluded, sort
-from store.addresses import bare
-from store.config import Desk
+from intake.asking import directives
+from intake.asking.directives import Asked
+from intake.asking.form import read_form
+from intake.asking.triage import Sorted, excluded, sort
+from intake.reading.autocrypt import only_offered
+from intake.reading.charsets import decode
+from intake.reading.message import Mail, read_mail
+from intake.reading.opening import OpenedMail, open_mail
 from store.context import Context
-from store.keyring import Keyring
-from store.names import who_is_named
-from store.people import Roster
-from store.records import Arrival, Body, Facts, Recusal, State
-from store.sentences import marked
+from store.kit.addresses import bare
+from store.kit.config import Desk
+from store.kit.sentences import marked
+from store.openpgp.keyring import Keyring
+from store.tables.records import Arrival, Body, Facts, Recusal, State
+from store.team.members import Roster
+from store.team.names import who_is_named
 
 _SCREENED_RAW = 1_000_000
 

@@ -6,7 +6,7 @@ import contextlib
 import errno
 from collections.abc import Iterator
 
-from store.errors import TryLater
+from store.kit.errors import TryLater
 
 # What no mail can bring about. Other errors of the system, such as a list of arguments that is too long, one may.
 _NEVER_THE_MAIL = frozenset(

@@ -11,13 +11,14 @@ from sqlmodel import Session
 from intake.arrival import Opened, source_of
 from intake.plan import Outcome, Plan, told_as_it_should, with_acknowledgement
 from intake.standing import Record, standing
-from store import cases, conversation, outbox, recusals, threads
+from store.cases import case_file, conversation, recusals, threads
+from store.cases.threads import Side, Token, read_token
 from store.context import Context
-from store.models import CaseRow
-from store.openpgp import Signature
-from store.records import Arrival, Facts
-from store.sentences import Sentence, marked
-from store.threads import Side, Token, read_token
+from store.kit.sentences import Sentence, marked
+from store.openpgp.status import Signature
+from store.outbox import queue
+from store.tables.models import CaseRow
+from store.tables.records import Arrival, Facts
 
 _TAG = re.compile(r"\[(c-[a-z2-7]{24})\]", re.IGNORECASE)
 
@@ -90,18 +91,18 @@ class FollowUp:
     def carry_out(self, session: Session) -> tuple[Outcome, str]:
         """Write it down, and have the readers told. A program's answer wakes nobody, unless it is about our reply."""
         vault, arrival = self.context.vault, self.own_case.arrival
-        row = cases.row_by_id(session, self.place.row.id if self.place.row else "")
-        cases.lock(session, row)
+        row = case_file.row_by_id(session, self.place.row.id if self.place.row else "")
+        case_file.lock(session, row)
         if row.wrapped_key is None:
             return self.own_case.carry_out(session)
-        known, first = cases.facts(vault, row), cases.message(session, vault, row.id)
+        known, first = case_file.facts(vault, row), case_file.message(session, vault, row.id)
         signature = first.body.signature if first else Signature()
         sure = standing(self.opened.mail, arrival.body.signature, Record(known.reporters, signature), self.place)
         if arrival.state == "automatic":
             joined = replace(arrival, author="other", recusals=recusals.doubted(arrival.recusals), notices=())
             conversation.join(session, vault, row, joined)
             if self.opened.found.undelivered:
-                outbox.enqueue(session, "bounced", row.desk, arrival.at, case_id=row.id, subject_id="reporter")
+                queue.enqueue(session, "bounced", row.desk, arrival.at, case_id=row.id, subject_id="reporter")
             return "automatic", row.codename
         if sure == "doubtful":
             return self.own_case.carry_out(session, row)
@@ -144,7 +145,7 @@ class MachineToTeam:
             return self.own_case.carry_out(session)
         conversation.join(session, self.context.vault, row, silent)
         if member and self.opened.found.undelivered:
-            outbox.enqueue_once(session, "bounced", row.desk, at, case_id=row.id, subject_id=member)
+            queue.enqueue_once(session, "bounced", row.desk, at, case_id=row.id, subject_id=member)
         return "automatic", row.codename
 
 

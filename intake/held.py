@@ -10,20 +10,21 @@ from typing import Literal
 
 from sqlmodel import Session
 
-from intake import directives, follow_up, reader, routing
+from intake import follow_up, reader_process, routing
 from intake.arrival import Envelope, Job, arrival_of
-from intake.directives import Asked
+from intake.asking import directives
+from intake.asking.directives import Asked
 from intake.follow_up import Place
-from intake.message import Mail
 from intake.plan import Outcome, with_acknowledgement
-from intake.reader import Unreadable
+from intake.reader_process import Unreadable
+from intake.reading.message import Mail
 from intake.standing import Record, standing
-from store import cases, conversation, linking, recusals
+from store.cases import case_file, conversation, linking, recusals
 from store.context import Context
-from store.errors import NotAllowed
-from store.models import CaseRow
-from store.openpgp import Signature
-from store.records import Arrival
+from store.kit.errors import NotAllowed
+from store.openpgp.status import Signature
+from store.tables.models import CaseRow
+from store.tables.records import Arrival
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,10 @@ def waiting(context: Context, codename: str, elsewhere: str) -> list[Kept]:
     Raises NoSuchCase; NotAllowed for a case without any.
     """
     with context.database.read() as session:
-        row = cases.find_row(session, codename)
+        row = case_file.find_row(session, codename)
         if row is None:
-            raise cases.no_such_case(codename)
-        told = cases.messages(session, context.vault, row.id)
+            raise case_file.no_such_case(codename)
+        told = case_file.messages(session, context.vault, row.id)
         held = [item for item in told if item.body.failure and item.author != "machine"]
         if not held:
             raise NotAllowed(f"{codename} is not held; there is nothing to open.")
@@ -53,12 +54,12 @@ def waiting(context: Context, codename: str, elsewhere: str) -> list[Kept]:
         if not here:
             why = "; ".join([held[0].body.failure, *map(str, held[0].body.notes)])
             raise NotAllowed(f"The mail of {codename} is not here: {why}.")
-        known = cases.facts(context.vault, row)
+        known = case_file.facts(context.vault, row)
         desk = context.config.desk_by_id(row.desk)
         roster = context.roster(desk)
         found = []
         for item in here:
-            raw = cases.raw_message(session, context.vault, row, item.id)
+            raw = case_file.raw_message(session, context.vault, row, item.id)
             envelope = Envelope(raw, item.body.sent_by, item.body.sent_to or (desk.address,))
             asked = Asked(quiet=known.asks_quiet)
             for recipient in envelope.recipients:
@@ -71,8 +72,8 @@ def waiting(context: Context, codename: str, elsewhere: str) -> list[Kept]:
 def find(context: Context, job: Job, codename: str) -> Kept | None:
     """The mail of a job that was just kept as a case."""
     with context.database.read() as session:
-        row = cases.find_row(session, codename)
-        kept = cases.message(session, context.vault, row.id) if row else None
+        row = case_file.find_row(session, codename)
+        kept = case_file.message(session, context.vault, row.id) if row else None
         return Kept(replace(job, digest=""), row.id, kept.id) if row and kept else None  # the row bears the digest
 
 
@@ -82,7 +83,7 @@ def open_at_last(context: Context, kept: Kept, *, acknowledge: bool = False) -> 
     `acknowledge`: its author was not told yet that it came.
     """
     try:
-        opened = reader.read(context.config, kept.job)
+        opened = reader_process.read(context.config, kept.job)
     except Unreadable:  # that is why it is held
         return None
     arrival = arrival_of(context, opened)
@@ -93,9 +94,9 @@ def open_at_last(context: Context, kept: Kept, *, acknowledge: bool = False) -> 
         context, kept, _as_archived(kept, arrival), opened.mail, place, acknowledge and place.side != "team"
     )
     with context.database.write() as session:
-        row = cases.row_by_id(session, kept.case_id)
-        cases.lock(session, row)
-        first = cases.message(session, context.vault, row.id)
+        row = case_file.row_by_id(session, kept.case_id)
+        case_file.lock(session, row)
+        first = case_file.message(session, context.vault, row.id)
         if kept.archived or (first is not None and first.id != kept.message_id):
             return in_place.carry_out(session, None if kept.archived else row)
         if place.row is not None and place.row.id == row.id:
@@ -132,7 +133,7 @@ class InPlace:
     def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Outcome, str]:
         """Write down what it says."""
         vault, kept = self.context.vault, self.kept
-        row = cases.row_by_id(session, kept.case_id)
+        row = case_file.row_by_id(session, kept.case_id)
         arrival = replace(self.arrival, notices=())
         if may_belong_to is not None and may_belong_to.id == row.id:
             arrival = self._as_later_mail(session, row, arrival)
@@ -148,8 +149,8 @@ class InPlace:
     def _as_later_mail(self, session: Session, row: CaseRow, arrival: Arrival) -> Arrival:
         """As more on the case where it lies: as its reporter's when it is that."""
         vault = self.context.vault
-        known, first = cases.facts(vault, row), cases.message(session, vault, row.id)
-        kept = cases.message(session, vault, row.id, self.kept.message_id)
+        known, first = case_file.facts(vault, row), case_file.message(session, vault, row.id)
+        kept = case_file.message(session, vault, row.id, self.kept.message_id)
         signature = first.body.signature if first else Signature()
         sure = standing(self.mail, arrival.body.signature, Record(known.reporters, signature), self.place)
         if kept is None or kept.author != "reporter" or sure == "doubtful":

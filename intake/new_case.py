@@ -8,11 +8,11 @@ from sqlmodel import Session
 
 from intake.arrival import Job
 from intake.plan import TO_THE_TEAM, Outcome, told_as_it_should, unanswered, with_acknowledgement
-from intake.quotes import own_text
-from store import cases, linking, threads
+from intake.reading.quotes import own_text
+from store.cases import case_file, linking, threads
 from store.context import Context
-from store.models import CaseRow
-from store.records import Arrival
+from store.tables.models import CaseRow
+from store.tables.records import Arrival
 
 _REQUEST_LENGTH = 300
 _LONGEST_REQUEST = 10_000  # with what is quoted
@@ -49,7 +49,7 @@ class NewCase:
             arrival = with_acknowledgement(session, self.context, self.job, arrival, arrival.facts.reply_to)
         else:
             arrival = unanswered(arrival, TO_THE_TEAM)
-        codename = cases.record(session, self.context.vault, arrival)
+        codename = case_file.record(session, self.context.vault, arrival)
         if may_belong_to is not None:
             linking.link(session, self.context.vault, codename, may_belong_to, arrival.at)
         outcome: Outcome = (

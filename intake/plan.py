@@ -8,11 +8,11 @@ from typing import Literal, Protocol
 from sqlmodel import Session
 
 from intake.arrival import Job
-from store import outbox
-from store.config import Desk
 from store.context import Context
-from store.records import Arrival
-from store.sentences import marked
+from store.kit.config import Desk
+from store.kit.sentences import marked
+from store.outbox import queue
+from store.tables.records import Arrival
 
 _HELD_REPLIES_PER_DAY = 2
 NEVER = marked("this desk sends none")
@@ -77,4 +77,4 @@ def told_as_it_should(session: Session, context: Context, desk: Desk, source: st
 
 def _count_today(session: Session, context: Context, what: str, who: str) -> int:
     digest = context.vault.digest(what, who.casefold().encode("utf-8", "surrogatepass"))
-    return outbox.count_today(session, digest, context.clock().date().isoformat())
+    return queue.count_today(session, digest, context.clock().date().isoformat())

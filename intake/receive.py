@@ -14,21 +14,24 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from intake import dates, directives, follow_up, held, reader, routing
+from intake import follow_up, held, reader_process, routing
 from intake.arrival import Envelope, Job, arrival_of, source_of, unreadable
-from intake.directives import Asked
+from intake.asking import directives
+from intake.asking.directives import Asked
+from intake.asking.triage import excluded
 from intake.faults import told_from_the_mail
-from intake.message import without_trace
 from intake.new_case import NewCase
 from intake.plan import Outcome, Plan
-from intake.reader import TooCostly, Unreadable
-from intake.triage import excluded
-from store import attempts, cases, recusals, withholding
-from store.config import Desk
+from intake.reader_process import TooCostly, Unreadable
+from intake.reading import dates
+from intake.reading.message import without_trace
+from store.cases import case_file, recusals, withholding
 from store.context import Context
-from store.errors import Interrupted, StoreUnavailable, TryLater
-from store.records import Arrival, State
-from store.sentences import Sentence, marked
+from store.kit.config import Desk
+from store.kit.errors import Interrupted, StoreUnavailable, TryLater
+from store.kit.sentences import Sentence, marked
+from store.outbox import attempts
+from store.tables.records import Arrival, State
 
 _KEEP_TRIES = 5
 _TOLD_AFTER = timedelta(minutes=10)
@@ -77,7 +80,7 @@ class Receiver:
         where = Sentence(_ELSEWHERE, {"folder": folder})
 
         def read(job: Job) -> Plan:
-            opened = reader.read(self._context.config, job, _TOO_LARGE)
+            opened = reader_process.read(self._context.config, job, _TOO_LARGE)
             body = replace(opened.content.body, notes=(where,))
             opened = replace(opened, content=replace(opened.content, body=body))
             place, arrival = follow_up.place_of(self._context, opened), arrival_of(self._context, opened)
@@ -94,7 +97,7 @@ class Receiver:
         """
 
         def read(job: Job) -> Plan:
-            opened = reader.read(self._context.config, job)
+            opened = reader_process.read(self._context.config, job)
             arrival = arrival_of(self._context, opened)
             if opened.found.circular and arrival.body.encryption == "none":
                 arrival = replace(arrival, state="automatic", notices=())
@@ -141,7 +144,7 @@ class Receiver:
         What its address asks for this time holds as well, but provisionally: whoever has a copy can send it.
         """
         with self._context.database.read() as session:
-            case = cases.find_by_digest(session, job.desk.id, job.digest)
+            case = case_file.find_by_digest(session, job.desk.id, job.digest)
         if case is None:
             return None
         case_id, codename = case
@@ -159,7 +162,7 @@ class Receiver:
         return Receipt(job.desk.id, "duplicate", codename)
 
     def _first_time(self, job: Job, read: Read) -> Receipt:
-        reader.ready()  # whoever is ended while that starts did not attempt this mail
+        reader_process.ready()  # whoever is ended while that starts did not attempt this mail
         with self._context.database.write(durable=False) as session:
             attempt = attempts.begin(session, job.digest, self._context.clock())
         if attempt > attempts.GIVE_UP_AFTER:
@@ -212,7 +215,7 @@ class Receiver:
 
     def _open(self, job: Job) -> Plan:
         """Open a mail, and find out what it is: a member's word, more on a case, or a new case."""
-        opened = reader.read(self._context.config, job)
+        opened = reader_process.read(self._context.config, job)
         place = follow_up.place_of(self._context, opened)
         arrival = arrival_of(self._context, opened)
         own_case = self._new_case(job, arrival, source_of(opened), answered=place.side != "team")
@@ -234,7 +237,7 @@ class Receiver:
     def _keep_in(self, session: Session, job: Job, plan: Plan) -> Receipt:
         """The one transaction: case, message, recusals, events, outbox."""
         attempts.end(session, job.digest)
-        before = cases.find_by_digest(session, job.desk.id, job.digest)
+        before = case_file.find_by_digest(session, job.desk.id, job.digest)
         if before is not None:
             return Receipt(job.desk.id, "duplicate", before[1])
         return Receipt(job.desk.id, *plan.carry_out(session))

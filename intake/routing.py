@@ -5,7 +5,7 @@ The one place that decides, for a mail that just came and for one that is opened
 
 from __future__ import annotations
 
-from intake import follow_up, team
+from intake import follow_up, member_word
 from intake.arrival import Opened
 from intake.follow_up import OwnCase, Place
 from intake.plan import Plan
@@ -14,9 +14,9 @@ from store.context import Context
 
 def plan_of(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> Plan:
     """What a mail leads to; `own_case` is what it would be as a case of its own."""
-    member = team.speaker(context, opened, place)
+    member = member_word.speaker(context, opened, place)
     if member is not None:
-        return team.TeamMail(context, opened, place, member, own_case.silent())
+        return member_word.TeamMail(context, opened, place, member, own_case.silent())
     return from_outside(context, opened, place, own_case)
 
 

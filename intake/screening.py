@@ -12,20 +12,20 @@ from dataclasses import dataclass, field
 import structlog
 from sqlmodel import Session, col, select
 
-from intake import reader
-from intake.directives import Asked
-from intake.message import read_mail
-from intake.open import OpenedMail
-from intake.reader import Unreadable
-from intake.triage import who_is_recused
-from store import cases, withholding
-from store.config import Desk
+from intake import reader_process
+from intake.asking.directives import Asked
+from intake.asking.triage import who_is_recused
+from intake.reader_process import Unreadable
+from intake.reading.message import read_mail
+from intake.reading.opening import OpenedMail
+from store.cases import case_file, withholding
 from store.context import Context
-from store.errors import Interrupted
-from store.models import CaseRow
-from store.names import who_is_named
-from store.people import Roster
-from store.records import Attachment, Body, Message, Recusal
+from store.kit.config import Desk
+from store.kit.errors import Interrupted
+from store.tables.models import CaseRow
+from store.tables.records import Attachment, Body, Message, Recusal
+from store.team.members import Roster
+from store.team.names import who_is_named
 
 _HEADER_OCTETS = 1_000_000
 
@@ -48,7 +48,7 @@ def screen_desk(context: Context, desk: Desk) -> int:
     A case that something came to meanwhile is looked at again the next time. Raises TryLater.
     """
     roster = context.roster(desk)
-    full = cases.screened_text({member.id: member.identity for member in roster.members})
+    full = case_file.screened_text({member.id: member.identity for member in roster.members})
     with context.database.read() as session:
         left = select(CaseRow.id).where(
             CaseRow.desk == desk.id, col(CaseRow.wrapped_key).is_not(None), CaseRow.screened != full
@@ -59,18 +59,18 @@ def screen_desk(context: Context, desk: Desk) -> int:
 
 def _screen_case(context: Context, roster: Roster, case_id: str) -> bool:
     with context.database.read() as session:
-        row = cases.row_by_id(session, case_id)
+        row = case_file.row_by_id(session, case_id)
         if row.wrapped_key is None:
             return False
-        known, before = cases.screened_in(row), (row.screened, cases.count_messages(session, row.id))
+        known, before = case_file.screened_in(row), (row.screened, case_file.count_messages(session, row.id))
         unseen = [member.id for member in roster.members if known.get(member.id) != member.identity]
         messages = _said(session, context, row) if unseen else []
-        facts, filled = cases.facts(context.vault, row), list(cases.fields(context.vault, row).values())
+        facts, filled = case_file.facts(context.vault, row), list(case_file.fields(context.vault, row).values())
     found = _look_in(messages, filled, Asked(facts.excluded, perhaps_exclude=facts.perhaps_excluded), roster, unseen)
     with context.database.write() as session:
-        row = cases.row_by_id(session, case_id)
-        cases.lock(session, row)
-        if row.wrapped_key is None or (row.screened, cases.count_messages(session, row.id)) != before:
+        row = case_file.row_by_id(session, case_id)
+        case_file.lock(session, row)
+        if row.wrapped_key is None or (row.screened, case_file.count_messages(session, row.id)) != before:
             return False
         withholding.note_screening(session, context.vault, roster, row, found, context.clock())
     return True
@@ -85,8 +85,8 @@ def _look_in(
     found: list[Recusal] = []
     try:
         for said in messages:
-            found += reader.run(look, said, asked, roster, unseen)
-        return found + list(reader.run(_named_in, filled, roster, unseen))
+            found += reader_process.run(look, said, asked, roster, unseen)
+        return found + list(reader_process.run(_named_in, filled, roster, unseen))
     except (Unreadable, Interrupted) as error:
         log.warning("a case could not be searched for new members", why=str(error))
         return [*found, *(Recusal(member, "named") for member in unseen)]
@@ -94,14 +94,14 @@ def _look_in(
 
 def _said(session: Session, context: Context, row: CaseRow) -> list[Said]:
     # What a mail server answers to a notice names the member whom it could not reach, and says nothing of them.
-    told = [item for item in cases.messages(session, context.vault, row.id) if item.author != "machine"]
+    told = [item for item in case_file.messages(session, context.vault, row.id) if item.author != "machine"]
     return [_one(session, context, row, message) for message in told]
 
 
 def _one(session: Session, context: Context, row: CaseRow, message: Message) -> Said:
     outside = message.direction == "in"
-    raw = cases.raw_message(session, context.vault, row, message.id) if outside else b""
-    files = tuple(cases.attachment_contents(session, context.vault, row, message))
+    raw = case_file.raw_message(session, context.vault, row, message.id) if outside else b""
+    files = tuple(case_file.attachment_contents(session, context.vault, row, message))
     return Said(_header_of(raw), message.body, files, outside)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from intake.message import Mail
-from store.addresses import bare
-from store.openpgp import Signature
-from store.threads import Side
+from intake.reading.message import Mail
+from store.cases.threads import Side
+from store.kit.addresses import bare
+from store.openpgp.status import Signature
 
 # proven: signed by the key that signed the report. likely: from the one address on record, by a way that only its
 # author should know. doubtful: anything else that points at a case; it becomes a case of its own.

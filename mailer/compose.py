@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
 
-from mailer.mime import Headers, mailbox, sealed_mail, signable, signed_mail
-from mailer.render import Rendered
-from mailer.seal import Sealer
-from store.config import Desk
-from store.keyring import Keyring
-from store.people import Member
-from store.records import Attachment
+from mailer.saying.render import Rendered
+from mailer.sealing.mime import Headers, mailbox, sealed_mail, signable, signed_mail
+from mailer.sealing.seal import Sealer
+from store.kit.config import Desk
+from store.openpgp.keyring import Keyring
+from store.tables.records import Attachment
+from store.team.members import Member
 
 
 @dataclass(frozen=True)

@@ -16,24 +16,27 @@ from dataclasses import replace
 import structlog
 from sqlmodel import Session
 
-from mailer import compose, notices, recipients
-from mailer.contents import Contents
+from mailer import compose, recipients
 from mailer.judge import Judge
-from mailer.mime import entity, mailbox
-from mailer.packets import Part, armor
-from mailer.padding import padded_length
-from mailer.refusals import NotTaken, RelayDown
-from mailer.relay import Relay
-from mailer.seal import Sealer
-from mailer.standing import standing_of
+from mailer.recheck import standing_of
+from mailer.relay.connection import Relay
+from mailer.relay.refusals import NotTaken, RelayDown
+from mailer.saying import notices
+from mailer.saying.contents import Contents
+from mailer.sealing.mime import entity, mailbox
+from mailer.sealing.packets import Part, armor
+from mailer.sealing.padding import padded_length
+from mailer.sealing.seal import Sealer
 from mailer.work import ClaimLost, Work
-from store import audit, outbox, outcomes, threads
-from store.config import Desk
+from store.cases import threads
 from store.context import Context
-from store.errors import KeyProblem, OmbudError, TryLater
-from store.outbox import Claim
-from store.outcomes import Bounced, Delivery, Held, Later, Outcome, Sent, Withdrawn
-from store.people import Member
+from store.kit.config import Desk
+from store.kit.errors import KeyProblem, OmbudError, TryLater
+from store.outbox import outcomes, queue
+from store.outbox.outcomes import Bounced, Delivery, Held, Later, Outcome, Sent, Withdrawn
+from store.outbox.queue import Claim
+from store.tables import audit
+from store.team.members import Member
 
 _BATCH = 4
 _RETRY_SECONDS = 60.0
@@ -75,7 +78,7 @@ class Mailer:
         """Handle notices that are due; how many were claimed. Raises StoreUnavailable."""
         settings = self._context.config.outbox
         with self._context.database.write(durable=False) as session:
-            claims = outbox.claim(session, self._owner, self._context.clock(), settings.claim_seconds, _BATCH)
+            claims = queue.claim(session, self._owner, self._context.clock(), settings.claim_seconds, _BATCH)
         left = list(claims)
         try:
             while left:
@@ -83,7 +86,7 @@ class Mailer:
         finally:
             if left:  # whoever comes next need not wait until this worker's time with them is over
                 with contextlib.suppress(OmbudError), self._context.database.write(durable=False) as session:
-                    outbox.give_back(session, left)
+                    queue.give_back(session, left)
         if not claims:
             self._relay.quit_if_idle()
         return len(claims)
@@ -100,7 +103,7 @@ class Mailer:
                 self._note_sent_in(session, claim)
                 self._withdraw_in(session, work)
                 self._wake_in(session)
-                outbox.settle(session, claim, work.deliveries, work.outcomes)
+                queue.settle(session, claim, work.deliveries, work.outcomes)
             self._sent.clear()
         except ClaimLost:
             self._note_sent(claim)
@@ -133,12 +136,12 @@ class Mailer:
         now = time.monotonic()
         if self._is_back and (self._woken is None or now - self._woken > _WAKE_SECONDS):
             self._was_away, self._is_back, self._woken = False, False, now
-            outbox.wake(session, self._context.clock())
+            queue.wake(session, self._context.clock())
 
     def _postpone(self, claim: Claim) -> None:
         self._note_sent(claim)
         with self._context.database.write(durable=False) as session:
-            outbox.postpone(session, claim, self._context.clock(), _RETRY_SECONDS)
+            queue.postpone(session, claim, self._context.clock(), _RETRY_SECONDS)
 
     def _prepare(self, claim: Claim, desk: Desk) -> Work:
         """Screen the case for members who are new, then work out who should have the notice now."""
@@ -150,7 +153,7 @@ class Mailer:
             audience = recipients.audience_of(session, context, claim, roster, story)
             ids = {recipient: self._message_id(claim, recipient, domain) for recipient in audience.ids}
             others = recipients.mentioned_in(claim, story, audience.answer)
-            rows = outbox.expand(session, claim, ids, at)
+            rows = queue.expand(session, claim, ids, at)
             return Work(claim, desk, roster, story, audience.answer, others, rows, since)
 
     def _message_id(self, claim: Claim, recipient: str, domain: str) -> str:
@@ -342,13 +345,13 @@ class Mailer:
             if not outcomes.conclude(session, row.id, outcome, at, context.config.outbox):
                 return
             if isinstance(outcome, Held):
-                outbox.tell_of_key(session, "key-trouble", work.desk.id, row.recipient, outcome.reason, at)
+                queue.tell_of_key(session, "key-trouble", work.desk.id, row.recipient, outcome.reason, at)
             elif isinstance(outcome, Later) and outcome.away:
                 self._was_away, self._is_back = True, False
             elif isinstance(outcome, Bounced):
                 audit.append(session, context.vault, "bounced", "desk", at, case_id=claim.case_id)
                 if claim.case_id and claim.kind != "bounced":
-                    outbox.enqueue(session, "bounced", claim.desk, at, case_id=claim.case_id, subject_id=row.recipient)
+                    queue.enqueue(session, "bounced", claim.desk, at, case_id=claim.case_id, subject_id=row.recipient)
                 log.warning("given up", kind=claim.kind, desk=claim.desk)
 
     def _note_sent(self, claim: Claim) -> None:

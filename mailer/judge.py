@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from mailer.refusals import NotTaken, witnesses
-from mailer.relay import Relay
+from mailer.relay.connection import Relay
+from mailer.relay.refusals import NotTaken, witnesses
 from mailer.work import Work
-from store import outcomes
 from store.context import Context
-from store.outcomes import Bounced, Delivery, Later, Outcome
+from store.outbox import outcomes
+from store.outbox.outcomes import Bounced, Delivery, Later, Outcome
 
 
 class Judge:

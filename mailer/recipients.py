@@ -11,16 +11,17 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from mailer.notices import AUDIENCE, Story
-from store import answers, cases, outbox, patterns
-from store.access import eligible, may_know, readers
-from store.addresses import same_mailbox
-from store.answers import Answer
+from mailer.saying.notices import AUDIENCE, Story
+from store.cases import answers, case_file, patterns
+from store.cases.access import eligible, may_know, readers
+from store.cases.answers import Answer
+from store.cases.overview import visible_to
 from store.context import Context
-from store.outbox import Claim
-from store.overview import visible_to
-from store.people import Roster
-from store.records import Message
+from store.kit.addresses import same_mailbox
+from store.outbox import queue
+from store.outbox.queue import Claim
+from store.tables.records import Message
+from store.team.members import Roster
 
 ABOUT_A_MESSAGE = frozenset({"report", "message", "note", "reply", "acknowledge", "acknowledge-held"})
 
@@ -38,11 +39,11 @@ class Audience:
 def story_of(session: Session, context: Context, claim: Claim, roster: Roster) -> Story:
     """The case that a notice tells of, screened for members who are new."""
     vault, at = context.vault, context.clock()
-    row = cases.row_by_id(session, claim.case_id or "")
-    case = cases.case_of(session, row)
+    row = case_file.row_by_id(session, claim.case_id or "")
+    case = case_file.case_of(session, row)
     subject = claim.subject_id if claim.kind in ABOUT_A_MESSAGE else None
-    message = cases.message(session, vault, row.id, subject)
-    return Story(case, cases.facts(vault, row), readers(case, roster, at), roster, message)
+    message = case_file.message(session, vault, row.id, subject)
+    return Story(case, case_file.facts(vault, row), readers(case, roster, at), roster, message)
 
 
 def audience_of(session: Session, context: Context, claim: Claim, roster: Roster, story: Story | None) -> Audience:
@@ -86,10 +87,10 @@ def told_of_pattern(session: Session, context: Context, claim: Claim, roster: Ro
 
     Those who know both are told once, by the notice of the first case.
     """
-    row = cases.row_by_id(session, claim.subject_id or "")
+    row = case_file.row_by_id(session, claim.subject_id or "")
     if row.wrapped_key is None:
         return False
-    other = cases.case_of(session, row)
+    other = case_file.case_of(session, row)
     identity = next((item.identity for item in roster.members if item.id == member), None)
     if member in other.recused or identity not in other.screened:
         return False
@@ -98,7 +99,7 @@ def told_of_pattern(session: Session, context: Context, claim: Claim, roster: Ro
 
 def _readers(session: Session, context: Context, claim: Claim, roster: Roster, story: Story) -> tuple[str, ...]:
     if not eligible(story.case, roster, context.clock()):
-        outbox.enqueue_once(session, "case-waits", claim.desk, context.clock(), case_id=claim.case_id)
+        queue.enqueue_once(session, "case-waits", claim.desk, context.clock(), case_id=claim.case_id)
     skipped = {claim.subject_id}
     if claim.kind == "note" and story.message is not None:
         skipped.add(story.message.author)
@@ -142,8 +143,8 @@ def _asker(session: Session, context: Context, claim: Claim, roster: Roster, sto
 
 
 def _knows(session: Session, roster: Roster, case_id: str, member: str, at: datetime) -> bool:
-    row = cases.row_by_id(session, case_id)
-    return row.wrapped_key is not None and may_know(cases.case_of(session, row), roster, member, at)
+    row = case_file.row_by_id(session, case_id)
+    return row.wrapped_key is not None and may_know(case_file.case_of(session, row), roster, member, at)
 
 
 def _something_waits_for(session: Session, context: Context, desk: str, member: str, roster: Roster) -> bool:
@@ -151,7 +152,7 @@ def _something_waits_for(session: Session, context: Context, desk: str, member: 
 
     One who was recused meanwhile is not even told that something waits.
     """
-    held = outbox.cases_held_for(session, desk, member)
+    held = queue.cases_held_for(session, desk, member)
     return any(item is None or _knows(session, roster, item, member, context.clock()) for item in held)
 
 

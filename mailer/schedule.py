@@ -13,16 +13,19 @@ from typing import TypeVar
 import structlog
 from sqlmodel import Session
 
-from mailer.seal import Sealer
-from store import audit, cases, chores, health, outbox, retention, rotation
-from store.clock import to_text
-from store.config import Desk
+from mailer.sealing.seal import Sealer
+from store.cases import case_file, retention
+from store.cases.deadlines import dues
 from store.context import Context
-from store.deadlines import dues
-from store.errors import OmbudError
-from store.keyring import Keyring
-from store.people import Roster
-from store.records import Case
+from store.kit.clock import to_text
+from store.kit.config import Desk
+from store.kit.errors import OmbudError
+from store.openpgp.keyring import Keyring
+from store.outbox import chores, health, queue
+from store.tables import audit
+from store.tables.records import Case
+from store.team import rotation
+from store.team.members import Roster
 
 _DAILY = "daily@03:00"
 _REMINDERS_EVERY = timedelta(minutes=5)
@@ -138,13 +141,13 @@ class Schedule:
         with self._context.database.write() as session:
             if chores.take(session, name, due):
                 for member in roster.on_duty(now):
-                    outbox.enqueue(session, "digest", desk.id, now, subject_id=member.id)
+                    queue.enqueue(session, "digest", desk.id, now, subject_id=member.id)
 
     def _remind(self, desk: Desk, now: datetime) -> None:
         """Send the reminders of each case. Raises OmbudError when some could not be worked out, after the others."""
         broken = _Broken("reminders")
         with self._context.database.read() as session:
-            found = cases.open_cases(session, desk.id)
+            found = case_file.open_cases(session, desk.id)
             late = [case for case in found if broken.unless(partial(self._reminders, session, desk, case, now))]
         for case in late:
             broken.unless(partial(self._remind_of, desk, case.id, now))
@@ -152,7 +155,7 @@ class Schedule:
 
     def _remind_of(self, desk: Desk, case_id: str, now: datetime) -> None:
         with self._context.database.write() as session:
-            case = cases.case_of(session, cases.row_by_id(session, case_id))
+            case = case_file.case_of(session, case_file.row_by_id(session, case_id))
             for name, subject in self._reminders(session, desk, case, now):
                 if chores.once(session, name, now, case_id):
                     self._send_reminder(session, desk, case_id, subject, now)
@@ -166,7 +169,7 @@ class Schedule:
             return
         log.error("notices have waited for long", desk=desk.id, minutes=int(waits // 60))
         with self._context.database.write() as session:
-            outbox.alarm(session, "deliveries-wait", desk.id, now)
+            queue.alarm(session, "deliveries-wait", desk.id, now)
 
     def _reminders(self, session: Session, desk: Desk, case: Case, now: datetime) -> list[tuple[str, str]]:
         """The reminders on a case whose time has come and that were not sent: what each is noted as, and what it says."""
@@ -179,14 +182,14 @@ class Schedule:
         return found
 
     def _send_reminder(self, session: Session, desk: Desk, case_id: str, subject: str, now: datetime) -> None:
-        row = cases.row_by_id(session, case_id)
+        row = case_file.row_by_id(session, case_id)
         if subject.endswith((" escalate", " again")) and not row.escalated:
             row.escalated = 1
             session.add(row)
             audit.append(session, self._context.vault, "escalated", "desk", now, case_id=case_id)
             session.flush()
-            outbox.reopen(session, case_id=case_id, at=now)
-        outbox.enqueue(session, "reminder", desk.id, now, case_id=case_id, subject_id=subject)
+            queue.reopen(session, case_id=case_id, at=now)
+        queue.enqueue(session, "reminder", desk.id, now, case_id=case_id, subject_id=subject)
 
     def _daily(self, chore: str, desk: Desk, now: datetime, prepare: Preparation) -> None:
         """Something that is done once a day, in one transaction with the note that it was; again when it failed for some cases."""
@@ -208,7 +211,7 @@ class Schedule:
 
         def carry_out(session: Session) -> None:
             gone = retention.care(session, self._context.vault, desk, now, broken.note)
-            outbox.forget_old(session, now)
+            queue.forget_old(session, now)
             if gone:
                 self._to_forget = True
                 log.info("cases destroyed", desk=desk.id, number=len(gone))
@@ -222,7 +225,7 @@ class Schedule:
 
         def carry_out(session: Session) -> None:
             for member, why in trouble.items():
-                outbox.tell_of_key(session, "key-check", desk.id, member, why, now)
+                queue.tell_of_key(session, "key-check", desk.id, member, why, now)
 
         return carry_out
 
@@ -242,7 +245,7 @@ class Schedule:
         if fresh:
             on_duty = roster.on_duty(now)
             for member in [item for item in on_duty if item.role == "lead"] or on_duty:
-                outbox.enqueue_once(session, "roster-warning", desk.id, now, subject_id=member.id)
+                queue.enqueue_once(session, "roster-warning", desk.id, now, subject_id=member.id)
 
 
 def expiries(keyring: Keyring, desk: Desk, roster: Roster) -> dict[str, date]:

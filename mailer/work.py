@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mailer import notices
-from store.answers import Answer
-from store.config import Desk
-from store.outbox import Claim
-from store.outcomes import Delivery, Outcome
-from store.people import Roster
+from mailer.saying import notices
+from store.cases.answers import Answer
+from store.kit.config import Desk
+from store.outbox.outcomes import Delivery, Outcome
+from store.outbox.queue import Claim
+from store.team.members import Roster
 
 
 @dataclass(frozen=True)

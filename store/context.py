@@ -12,17 +12,19 @@ from pathlib import Path
 import structlog
 from sqlmodel import Session
 
-from store import audit, outbox, recusals
-from store.addresses import same_mailbox
-from store.clock import Clock, system_clock, to_text
-from store.config import Config, Desk, load
-from store.database import Database
-from store.errors import ConfigError, KeyProblem
-from store.keyring import Keyring, open_keyring
-from store.models import RosterRow
-from store.people import Member, Roster
-from store.roster import Loaded, RosterBook, parse
-from store.vault import Vault, new_key
+from store.cases import recusals
+from store.kit.addresses import same_mailbox
+from store.kit.clock import Clock, system_clock, to_text
+from store.kit.config import Config, Desk, load
+from store.kit.errors import ConfigError, KeyProblem
+from store.openpgp.keyring import Keyring, open_keyring
+from store.outbox import queue
+from store.tables import audit
+from store.tables.database import Database
+from store.tables.models import RosterRow
+from store.tables.vault import Vault, new_key
+from store.team.members import Member, Roster
+from store.team.roster import Loaded, RosterBook, parse
 
 _NOBODY = "-"
 # Changed when members are looked for in more than before: then they are looked for once more in every case.
@@ -176,13 +178,13 @@ def _note_roster(session: Session, context: Context, desk: Desk, loaded: Loaded,
         if loaded.source:
             row.content_sealed = context.vault.seal(loaded.source.encode(), "rosters", "content", desk.id)
         row.state_digest, row.at = state, to_text(at)
-        outbox.reopen(session, at=at, desk=desk.id)
-        outbox.retry_now(session, at, desk=desk.id, held_only=True)
+        queue.reopen(session, at=at, desk=desk.id)
+        queue.retry_now(session, at, desk=desk.id, held_only=True)
         audit.append(session, context.vault, "roster-in-force", "desk", at)
     if row.complaint_digest != complaint:
         row.complaint_digest = complaint
         if complaint:
-            outbox.enqueue_once(session, "roster-refused", desk.id, at)
+            queue.enqueue_once(session, "roster-refused", desk.id, at)
             audit.append(session, context.vault, "roster-refused", "desk", at)
             log.warning("the roster is refused; the last good one stays in force", desk=desk.id, why=loaded.complaint)
     session.add(row)
@@ -196,7 +198,7 @@ def _note_people(session: Session, context: Context, desk: Desk, loaded: Loaded,
         before = set(row.duty.split(",")) - {_NOBODY}
         for kind, ids in (("welcome", now - before), ("goodbye", before - now)):
             for who in sorted(ids):
-                outbox.enqueue(session, kind, desk.id, at, subject_id=who)
+                queue.enqueue(session, kind, desk.id, at, subject_id=who)
     if row.content_sealed:
         source = context.vault.open(row.content_sealed, "rosters", "content", desk.id).decode()
         before_now = parse(source, Path(), desk)
@@ -204,7 +206,7 @@ def _note_people(session: Session, context: Context, desk: Desk, loaded: Loaded,
         known = {member.id: member.fingerprint for member in before_now.members}
         for member in loaded.roster.members:
             if known.get(member.id, member.fingerprint) != member.fingerprint:
-                outbox.enqueue(session, "key-replaced", desk.id, at, subject_id=member.id)
+                queue.enqueue(session, "key-replaced", desk.id, at, subject_id=member.id)
     row.duty = ",".join(sorted(now)) or _NOBODY
 
 

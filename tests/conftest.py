@@ -15,19 +15,20 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
-from desk import logs, show
-from desk.rehearsal import PEOPLE, Delivered, Person, Rehearsal, make_person
+from desk import logs
+from desk.commands import show
+from desk.demo.rehearsal import PEOPLE, Delivered, Person, Rehearsal, make_person
 from intake.arrival import Envelope
 from intake.receive import Receipt, Receiver
 from intake.screening import screen_desk
 from mailer.delivery import Mailer
 from mailer.schedule import Schedule
-from mailer.seal import Sealer
+from mailer.sealing.seal import Sealer
+from store.cases.overview import JSON
 from store.context import Context, open_context, refresh_roster
-from store.keyring import Keyring
-from store.overview import JSON
-from tests.dovecot import Dovecot, introspection
-from tests.postgresql import cluster
+from store.openpgp.keyring import Keyring
+from tests.support.dovecot import Dovecot, introspection
+from tests.support.postgresql import cluster
 
 settings.register_profile(
     "ombud",

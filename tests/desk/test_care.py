@@ -21,16 +21,17 @@ import psycopg
 import pytest
 from rich.console import Console
 
-from desk import machine, show
-from desk.figures import figures
-from desk.rehearsal import Person, command, free_port, make_person, plain_mail, roster_text
-from desk.status import server
+from desk.care import machine
+from desk.care.figures import figures
+from desk.care.status import server
+from desk.commands import show
+from desk.demo.rehearsal import Person, command, free_port, make_person, plain_mail, roster_text
 from intake.receive import Receiver
 from store.context import open_context
-from store.presence import running_service
+from store.kit.presence import running_service
 from tests.conftest import Desk, DeskMaker
-from tests.mailboxes import wait_until
-from tests.talk import say, to
+from tests.support.mailboxes import wait_until
+from tests.support.talk import say, to
 
 
 def levels(desk: Desk) -> dict[str, str]:

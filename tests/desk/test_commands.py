@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from desk.demo.rehearsal import Person, plain_mail
 from desk.handover import read_arguments
-from desk.rehearsal import Person, plain_mail
-from desk.setup import Answers, create
-from store.errors import ConfigError
-from store.keyring import Keyring
+from desk.setup.folder import Answers, create
+from store.kit.errors import ConfigError
+from store.openpgp.keyring import Keyring
 from tests.conftest import Desk
 
 
@@ -209,7 +209,7 @@ def test_long_work_shows_a_bar_on_a_terminal_and_nothing_elsewhere(
 ) -> None:
     import io
 
-    from desk.progress import progress
+    from desk.commands.progress import progress
 
     with progress("importing", 3) as step:
         step(1)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from desk.rehearsal import Person, plain_mail
-from store import local
+from desk.demo.rehearsal import Person, plain_mail
+from store.kit import local
 from tests.conftest import Desk
 from tests.desk.test_care import offline, with_archive_key
 

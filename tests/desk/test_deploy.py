@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from store.config import load
+from store.kit.config import load
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 
@@ -66,7 +66,7 @@ def test_the_compose_file_has_a_profile_for_each_database() -> None:
 
 
 def test_the_answers_are_answers(tmp_path: Path) -> None:
-    from desk.wishes import read
+    from desk.setup.wishes import read
 
     text = (DEPLOY / "answers.toml").read_text()
     (tmp_path / "answers.toml").write_text(text)
@@ -76,7 +76,7 @@ def test_the_answers_are_answers(tmp_path: Path) -> None:
 
 
 def test_the_example_is_what_init_writes() -> None:
-    from desk.setup import Answers, config_text
+    from desk.setup.folder import Answers, config_text
 
     answers = Answers("conduct@example.org", "Conduct Team", "operator@example.org")
     text = (DEPLOY / "example" / "ombud.toml").read_text()
@@ -84,8 +84,8 @@ def test_the_example_is_what_init_writes() -> None:
 
 
 def test_the_configuration_of_a_new_desk_names_every_field() -> None:
-    from desk.setup import Answers, config_text
-    from store.config import Config, Desk, Imap
+    from desk.setup.folder import Answers, config_text
+    from store.kit.config import Config, Desk, Imap
 
     text = config_text(Answers("a@b.example"), "A" * 40)
     for section, model in Config.model_fields.items():

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from desk import private
-from desk.doctor import examine
-from desk.machine import Finding
-from store.config import load
+from desk.care import private
+from desk.care.doctor import examine
+from desk.care.machine import Finding
+from store.kit.config import load
 from tests.conftest import Desk
 
 
@@ -168,7 +168,7 @@ def test_a_check_that_breaks_does_not_hide_the_others(desk: Desk, monkeypatch: p
         "Relay.check",
         "machine.examine",
     ):
-        monkeypatch.setattr(f"desk.doctor.{where}", fails)
+        monkeypatch.setattr(f"desk.care.doctor.{where}", fails)
     found = {item.check: item for item in examine(desk.play.config, desk.clock)}
     for name in ("permissions", "vault", "templates", "relay", "machine"):
         assert (found[name].level, "report it" in found[name].detail) == ("failure", True)

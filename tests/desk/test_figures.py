@@ -9,9 +9,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.figures import BAND, FEW, Figures, ends, published
-from desk.rehearsal import plain_mail
-from desk.transparency import chart
+from desk.care.figures import BAND, FEW, Figures, ends, published
+from desk.care.transparency import chart
+from desk.demo.rehearsal import plain_mail
 from tests.conftest import Desk
 
 World = tuple[tuple[int, ...], tuple[int, ...]]

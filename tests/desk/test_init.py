@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from desk import beginning, setup, wishes
-from desk.rehearsal import Person, Sink, command, free_port, plain_mail
-from store.errors import ConfigError
-from store.keyring import Keyring
-from tests.users import unprivileged
+from desk.demo.rehearsal import Person, Sink, command, free_port, plain_mail
+from desk.setup import beginning, folder, wishes
+from store.kit.errors import ConfigError
+from store.openpgp.keyring import Keyring
+from tests.support.users import unprivileged
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_what_the_desks_user_may_not_read_or_write_is_said_with_the_user(
         ):
             beginning.begin(tmp_path / "desk", wished)
         with pytest.raises(ConfigError, match="the user who runs this may not write there"):
-            setup.require_free(tmp_path / "closed" / "desk")
+            folder.require_free(tmp_path / "closed" / "desk")
     relay.stop()
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from desk.interview_team import offered_id
-from desk.rehearsal import Person, Sink, command, free_port, plain_mail
-from store.config import load
+from desk.demo.rehearsal import Person, Sink, command, free_port, plain_mail
+from desk.setup.interview_team import offered_id
+from store.kit.config import load
 from tests.desk.test_init import end
-from tests.dovecot import PASSWORD, TOKEN, Dovecot
-from tests.talk import read
+from tests.support.dovecot import PASSWORD, TOKEN, Dovecot
+from tests.support.talk import read
 
 
 @pytest.fixture

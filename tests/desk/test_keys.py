@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from desk.publish import wkd_hash
-from desk.rehearsal import Delivered, Person, make_person, plain_mail
-from store.errors import RosterError
-from store.roster import check_keys
+from desk.care.publish import wkd_hash
+from desk.demo.rehearsal import Delivered, Person, make_person, plain_mail
+from store.kit.errors import RosterError
+from store.team.roster import check_keys
 from tests.conftest import Desk
-from tests.talk import member_mail, read, say, words
-from tests.users import unprivileged
+from tests.support.talk import member_mail, read, say, words
+from tests.support.users import unprivileged
 
 
 def run(desk: Desk, *arguments: str) -> tuple[int, str]:
@@ -120,7 +120,7 @@ def test_the_desks_key_is_extended_and_exported(desk: Desk, sam: Person) -> None
 def test_the_desks_key_is_replaced_and_what_is_sealed_to_the_old_one_still_opens(
     desk: Desk, team: list[Person], sam: Person
 ) -> None:
-    from desk.rehearsal import pgp_mime, text_entity
+    from desk.demo.rehearsal import pgp_mime, text_entity
 
     old = desk.play.desk_key
     kept = desk.receive(plain_mail("Before.")).codename

@@ -14,16 +14,17 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from desk.doctor import examine
-from desk.liveness import late_mailboxes, liveness
-from desk.machine import Finding
-from desk.rehearsal import free_port, plain_mail
+from desk.care.doctor import examine
+from desk.care.liveness import late_mailboxes, liveness
+from desk.care.machine import Finding
+from desk.care.status import server
+from desk.demo.rehearsal import free_port, plain_mail
 from desk.service import poll_once
-from desk.status import server
-from store import heartbeat, presence
 from store.context import open_context
+from store.kit import presence
+from store.outbox import heartbeat
 from tests.conftest import Desk
-from tests.mailboxes import wait_until
+from tests.support.mailboxes import wait_until
 
 
 def finding(desk: Desk, check: str = "service", *, at: datetime | None = None) -> Finding:

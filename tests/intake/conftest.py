@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import Desk, DeskMaker
-from tests.dovecot import PASSWORD, Dovecot
+from tests.support.dovecot import PASSWORD, Dovecot
 
 Configure = Callable[..., Desk]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from desk.rehearsal import Person, plain_mail
+from desk.demo.rehearsal import Person, plain_mail
 from intake.plan import ENOUGH, NEVER, TO_THE_TEAM
 from tests.conftest import Desk, DeskMaker
-from tests.talk import to
+from tests.support.talk import to
 
 BROKEN = "-----BEGIN PGP MESSAGE-----\n\nhQEMA0000\n-----END PGP MESSAGE-----"
 

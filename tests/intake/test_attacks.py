@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from desk.rehearsal import Person, make_person, pgp_mime, plain_mail, roster_text, text_entity
-from mailer.packets import armor
-from tests.chaos import ciphertext_audit
+from desk.demo.rehearsal import Person, make_person, pgp_mime, plain_mail, roster_text, text_entity
+from mailer.sealing.packets import armor
 from tests.conftest import Desk, DeskMaker
-from tests.mails import only_message, sealed
-from tests.talk import read, to
+from tests.support.chaos import ciphertext_audit
+from tests.support.mails import only_message, sealed
+from tests.support.talk import read, to
 
 SECRET = "the words of somebody else"
 

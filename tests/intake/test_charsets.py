@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from intake.charsets import codec_of, decode
-from intake.message import read_mail
-from intake.pieces import pieces
+from intake.reading.charsets import codec_of, decode
+from intake.reading.message import read_mail
+from intake.reading.pieces import pieces
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intake.commands import Commands, WrongLine, begins_with_command, named_case, parse
-from intake.flowed import unflowed
-from intake.form import read_form
-from intake.html import html_to_text
-from intake.quotes import below_leading_quote, own_text
-from store.deeds import VERBS
-from store.fields import FIELDS
+from intake.asking.commands import Commands, WrongLine, begins_with_command, named_case, parse
+from intake.asking.form import read_form
+from intake.reading.flowed import unflowed
+from intake.reading.html import html_to_text
+from intake.reading.quotes import below_leading_quote, own_text
+from store.cases.actions import VERBS
+from store.cases.fields import FIELDS
 
 
 def test_commands_stand_on_top_until_the_first_other_line() -> None:

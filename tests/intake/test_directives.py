@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.rehearsal import Person, plain_mail, text_of
-from intake.directives import Asked, all_names, from_text
-from mailer.render import templates_of
-from mailer.samples import sample_values
+from desk.demo.rehearsal import Person, plain_mail, text_of
+from intake.asking.directives import Asked, all_names, from_text
+from mailer.saying.render import templates_of
+from mailer.saying.samples import sample_values
 from tests.conftest import Desk
 from tests.intake.test_follow_up import reply_to
-from tests.talk import say, to
-from tests.talk import words as unfolded
+from tests.support.talk import say, to
+from tests.support.talk import words as unfolded
 
 ACK = "> Thank you for writing to us.\n>\n> Reply: yes\n> Exclude: Ada\n>\n> Conduct Team\n"
 ON = "On 25/11/2026 23:01, Conduct Team wrote:\n"

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.rehearsal import plain_mail
-from intake.envelope import envelope_of
-from store.config import Desk as DeskConfig
-from tests.dovecot import Dovecot
+from desk.demo.rehearsal import plain_mail
+from intake.doors.envelope import envelope_of
+from store.kit.config import Desk as DeskConfig
 from tests.intake.conftest import Configure
-from tests.mailboxes import empty, texts
+from tests.support.dovecot import Dovecot
+from tests.support.mailboxes import empty, texts
 
 DESK = DeskConfig(address="conduct@desk.example", fingerprint="A" * 40, aliases=("aloha@desk.example",))
 EXCEPT_BO = "conduct+except-bo@desk.example"

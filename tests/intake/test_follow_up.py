@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from desk.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
+from desk.demo.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
 from tests.conftest import Desk
-from tests.talk import failed_delivery, headers, member_mail, read, say, to, words
+from tests.support.talk import failed_delivery, headers, member_mail, read, say, to, words
 
 SAM = "Sam <sam@reporter.example>"
 

@@ -6,16 +6,16 @@ import re
 
 import pytest
 
-from desk.rehearsal import Person, pgp_mime, plain_mail, text_entity
-from intake import reader
+from desk.demo.rehearsal import Person, pgp_mime, plain_mail, text_entity
+from intake import reader_process
 from intake.arrival import Job, Opened
 from intake.receive import Receiver
-from store.config import Config
-from store.errors import Interrupted
+from store.kit.config import Config
+from store.kit.errors import Interrupted
 from tests.conftest import Desk
-from tests.talk import member_mail, read, say, to
+from tests.support.talk import member_mail, read, say, to
 
-READ = reader.read
+READ = reader_process.read
 
 
 class Interruptions:
@@ -33,7 +33,7 @@ class Interruptions:
 @pytest.fixture
 def interruptions(monkeypatch: pytest.MonkeyPatch) -> Interruptions:
     found = Interruptions()
-    monkeypatch.setattr(reader, "read", found.read)
+    monkeypatch.setattr(reader_process, "read", found.read)
     return found
 
 
@@ -102,7 +102,7 @@ def test_silently_imported_mail_stays_silent(desk: Desk, team: list[Person], str
     assert desk.mail_out() == []
     secret = stranger.keyring._gpg.export_keys(stranger.fingerprint, secret=True, expect_passphrase=False)
     desk.context.keyring._gpg.import_keys(secret)
-    reader.stop()
+    reader_process.stop()
     assert reopen(desk, receipt.codename)
     desk.clock.forward(hours=1)
     assert desk.mail_out() == []

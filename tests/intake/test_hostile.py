@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desk.rehearsal import Person, make_person, pgp_mime, plain_mail, text_entity
+from desk.demo.rehearsal import Person, make_person, pgp_mime, plain_mail, text_entity
 from intake.receive import Receiver
-from mailer.packets import armor
+from mailer.sealing.packets import armor
+from tests.bench.prove import figure
 from tests.conftest import Desk, DeskMaker
-from tests.mails import only_message, sealed
-from tests.prove import figure
-from tests.talk import read, to, words
+from tests.support.mails import only_message, sealed
+from tests.support.talk import read, to, words
 
 FUZZ = int(os.environ.get("FUZZ", "1200"))
 SECRET = "It happened at the après-party. Ünïcode ✓"

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from desk.rehearsal import Person, plain_mail
+from desk.demo.rehearsal import Person, plain_mail
 from intake.arrival import Envelope
-from intake.envelope import envelope_of
+from intake.doors.envelope import envelope_of
+from intake.doors.session import MailboxDown
 from intake.receive import Receipt, Receiver
-from intake.session import MailboxDown
-from store.config import Desk as DeskConfig
-from store.errors import OmbudError
-from tests.dovecot import TOKEN, CutProxy, Dovecot
+from store.kit.config import Desk as DeskConfig
+from store.kit.errors import OmbudError
 from tests.intake.conftest import Configure
-from tests.mailboxes import box_passed, empty, mailbox, reports, texts, wait_until
-from tests.talk import to, words
+from tests.support.dovecot import TOKEN, CutProxy, Dovecot
+from tests.support.mailboxes import box_passed, empty, mailbox, reports, texts, wait_until
+from tests.support.talk import to, words
 
 
 def test_two_hundred_mails_wait_at_the_start(mailbox_desk: Configure, dovecot: Dovecot, user: str) -> None:

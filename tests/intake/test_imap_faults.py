@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from desk.rehearsal import Person, plain_mail
-from intake.session import MailboxDown
-from tests.dovecot import CutProxy, Dovecot
+from desk.demo.rehearsal import Person, plain_mail
+from intake.doors.session import MailboxDown
 from tests.intake.conftest import Configure
-from tests.mailboxes import box_passed, empty, mailbox, reports, texts, wait_until
+from tests.support.dovecot import CutProxy, Dovecot
+from tests.support.mailboxes import box_passed, empty, mailbox, reports, texts, wait_until
 
 
 def test_two_pollers_and_a_second_client_on_one_mailbox(mailbox_desk: Configure, dovecot: Dovecot, user: str) -> None:
@@ -155,7 +155,7 @@ def test_the_poller_is_killed_twenty_times(
 
 
 def test_a_full_disk_leaves_mail_in_the_mailbox(mailbox_desk: Configure, dovecot: Dovecot, user: str) -> None:
-    from store.errors import StoreUnavailable
+    from store.kit.errors import StoreUnavailable
 
     desk = mailbox_desk()
     dovecot.put(user, *reports(3))
@@ -175,19 +175,19 @@ def test_a_full_disk_leaves_mail_in_the_mailbox(mailbox_desk: Configure, dovecot
 def test_a_mail_that_stops_its_handling_does_not_block_those_behind_it(
     mailbox_desk: Configure, dovecot: Dovecot, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from intake import reader
+    from intake import reader_process
     from intake.arrival import Job, Opened
-    from store.config import Config
-    from store.errors import Interrupted
+    from store.kit.config import Config
+    from store.kit.errors import Interrupted
 
-    read = reader.read
+    read = reader_process.read
 
     def stop_at_bad(config: Config, job: Job, unread: str = "") -> Opened:
         if b"BAD" in job.envelope.raw:
             raise Interrupted("stopped")
         return read(config, job, unread)
 
-    monkeypatch.setattr(reader, "read", stop_at_bad)
+    monkeypatch.setattr(reader_process, "read", stop_at_bad)
     desk = mailbox_desk()
     dovecot.put(user, plain_mail("BAD"), plain_mail("good"))
     box = mailbox(desk)

@@ -9,21 +9,21 @@ from collections.abc import Iterator
 import pytest
 from sqlmodel import select
 
-from desk.rehearsal import plain_mail
+from desk.demo.rehearsal import plain_mail
 from intake.arrival import Envelope
-from intake.imap import Mailbox
-from intake.left import LeftMail
-from intake.poller import Look, Poller
+from intake.doors.imap import Mailbox
+from intake.doors.left import LeftMail
+from intake.doors.poller import Look, Poller
+from intake.doors.session import MailboxDown
 from intake.receive import Receipt, Receiver
-from intake.session import MailboxDown
-from store.config import load
-from store.errors import ConfigError
-from store.models import CaseRow
+from store.kit.config import load
+from store.kit.errors import ConfigError
+from store.tables.models import CaseRow
 from tests.conftest import Desk
-from tests.dovecot import Dovecot
 from tests.intake.conftest import Configure
-from tests.mailboxes import box_passed, empty, mailbox, reports, wait_until
-from tests.strange_imap import StrangeImap
+from tests.support.dovecot import Dovecot
+from tests.support.mailboxes import box_passed, empty, mailbox, reports, wait_until
+from tests.support.strange_imap import StrangeImap
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_mail_that_the_server_does_not_give(
 ) -> None:
     if at == "at_size" and how in ("nil", "empty"):
         pytest.skip("a size is a number")
-    monkeypatch.setattr("intake.left._FIRST_SECONDS", 3600.0)
+    monkeypatch.setattr("intake.doors.left._FIRST_SECONDS", 3600.0)
     getattr(strange, at)[2] = how
     desk = desk_at(strange, mailbox_desk)
     poller, found = looks(desk)

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-import tests.dovecot
-from desk.doctor import examine
-from desk.machine import Finding
+import tests.support.dovecot
+from desk.care.doctor import examine
+from desk.care.machine import Finding
+from desk.demo.rehearsal import plain_mail
 from desk.mailboxes import MailboxWatch
-from desk.rehearsal import plain_mail
 from desk.service import poll_once
-from intake.poller import Look, Poller
+from intake.doors.poller import Look, Poller
+from intake.doors.session import MailboxDown
 from intake.receive import Receiver
-from intake.session import MailboxDown
-from store import heartbeat
+from store.outbox import heartbeat
 from tests.conftest import Desk
-from tests.dovecot import Dovecot
 from tests.intake.conftest import Configure
-from tests.mailboxes import mailbox, reports
-from tests.strange_imap import StrangeImap
+from tests.support.dovecot import Dovecot
+from tests.support.mailboxes import mailbox, reports
+from tests.support.strange_imap import StrangeImap
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_watch_that_cannot_write_stops_nothing(mailbox_desk: Configure, strang
 def test_a_password_outside_ascii(
     mailbox_desk: Configure, short_tmp: Path, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tests.dovecot, "PASSWORD", "pässwörd-密码")
+    monkeypatch.setattr(tests.support.dovecot, "PASSWORD", "pässwörd-密码")
     server = Dovecot(short_tmp / "umlaut")
     server.start()
     try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from intake.html import html_to_text
-from intake.quotes import own_text
+from intake.reading.html import html_to_text
+from intake.reading.quotes import own_text
 
 DESK = ("Conduct Team", "conduct@desk.example")
 QUOTE = "> Somebody shouted at me.\n> It was Bo.\n"

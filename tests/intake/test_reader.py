@@ -11,22 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from desk.rehearsal import Person, plain_mail
-from intake import reader
+from desk.demo.rehearsal import Person, plain_mail
+from intake import reader_process
 from intake.arrival import Job, Opened
-from store.config import Config
-from store.errors import Interrupted, TryLater
+from store.kit.config import Config
+from store.kit.errors import Interrupted, TryLater
 from tests.conftest import Desk
-from tests.mails import only_message
-from tests.talk import to, words
+from tests.support.mails import only_message
+from tests.support.talk import to, words
 
-READ_IN_PROCESS = reader._read
+READ_IN_PROCESS = reader_process._read
 
 
 def read_badly(config: Config, job: Job, unread: str) -> Opened | Exception:
     """In a reader process: a parser with faults that nobody found yet, and little time."""
-    reader.CPU_SECONDS = 1.0
-    real = reader.open_job  # type: ignore[attr-defined]
+    reader_process.CPU_SECONDS = 1.0
+    real = reader_process.open_job  # type: ignore[attr-defined]
 
     def open_job(job: Job, *rest: object) -> Opened:
         raw = job.envelope.raw
@@ -42,19 +42,19 @@ def read_badly(config: Config, job: Job, unread: str) -> Opened | Exception:
             raise OSError(24, "too many open files")
         return real(job, *rest)  # type: ignore[arg-type]
 
-    reader.open_job = open_job  # type: ignore[attr-defined, assignment]
+    reader_process.open_job = open_job  # type: ignore[attr-defined, assignment]
     try:
         return READ_IN_PROCESS(config, job, unread)
     finally:
-        reader.open_job = real  # type: ignore[attr-defined]
+        reader_process.open_job = real  # type: ignore[attr-defined]
 
 
 @pytest.fixture
 def fragile(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A desk whose reading has faults."""
-    monkeypatch.setattr(reader, "_read", read_badly)
+    monkeypatch.setattr(reader_process, "_read", read_badly)
     yield desk
-    reader.stop()
+    reader_process.stop()
 
 
 @pytest.mark.parametrize("what", ["TAKES FOR EVER", "TAKES ALL MEMORY", "IS BROKEN"])
@@ -100,7 +100,7 @@ def test_readers_are_kept_end_when_idle_and_start_again(desk: Desk) -> None:
     before = children()
     desk.receive(plain_mail("Two."))
     assert children() == before
-    reader.stop()
+    reader_process.stop()
     assert len(children()) < len(before)
     receipt = desk.receive(plain_mail("Three."))
     assert only_message(desk, receipt.codename)["text"] == "Three."

@@ -11,17 +11,17 @@ from email.mime.text import MIMEText
 
 import pytest
 
-from desk.rehearsal import Person, pgp_mime, plain_mail, text_entity
-from intake import reader
+from desk.demo.rehearsal import Person, pgp_mime, plain_mail, text_entity
+from intake import reader_process
 from intake.arrival import Job, Opened
 from intake.receive import Receiver
-from mailer.packets import armor
-from store.config import Config
+from mailer.sealing.packets import armor
+from store.kit.config import Config
 from tests.conftest import Desk, DeskMaker
-from tests.mails import mail_of, only_message, sealed
-from tests.talk import read, say, to, words
+from tests.support.mails import mail_of, only_message, sealed
+from tests.support.talk import read, say, to, words
 
-READ = reader.read
+READ = reader_process.read
 SECRET = "It happened at the après-party. Ünïcode ✓"
 
 
@@ -326,7 +326,7 @@ def killed(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
             raise Killed
         return READ(config, job, unread)
 
-    monkeypatch.setattr(reader, "read", dying)
+    monkeypatch.setattr(reader_process, "read", dying)
 
 
 def test_a_mail_under_which_the_service_was_killed_is_kept_first_and_then_opened(

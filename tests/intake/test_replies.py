@@ -12,10 +12,10 @@ from email.mime.text import MIMEText
 
 import pytest
 
-from desk.rehearsal import Delivered, Person, pgp_mime, plain_mail
+from desk.demo.rehearsal import Delivered, Person, pgp_mime, plain_mail
 from tests.conftest import Desk
 from tests.intake.test_follow_up import reply_to
-from tests.talk import headers, member_mail, read, say, to, words
+from tests.support.talk import headers, member_mail, read, say, to, words
 
 
 @pytest.fixture

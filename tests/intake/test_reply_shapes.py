@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from desk.rehearsal import Person, plain_mail
+from desk.demo.rehearsal import Person, plain_mail
 from tests.conftest import Desk
-from tests.talk import say
+from tests.support.talk import say
 
 
 @pytest.fixture

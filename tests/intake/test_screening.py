@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from desk.rehearsal import Person, plain_mail
-from intake import reader
+from desk.demo.rehearsal import Person, plain_mail
+from intake import reader_process
 from intake.screening import screen_desk
 from tests.conftest import Desk, DeskMaker
-from tests.talk import say, to
+from tests.support.talk import say, to
 
 
 def with_file(text: str, kind: str, name: str, content: str) -> bytes:
@@ -166,10 +166,10 @@ def test_a_case_that_cannot_be_searched_is_withheld_from_who_joins_until_two_rea
     desk.reopen()
 
     def fails(*_: object) -> None:
-        raise reader.TooCostly("time")
+        raise reader_process.TooCostly("time")
 
     with monkeypatch.context() as patch:
-        patch.setattr(reader, "run", fails)
+        patch.setattr(reader_process, "run", fails)
         desk.tick()
     assert desk.case(name)["recused"] == [{"member": "bo", "source": "named"}]
     assert screen_desk(desk.context, desk.context.config.desk[0]) == 0, "it is not tried over and over"

@@ -7,10 +7,10 @@ import re
 
 import pytest
 
-from desk.rehearsal import Delivered, Person, plain_mail
-from mailer.packets import armor
+from desk.demo.rehearsal import Delivered, Person, plain_mail
+from mailer.sealing.packets import armor
 from tests.conftest import Desk
-from tests.talk import failed_delivery, headers, member_mail, read, say, signed_mail, to, words
+from tests.support.talk import failed_delivery, headers, member_mail, read, say, signed_mail, to, words
 
 SAM = "sam@reporter.example"
 KIM = "Kim <kim@other.example>"

@@ -6,18 +6,18 @@ import re
 
 import pytest
 
-from desk.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
-from intake import reader
+from desk.demo.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
+from intake import reader_process
 from intake.arrival import Job, Opened
-from intake.quotes import own_text
+from intake.reading.quotes import own_text
 from intake.receive import Receiver
-from store.config import Config
-from store.errors import Interrupted
+from store.kit.config import Config
+from store.kit.errors import Interrupted
 from tests.conftest import Desk, DeskMaker
-from tests.talk import read, say, to
+from tests.support.talk import read, say, to
 
 SAM = "sam@reporter.example"
-READ = reader.read
+READ = reader_process.read
 
 
 def id_of(mail: bytes) -> str:
@@ -88,7 +88,7 @@ def test_opening_a_programs_mail_late_makes_nothing_final(desk: Desk, sam: Perso
     assert not Receiver(desk.context).reopen(name)
     secret = stranger.keyring._gpg.export_keys(stranger.fingerprint, secret=True, expect_passphrase=False)
     desk.context.keyring._gpg.import_keys(secret)
-    reader.stop()
+    reader_process.stop()
     Receiver(desk.context).reopen(name)
     assert recused(desk, name) == before
     assert [message["author"] for message in desk.case(name)["messages"]] == ["reporter", "other"]
@@ -106,7 +106,7 @@ def test_a_mail_that_was_interrupted_joins_its_case_at_once_when_it_can_be_read_
             raise Interrupted("interrupted")
         return READ(config, job, unread)
 
-    monkeypatch.setattr(reader, "read", interrupted)
+    monkeypatch.setattr(reader_process, "read", interrupted)
     mail = plain_mail("Exclude: Dana\n\nAnd again.")
     for _ in range(3):
         with pytest.raises(Interrupted):
@@ -126,9 +126,9 @@ def test_a_mail_to_a_case_that_stays_unread_is_kept_from_whom_that_is_kept_from(
     address = address_of(desk.mail_out())
 
     def fails(*_: object) -> Opened:
-        raise reader.TooCostly("time")
+        raise reader_process.TooCostly("time")
 
-    monkeypatch.setattr(reader, "read", fails)
+    monkeypatch.setattr(reader_process, "read", fails)
     receipt = desk.receive(plain_mail("And again."), address)
     assert receipt.outcome == "held"
     assert team[1].email not in {item.recipient for item in desk.mail_out()}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from desk.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
-from store import threads
+from desk.demo.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
+from store.cases import threads
 from tests.conftest import Desk
-from tests.talk import failed_delivery, headers, member_mail, read, say, signed_mail, to, words
+from tests.support.talk import failed_delivery, headers, member_mail, read, say, signed_mail, to, words
 
 NOTHING = "We did nothing with your mail and did not keep it, because:"
 
@@ -30,10 +30,10 @@ def refusal(desk: Desk, member: Person, mails: list[Delivered]) -> str:
 
 
 def team_token(desk: Desk, codename: str) -> str:
-    from store import cases
+    from store.cases import case_file
 
     with desk.context.database.read() as session:
-        row = cases.find_row(session, codename)
+        row = case_file.find_row(session, codename)
     assert row is not None
     return threads.token(desk.context.vault, row.handle, "team")
 

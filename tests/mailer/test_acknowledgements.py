@@ -8,14 +8,14 @@ import textwrap
 
 import pytest
 
-from desk.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
-from intake.directives import Asked, from_text
-from mailer import render
-from mailer.samples import sample_values
-from store.config import Desk as Settings
-from store.kinds import LANGUAGES
+from desk.demo.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
+from intake.asking.directives import Asked, from_text
+from mailer.saying import render
+from mailer.saying.samples import sample_values
+from store.kit.config import Desk as Settings
+from store.kit.kinds import LANGUAGES
 from tests.conftest import Desk
-from tests.talk import read, say, words
+from tests.support.talk import read, say, words
 
 SETTINGS = Settings(address="conduct@desk.example", fingerprint="A" * 40)
 OFFERED, ASKED = "", "prefer-encrypt=mutual; "

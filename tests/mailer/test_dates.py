@@ -12,19 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from desk.rehearsal import Person, roster_text
+from desk.demo.rehearsal import Person, roster_text
 from mailer import schedule
-from store import retention, rotation
-from store.clock import day_of, from_text, to_text
-from store.config import Desk as DeskConfig
-from store.config import load
-from store.deadlines import Due, dues
-from store.models import CaseRow
-from store.people import Member, Roster
-from store.records import Case
+from store.cases import retention
+from store.cases.deadlines import Due, dues
+from store.kit.clock import day_of, from_text, to_text
+from store.kit.config import Desk as DeskConfig
+from store.kit.config import load
+from store.tables.models import CaseRow
+from store.tables.records import Case
+from store.team import rotation
+from store.team.members import Member, Roster
 from tests.conftest import Desk
-from tests.talk import say, to
-from tests.timing import MONDAY, at, opened, subjects
+from tests.support.talk import say, to
+from tests.support.timing import MONDAY, at, opened, subjects
 
 FAR = ("9999-12-31", "9999-01-01", "0001-01-01", "1000-02-29", "2026-13-45", "soon")
 

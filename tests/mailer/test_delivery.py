@@ -9,11 +9,11 @@ from collections import Counter
 
 import pytest
 
-from desk.rehearsal import Person, ciphertext, pgp_mime, plain_mail
-from mailer.packets import recipient_key_ids
-from store.models import DeliveryRow
+from desk.demo.rehearsal import Person, ciphertext, pgp_mime, plain_mail
+from mailer.sealing.packets import recipient_key_ids
+from store.tables.models import DeliveryRow
 from tests.conftest import Desk, DeskMaker
-from tests.talk import to, words
+from tests.support.talk import to, words
 
 
 def addresses(mails: list) -> Counter[str]:  # type: ignore[type-arg]
@@ -29,7 +29,7 @@ REPORTER = Counter({"sam@reporter.example": 1})
 
 def recuse(desk: Desk, codename: str, member: str) -> None:
     """As the operator, in this process: a command would read the roster and its keys anew."""
-    from store import withholding
+    from store.cases import withholding
 
     with desk.context.database.write() as session:
         roster = desk.context.roster(desk.context.config.desk[0])
@@ -184,7 +184,7 @@ def test_a_mail_that_is_deferred_for_days_bounces_at_last(desk: Desk) -> None:
 def test_a_crash_between_two_recipients_resumes_with_the_rest(
     desk: Desk, team: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mailer.relay import Relay
+    from mailer.relay.connection import Relay
 
     original = Relay.send
     count = 0
@@ -317,7 +317,7 @@ def test_an_operator_who_is_a_recused_member_is_told_nothing(make_desk: DeskMake
 
 
 def test_a_slow_worker_that_lost_its_claim_sends_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mailer.relay import Relay
+    from mailer.relay.connection import Relay
 
     desk.receive(plain_mail("x", extra="List-Id: x\n"))
     original = Relay.send
@@ -354,7 +354,7 @@ def test_readers_that_change_while_a_notice_is_sent_are_not_forgotten(
     make_desk: DeskMaker, team: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A recusal during the sending makes room for an alternate, who must be told although the notice is just done."""
-    from mailer.relay import Relay
+    from mailer.relay.connection import Relay
 
     desk = make_desk()
     desk.play.set_team(team[:3], {"chidi": "alternate"})

@@ -6,15 +6,15 @@ import re
 
 import pytest
 
-from intake.commands import parse
-from intake.message import without_marks
-from mailer import direction, render
-from mailer.direction import FSI, PDI, RLI, RLM
-from mailer.notices import AUDIENCE
-from mailer.samples import sample_values
-from mailer.words import speech
-from store.config import Desk as Settings
-from store.threads import team_tokens
+from intake.asking.commands import parse
+from intake.reading.message import without_marks
+from mailer.saying import direction, render
+from mailer.saying.direction import FSI, PDI, RLI, RLM
+from mailer.saying.notices import AUDIENCE
+from mailer.saying.samples import sample_values
+from mailer.saying.speech import speech
+from store.cases.threads import team_tokens
+from store.kit.config import Desk as Settings
 
 SETTINGS = Settings(address="conduct@desk.example", fingerprint="A" * 40)
 ARABIC = render.Templates(None)

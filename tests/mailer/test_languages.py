@@ -8,20 +8,20 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from desk.rehearsal import Person, pgp_mime, plain_mail, text_entity
-from intake.commands import parse
-from intake.directives import from_text
-from mailer import render
-from mailer.language import language_of
-from mailer.notices import AUDIENCE
-from mailer.samples import sample_values
-from mailer.words import speech
-from store.config import Desk as Settings
-from store.kinds import LANGUAGES
-from store.sentences import Sentence
-from tests.catalogs import TRANSLATED, catalog, sentences
+from desk.demo.rehearsal import Person, pgp_mime, plain_mail, text_entity
+from intake.asking.commands import parse
+from intake.asking.directives import from_text
+from mailer.saying import render
+from mailer.saying.language import language_of
+from mailer.saying.notices import AUDIENCE
+from mailer.saying.samples import sample_values
+from mailer.saying.speech import speech
+from store.kit.config import Desk as Settings
+from store.kit.kinds import LANGUAGES
+from store.kit.sentences import Sentence
 from tests.conftest import Desk
-from tests.talk import read, say, to
+from tests.support.catalogs import TRANSLATED, catalog, sentences
+from tests.support.talk import read, say, to
 
 SETTINGS = Settings(address="conduct@desk.example", fingerprint="A" * 40)
 

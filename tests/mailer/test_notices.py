@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from desk.rehearsal import Person, plain_mail
-from intake.commands import parse
-from intake.quotes import own_text
-from mailer import render
-from mailer.samples import sample_values
-from store.config import Desk as Settings
+from desk.demo.rehearsal import Person, plain_mail
+from intake.asking.commands import parse
+from intake.reading.quotes import own_text
+from mailer.saying import render
+from mailer.saying.samples import sample_values
+from store.kit.config import Desk as Settings
 from tests.conftest import Desk
-from tests.talk import say, to, words
+from tests.support.talk import say, to, words
 
 SETTINGS = Settings(address="conduct@desk.example", fingerprint="A" * 40)
 

@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.rehearsal import Person
-from mailer import mime, render
-from mailer.packets import recipient_key_ids, split
-from mailer.padding import FLOOR, filled, padded_length
-from mailer.samples import sample_values
-from mailer.seal import Sealer
-from store.config import Desk as DeskConfig
-from store.config import load
-from store.errors import ConfigError, KeyProblem
-from store.keyring import Keyring
-from store.records import Attachment
+from desk.demo.rehearsal import Person
+from mailer.saying import render
+from mailer.saying.samples import sample_values
+from mailer.sealing import mime
+from mailer.sealing.packets import recipient_key_ids, split
+from mailer.sealing.padding import FLOOR, filled, padded_length
+from mailer.sealing.seal import Sealer
+from store.kit.config import Desk as DeskConfig
+from store.kit.config import load
+from store.kit.errors import ConfigError, KeyProblem
+from store.openpgp.keyring import Keyring
+from store.tables.records import Attachment
 from tests.conftest import Desk
 
 CONFIG = DeskConfig(address="conduct@desk.example", fingerprint="A" * 40)
@@ -93,7 +94,7 @@ def test_one_bad_key_never_stops_the_others(desk: Desk, team: list[Person], stra
 
 @given(st.text(max_size=300), st.text(max_size=2000), st.text(max_size=80), st.binary(max_size=300))
 def test_what_is_put_in_comes_out(subject: str, text: str, name: str, data: bytes) -> None:
-    from intake.message import clean, one_line
+    from intake.reading.message import clean, one_line
 
     subject, text, name = one_line(subject) or "s", clean(text), one_line(name) or "n"
     made = mime.entity(subject, text, [Attachment(name, "application/octet-stream", data)], pad=padded_length)

@@ -9,15 +9,15 @@ from collections import Counter
 import pytest
 from sqlmodel import select
 
-from desk import status
-from desk.rehearsal import Person, plain_mail
-from mailer.refusals import wants_login, witnesses
-from store import outbox, outcomes
-from store.config import Outbox
-from store.models import DeliveryRow, NoticeRow
-from store.outcomes import Bounced, Delivery, Held, Later, Unsettled, Withdrawn
+from desk.care import status
+from desk.demo.rehearsal import Person, plain_mail
+from mailer.relay.refusals import wants_login, witnesses
+from store.kit.config import Outbox
+from store.outbox import outcomes, queue
+from store.outbox.outcomes import Bounced, Delivery, Held, Later, Unsettled, Withdrawn
+from store.tables.models import DeliveryRow, NoticeRow
 from tests.conftest import Desk, DeskMaker
-from tests.talk import to
+from tests.support.talk import to
 
 DENIED = "554 5.7.1 <who@ever>: Relay access denied"
 
@@ -162,7 +162,7 @@ def test_what_was_given_up_is_seen_and_taken_up_again(desk: Desk, team: list[Per
 
 def test_who_may_not_know_is_not_even_asked_about(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A question to the server of somebody's address can be seen there."""
-    from desk.rehearsal import Sink
+    from desk.demo.rehearsal import Sink
 
     asked: list[str] = []
     original = Sink.handle_RCPT
@@ -204,8 +204,8 @@ def undelivered(desk: Desk) -> list[DeliveryRow]:
 def test_a_notice_for_somebody_who_left_the_roster_comes_to_an_end(desk: Desk, team: list[Person], kind: str) -> None:
     desk.tick()
     with desk.context.database.write() as session:
-        outbox.enqueue(session, kind, "conduct", desk.clock(), subject_id="eunji")
-        outbox.enqueue(session, kind, "conduct", desk.clock(), subject_id="nobody")
+        queue.enqueue(session, kind, "conduct", desk.clock(), subject_id="eunji")
+        queue.enqueue(session, kind, "conduct", desk.clock(), subject_id="nobody")
     desk.play.set_team(team[:4])
     desk.tick()
     desk.mail_out()
@@ -263,7 +263,7 @@ def test_what_was_held_away_or_withdrawn_begins_a_new_try(late: tuple[Desk, str]
         outcomes.conclude(session, row_id, between, desk.clock(), Outbox())
     if isinstance(between, Withdrawn):  # brought back
         with desk.context.database.write() as session:
-            outbox.reopen(session, at=desk.clock(), desk="conduct")
+            queue.reopen(session, at=desk.clock(), desk="conduct")
     desk.clock.forward(hours=2)
     desk.mail_out()
     (row,) = undelivered(desk)
@@ -282,13 +282,13 @@ def test_a_worker_waits_while_another_is_at_what_is_due(desk: Desk) -> None:
     desk.receive(plain_mail("x", extra="List-Id: x\n"))
     now = desk.clock()
     with desk.context.database.write() as session:
-        assert outbox.next_due(session, now) == now
-        (claim,) = outbox.claim(session, "another", now, 300, 4)
-        due = outbox.next_due(session, now)
+        assert queue.next_due(session, now) == now
+        (claim,) = queue.claim(session, "another", now, 300, 4)
+        due = queue.next_due(session, now)
         assert due is not None
         assert (due - now).total_seconds() == 300
-        outbox.give_back(session, [claim])
-        assert outbox.next_due(session, now) == now
+        queue.give_back(session, [claim])
+        assert queue.next_due(session, now) == now
 
 
 def test_what_a_worker_did_not_come_to_is_free_at_once(make_desk: DeskMaker, monkeypatch: pytest.MonkeyPatch) -> None:

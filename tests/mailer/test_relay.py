@@ -13,12 +13,12 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
-from desk.rehearsal import free_port
-from mailer.mime import mailbox
-from mailer.relay import NotTaken, Relay, RelayDown
-from store.config import Config, load
-from store.errors import ConfigError
-from tests.dovecot import make_certificate
+from desk.demo.rehearsal import free_port
+from mailer.relay.connection import NotTaken, Relay, RelayDown
+from mailer.sealing.mime import mailbox
+from store.kit.config import Config, load
+from store.kit.errors import ConfigError
+from tests.support.dovecot import make_certificate
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # the TLS is outside of it
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from desk.rehearsal import Person, plain_mail
+from desk.demo.rehearsal import Person, plain_mail
 from tests.conftest import Desk
-from tests.talk import to
-from tests.timing import MONDAY, at, opened
+from tests.support.talk import to
+from tests.support.timing import MONDAY, at, opened
 
 
 def test_a_closed_case_is_announced_then_destroyed_and_no_byte_of_it_is_left(desk: Desk, team: list[Person]) -> None:
@@ -53,8 +53,8 @@ def _close_at(desk: Desk, moment: datetime) -> None:
     """Commands run by the real clock: have them been run then."""
     from sqlmodel import select
 
-    from store.clock import to_text
-    from store.models import CaseRow
+    from store.kit.clock import to_text
+    from store.tables.models import CaseRow
 
     with desk.context.database.write() as session:
         for row in session.exec(select(CaseRow)):
@@ -69,7 +69,7 @@ def _files(desk: Desk) -> bytes:
 
 
 def test_a_mail_after_the_close_puts_the_end_off(desk: Desk) -> None:
-    from store import cases, retention
+    from store.cases import case_file, retention
 
     at(desk, MONDAY)
     name = opened(desk)
@@ -77,7 +77,7 @@ def test_a_mail_after_the_close_puts_the_end_off(desk: Desk) -> None:
     _close_at(desk, MONDAY)
     settings = desk.context.config.desk[0]
     with desk.context.database.write() as session:
-        row = cases.find_row(session, name)
+        row = case_file.find_row(session, name)
         assert row is not None
         end = retention.ends_at(session, row, settings)
         assert end == MONDAY + timedelta(days=730)
@@ -89,7 +89,7 @@ def test_a_mail_after_the_close_puts_the_end_off(desk: Desk) -> None:
     extra = f"In-Reply-To: {_last_id(desk)}\nAuto-Submitted: auto-replied\n"
     desk.receive(plain_mail("I am away.", extra=extra))
     with desk.context.database.write() as session:
-        row = cases.find_row(session, name)
+        row = case_file.find_row(session, name)
         assert row is not None
         assert retention.ends_at(session, row, settings) == MONDAY + timedelta(days=740)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from desk.rehearsal import Person, roster_text
-from store import rotation
-from store.people import Member, Roster
+from desk.demo.rehearsal import Person, roster_text
+from store.team import rotation
+from store.team.members import Member, Roster
 from tests.conftest import Desk
-from tests.talk import to
-from tests.timing import at, opened
+from tests.support.talk import to
+from tests.support.timing import at, opened
 
 
 def write_roster(desk: Desk, team: list[Person], terms: dict[str, tuple[str, str]]) -> None:

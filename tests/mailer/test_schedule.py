@@ -9,16 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.rehearsal import Person, plain_mail
-from mailer.padding import stepped_length
-from mailer.seal import Sealed, Sealer
-from store import chores, withholding
-from store.deadlines import Due, day_off, dues
-from store.people import Member
-from store.records import Case
+from desk.demo.rehearsal import Person, plain_mail
+from mailer.sealing.padding import stepped_length
+from mailer.sealing.seal import Sealed, Sealer
+from store.cases import withholding
+from store.cases.deadlines import Due, day_off, dues
+from store.outbox import chores
+from store.tables.records import Case
+from store.team.members import Member
 from tests.conftest import Desk
-from tests.talk import say, to
-from tests.timing import MONDAY, at, opened, subjects
+from tests.support.talk import say, to
+from tests.support.timing import MONDAY, at, opened, subjects
 
 
 def test_a_digest_goes_at_its_time_once_and_holds_only_what_one_may_know(desk: Desk, team: list[Person]) -> None:
@@ -74,9 +75,9 @@ def test_a_digest_says_what_is_to_be_done(desk: Desk, team: list[Person]) -> Non
     closed = opened(desk, sender="ned@other.example")
     say(desk, team[0], "/state closed withdrawn", closed)
     with desk.context.database.write() as session:
-        from store import cases
+        from store.cases import case_file
 
-        row = cases.find_row(session, late)
+        row = case_file.find_row(session, late)
         assert row is not None
         row.received_at = (now - timedelta(days=3)).isoformat()
     following = (now + timedelta(days=1)).replace(hour=9, minute=0, second=30)

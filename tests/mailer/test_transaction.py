@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.relay import NotTaken, Relay, RelayDown
-from store.config import load
+from mailer.relay.connection import NotTaken, Relay, RelayDown
+from store.kit.config import load
 
 MAIL = b"Subject: x\r\n\r\n.\r\n..two\r\nend\r\n"
 
@@ -101,7 +101,7 @@ def test_the_relay_gets_the_mail_as_it_was(server: Server, relay: Relay) -> None
 
 @given(st.text(alphabet=".\n a", max_size=30))
 def test_no_mail_ends_before_its_end(text: str) -> None:
-    from mailer.transaction import _dotted
+    from mailer.relay.transaction import _dotted
 
     mail = text.replace("\n", "\r\n").encode()
     travelling = _dotted(mail)

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.access import may_know, readers
-from store.people import Member, Role, Roster
+from store.cases.access import may_know, readers
+from store.team.members import Member, Role, Roster
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 

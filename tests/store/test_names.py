@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from store.names import who_is_meant, who_is_named
-from store.people import Member
+from store.team.members import Member
+from store.team.names import who_is_meant, who_is_named
 
 
 def member(member_id: str, name: str, *aliases: str, email: str = "") -> Member:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlmodel import Session, text
 
-from desk.rehearsal import Person, plain_mail
+from desk.demo.rehearsal import Person, plain_mail
 from tests.conftest import Desk, DeskMaker
-from tests.talk import read, say, to
+from tests.support.talk import read, say, to
 
 
 def recused(desk: Desk, name: str) -> dict[str, str]:

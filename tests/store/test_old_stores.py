@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from desk.rehearsal import command, plain_mail
-from store.database import MIGRATION_HEAD
-from store.keyring import Keyring
-from store.unpack import unpack
+from desk.demo.rehearsal import command, plain_mail
+from store.openpgp.keyring import Keyring
+from store.tables.database import MIGRATION_HEAD
+from store.tables.unpack import unpack
 
 OLD = sorted((Path(__file__).parent / "old").glob("*.tar.xz"))
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from desk.rehearsal import Person
-from store.errors import ConfigError, KeyProblem, OpenPGPStopped, OpenPGPUnavailable
-from store.keyring import Keyring
-from store.openpgp import read_decryption, read_keys, read_signature
+from desk.demo.rehearsal import Person
+from store.kit.errors import ConfigError, KeyProblem, OpenPGPStopped, OpenPGPUnavailable
+from store.openpgp.keyring import Keyring
+from store.openpgp.status import read_decryption, read_keys, read_signature
 
 OKAY = [("DECRYPTION_INFO", ("2", "9", "0")), ("PLAINTEXT", ("62", "0", "")), ("DECRYPTION_OKAY", ()), ("GOODMDC", ())]
 

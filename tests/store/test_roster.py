@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from desk.rehearsal import Person, make_person, roster_text
-from store.config import Desk as DeskConfig
-from store.errors import RosterError
-from store.roster import parse
+from desk.demo.rehearsal import Person, make_person, roster_text
+from store.kit.config import Desk as DeskConfig
+from store.kit.errors import RosterError
+from store.team.roster import parse
 from tests.conftest import Desk
 
 CONFIG = DeskConfig(address="conduct@desk.example", fingerprint="A" * 40)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlmodel import SQLModel
 
-from desk.rehearsal import plain_mail
-from store import audit
-from store.config import load
-from store.database import MIGRATION_HEAD, Database
-from store.errors import ConfigError, StoreUnavailable, VaultError
+from desk.demo.rehearsal import plain_mail
+from store.kit.config import load
+from store.kit.errors import ConfigError, StoreUnavailable, VaultError
+from store.tables import audit
+from store.tables.database import MIGRATION_HEAD, Database
 from tests.conftest import Desk
 
 FINGERPRINT = "A" * 40

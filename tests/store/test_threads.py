@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.rehearsal import plain_mail
-from store import patterns, threads
-from store.database import Database
-from store.models import new_handle
-from store.threads import Token
-from store.vault import Vault, new_key
+from desk.demo.rehearsal import plain_mail
+from store.cases import patterns, threads
+from store.cases.threads import Token
+from store.tables.database import Database
+from store.tables.models import new_handle
+from store.tables.vault import Vault, new_key
 from tests.conftest import Desk
 
 VAULT = Vault(new_key())
@@ -43,9 +43,9 @@ def test_only_the_right_proof_for_the_right_side_finds_the_case(desk: Desk) -> N
     name = desk.receive(plain_mail("x")).codename
     context = desk.context
     with context.database.read() as session:
-        from store import cases
+        from store.cases import case_file
 
-        row = cases.find_row(session, name)
+        row = case_file.find_row(session, name)
         assert row is not None
         for side in ("reporter", "team"):
             token = threads.read_token(threads.token(context.vault, row.handle, side))
@@ -81,7 +81,7 @@ def test_a_store_of_the_first_version_is_brought_along(tmp_path: Path) -> None:
     from alembic import command
     from alembic.config import Config as AlembicConfig
 
-    import store.database as module
+    import store.tables.database as module
 
     database = Database(f"sqlite:///{tmp_path}/old.sqlite3")
     (tmp_path / "old.sqlite3").touch()

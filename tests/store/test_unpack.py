@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from store.errors import ConfigError
-from store.unpack import unpack
+from store.kit.errors import ConfigError
+from store.tables.unpack import unpack
 
 
 def archive(*entries: tarfile.TarInfo) -> tarfile.TarFile:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.errors import VaultError
-from store.vault import Box, Vault, new_key
+from store.kit.errors import VaultError
+from store.tables.vault import Box, Vault, new_key
 
 
 @given(st.binary(max_size=200))

@@ -1,0 +1,1 @@
+"""How the desk is doing, for its operator and for the public."""

@@ -1,0 +1,1 @@
+"""A throw-away desk with real keys and servers, and the demo on it."""

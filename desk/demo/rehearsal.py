@@ -1,0 +1,314 @@
+"""A throw-away desk with real people: real keys, a real service, a real mail server that keeps what it is sent.
+
+The demo, the tests and the measurements play on it. Nothing of it outlives its folder.
+"""
+
+from __future__ import annotations
+
+import email
+import os
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.controller import Controller
+
+from desk.setup.folder import Answers, Made, create
+from store.openpgp.keyring import Keyring
+
+READY_SECONDS = 30.0
+PEOPLE = (
+    ("ada", "Ada Quist"),
+    ("bo", "Bo Lindqvist"),
+    ("chidi", "Chidi Okafor"),
+    ("dana", "Dana Reyes"),
+    ("eunji", "Eun-ji Park"),
+)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a mailbox and an OpenPGP key of their own."""
+
+    id: str
+    name: str
+    email: str
+    keyring: Keyring
+    fingerprint: str
+
+    @property
+    def public_key(self) -> bytes:
+        """Their public key, armored."""
+        return self.keyring.export(self.fingerprint, armored=True)
+
+    def opens(self, mail: bytes) -> bytes | None:
+        """What a sealed mail says to this person; None when their key does not open it."""
+        armored = ciphertext(mail)
+        return self.keyring.decrypt(armored).plain if armored else None
+
+
+def make_person(folder: Path, person_id: str, name: str, domain: str = "team.example") -> Person:
+    """Somebody new, with a key made in a folder of their own."""
+    home = folder / person_id
+    home.mkdir(mode=0o700, parents=True)
+    keyring = Keyring("gpg", home)
+    address = f"{person_id}@{domain}"
+    return Person(person_id, name, address, keyring, keyring.create(name, address))
+
+
+def roster_text(people: Iterable[Person], roles: dict[str, str] | None = None) -> str:
+    """A roster file that names these people, on duty for a long time."""
+    return "\n".join(
+        f'[[member]]\nid = "{person.id}"\nname = "{person.name}"\nemail = "{person.email}"\nfingerprint = "{person.fingerprint}"\n'
+        f'role = "{(roles or {}).get(person.id, "responder")}"\nfrom = 2020-01-01\nuntil = 2099-12-31\n'
+        for person in people
+    )
+
+
+@dataclass
+class Delivered:
+    """A mail that the mail server took."""
+
+    sender: str
+    recipient: str
+    mail: bytes = field(repr=False)
+    at: float
+
+    @property
+    def headers(self) -> Message:
+        """The mail, parsed."""
+        return email.message_from_bytes(self.mail)
+
+
+class Sink:
+    """A mail server on loopback that keeps what it is sent, or answers as it is told to."""
+
+    def __init__(self) -> None:
+        self.mails: list[Delivered] = []
+        self.refuse_recipient: dict[str, str] = {}
+        self.refuse_mail: dict[str, str] = {}
+        self.port = free_port()
+        self._controller: Controller | None = None
+
+    async def handle_RCPT(
+        self, _server: object, _session: object, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        """Take any recipient but those that are to be refused."""
+        if address in self.refuse_recipient:
+            return self.refuse_recipient[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:
+        """Keep the mail."""
+        for recipient in envelope.rcpt_tos:
+            if recipient in self.refuse_mail:
+                return self.refuse_mail[recipient]
+            self.mails.append(Delivered(envelope.mail_from, recipient, bytes(envelope.content), time.monotonic()))
+        return "250 OK"
+
+    def start(self) -> None:
+        """Listen."""
+        self._controller = Controller(
+            self,
+            hostname="127.0.0.1",
+            port=self.port,
+            enable_SMTPUTF8=True,
+            data_size_limit=200_000_000,
+            server_hostname="sink",
+        )
+        self._controller.start()
+
+    def stop(self) -> None:
+        """Stop listening; what was kept stays."""
+        if self._controller is not None:
+            self._controller.stop()
+            self._controller = None
+
+    def to(self, address: str) -> list[Delivered]:
+        """What was sent to an address."""
+        return [item for item in self.mails if item.recipient == address]
+
+    def wait_for(self, count: int, seconds: float = 30.0) -> None:
+        """Wait until that many mails arrived. Raises TimeoutError."""
+        end = time.monotonic() + seconds
+        while len(self.mails) < count:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{len(self.mails)} of {count} mails arrived in {seconds:g} s")
+            time.sleep(0.01)
+
+
+class Rehearsal:
+    """A desk in a folder, its team, and the mail server that it sends through."""
+
+    def __init__(
+        self, folder: Path, team: Sequence[Person], *, address: str = "conduct@desk.example", database_url: str = ""
+    ) -> None:
+        self.folder = folder
+        self.team = list(team)
+        self.address = address
+        self.sink = Sink()
+        self.port = free_port()
+        self.made: Made = create(
+            folder,
+            Answers(
+                address, name="Conduct Team", operator="operator@desk.example", database_url=database_url,
+                listen_port=self.port, relay_port=self.sink.port,
+            ),
+        )  # fmt: skip
+        self.set_team(self.team)
+        self._service: subprocess.Popen[bytes] | None = None
+
+    @property
+    def config(self) -> Path:
+        """The configuration file."""
+        return self.made.config
+
+    def set_team(self, team: Sequence[Person], roles: dict[str, str] | None = None) -> None:
+        """Write the roster and the key files."""
+        for person in team:
+            (self.folder / "keys" / f"{person.id}.asc").write_bytes(person.public_key)
+        (self.folder / "roster.toml").write_text(roster_text(team, roles), encoding="utf-8")
+
+    def change_config(self, old: str, new: str) -> None:
+        """Replace a piece of the configuration file."""
+        text = self.config.read_text(encoding="utf-8")
+        if old not in text:
+            raise ValueError(f"the configuration has no {old!r}")
+        self.config.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    def start(
+        self, *, environment: dict[str, str] | None = None, command: str = "run", log: Path | None = None
+    ) -> None:
+        """Start the real service and wait until it answers. Raises RuntimeError with what it said when it does not."""
+        with (log or self.folder / "service.log").open("ab") as said:
+            self._service = subprocess.Popen(
+                [sys.executable, "-m", "desk", command, "--config", str(self.config)],
+                stdin=subprocess.DEVNULL, stdout=said, stderr=said, env={**os.environ, **(environment or {})},
+            )  # fmt: skip
+        end = time.monotonic() + READY_SECONDS
+        while True:
+            if self._service.poll() is not None or time.monotonic() > end:
+                raise RuntimeError("the service did not start:\n" + self.log())
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running service."""
+        if self._service is None:
+            raise RuntimeError("the service does not run")
+        return self._service.pid
+
+    def log(self) -> str:
+        """What the service said."""
+        return (self.folder / "service.log").read_text(encoding="utf-8")
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Stop the service."""
+        if self._service is not None:
+            self._service.send_signal(number)
+            self._service.wait(40)
+            self._service = None
+
+    def end(self) -> None:
+        """Stop everything that was started here."""
+        self.stop()
+        self.sink.stop()
+        Keyring("gpg", self.folder / "gnupg").close()
+
+    def send(self, mail: bytes, *to: str, sender: str = "sam@reporter.example") -> None:
+        """Hand a mail to the listener by SMTP, line ends made CRLF."""
+        with smtplib.SMTP("127.0.0.1", self.port, "localhost", timeout=120) as connection:
+            connection.sendmail(
+                sender, list(to) or [self.address], mail.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+            )
+
+    def command(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run an `ombud` command on this desk."""
+        return command(self.config, *arguments, stdin=stdin)
+
+    @property
+    def desk_key(self) -> bytes:
+        """The desk's public key."""
+        return Keyring("gpg", self.folder / "gnupg").export(self.made.fingerprint, armored=True)
+
+
+def command(config: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run an `ombud` command on the desk of a configuration file."""
+    line = [sys.executable, "-m", "desk", *arguments, "--config", str(config)]
+    return subprocess.run(line, input=stdin, capture_output=True, check=False, timeout=120)
+
+
+def plain_mail(
+    text: str,
+    subject: str = "Report",
+    sender: str = "Sam <sam@reporter.example>",
+    to: str = "conduct@desk.example",
+    extra: str = "",
+) -> bytes:
+    """A plain mail; `extra` is header lines, each with its line end."""
+    head = (
+        f"From: {sender}\nTo: {to}\nSubject: {subject}\nMessage-ID: <{os.urandom(8).hex()}@reporter.example>\n{extra}"
+    )
+    return f"{head}MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{text}\n".encode()
+
+
+def pgp_mime(
+    entity: bytes,
+    recipient_key: bytes,
+    keyring: Keyring,
+    signer: str | None = None,
+    subject: str = "...",
+    sender: str = "Sam <sam@reporter.example>",
+    extra: str = "",
+) -> bytes:
+    """A PGP/MIME mail (RFC 3156) around an entity, sealed to a public key."""
+    from mailer.sealing.packets import armor
+
+    sealed = armor(keyring.seal_to_key(entity, recipient_key, signer)).decode()
+    return (
+        f"From: {sender}\nTo: conduct@desk.example\nSubject: {subject}\nMessage-ID: <{os.urandom(8).hex()}@reporter.example>\n{extra}"
+        'MIME-Version: 1.0\nContent-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary="b1"\n\n'
+        "--b1\nContent-Type: application/pgp-encrypted\n\nVersion: 1\n\n"
+        f'--b1\nContent-Type: application/octet-stream; name="encrypted.asc"\n\n{sealed}\n--b1--\n'
+    ).encode()
+
+
+def text_entity(text: str, subject: str = "") -> bytes:
+    """A text entity with a protected subject, for sealing."""
+    protected = f'; protected-headers="v1"\nSubject: {subject}' if subject else ""
+    return f"Content-Type: text/plain; charset=utf-8{protected}\nContent-Transfer-Encoding: 8bit\n\n{text}\n".encode()
+
+
+def text_of(mail: bytes) -> str:
+    """The first text in a mail or an opened entity, without its files."""
+    parts = [part for part in email.message_from_bytes(mail).walk() if part.get_content_type() == "text/plain"]
+    octets = parts[0].get_payload(decode=True) if parts else b""
+    return octets.decode().replace("\r\n", "\n") if isinstance(octets, bytes) else ""
+
+
+def ciphertext(mail: bytes) -> bytes | None:
+    """The armored message in a PGP/MIME mail."""
+    start = mail.find(b"-----BEGIN PGP MESSAGE-----")
+    end = mail.find(b"-----END PGP MESSAGE-----")
+    return mail[start : end + 25].replace(b"\r\n", b"\n") + b"\n" if 0 <= start < end else None
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,212 @@
+"""A desk begun as it is wished for: each answer tried, the folder made, the first members told."""
+
+from __future__ import annotations
+
+import re
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from desk.setup.folder import Answers, Made, config_text, create, quoted
+from desk.setup.wishes import Account, Wanted, Wishes
+from intake.doors.imap import Mailbox
+from mailer.delivery import Mailer
+from mailer.relay.connection import Relay, RelayDown
+from mailer.sealing.seal import Sealer
+from store.context import open_context, refresh_roster
+from store.kit.config import Config, load
+from store.kit.errors import ConfigError, KeyProblem, OmbudError, RosterError
+from store.kit.files import read_given
+from store.openpgp.keyring import Keyring, open_keyring
+from store.openpgp.status import PublicKey
+from store.outbox import queue
+from store.team.keyfiles import one_public_key
+from store.team.roster import RosterBook
+
+_NOBODYS_KEY = "0" * 40
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of the test notice to a first member: the state of its delivery, and why it is not sent."""
+
+    member: str
+    state: str
+    reason: str
+
+    def __str__(self) -> str:
+        match self.state:
+            case "sent":
+                return "a sealed test notice was sent"
+            case "bounced":
+                return f"the test notice was refused: {self.reason}"
+            case "held":
+                return f"the test notice is held: {self.reason}"
+        return f"the test notice waits: {self.reason or 'it was not tried yet'}"
+
+
+def try_relay(wishes: Wishes) -> str:
+    """Connect to the relay, log in and ask whether it takes mail; what is wrong and what to do, empty when it is well."""
+    with _tried(wishes) as config:
+        relay = Relay(config)
+        try:
+            relay.check([item.email for item in wishes.member])
+        except RelayDown as error:
+            return f"relay {wishes.relay.host}: {error}"
+        except OmbudError as error:
+            return str(error)
+        finally:
+            relay.close()
+    return ""
+
+
+def try_mailbox(wishes: Wishes) -> str:
+    """Log in to the mailbox and open its folder; what is wrong and what to do, empty when it is well."""
+    if wishes.mailbox is None:
+        return ""
+    with _tried(wishes) as config:
+        mailbox = Mailbox(config, config.desk[0], config.desk[0].imap[0], None)
+        try:
+            mailbox.open()
+        except OmbudError as error:
+            return str(error)
+        finally:
+            mailbox.close()
+    return ""
+
+
+def read_key(path: Path) -> PublicKey:
+    """The one usable public key in a file. Raises ConfigError."""
+    data = read_given(path)
+    with tempfile.TemporaryDirectory(prefix="ob-") as home:
+        try:
+            return one_public_key(data, Keyring("gpg", Path(home)))
+        except KeyProblem as error:
+            raise ConfigError(f"{path}: {error}") from None
+
+
+def begin(folder: Path, wishes: Wishes) -> Made:
+    """Make the desk. Raises ConfigError and its like; keys that cannot be used are found before anything is made.
+
+    A desk whose roster would be refused is not left behind.
+    """
+    keys: dict[str, PublicKey] = {}
+    for item in wishes.member:
+        keys[item.id] = key = read_key(item.key)
+        if other := next((name for name, known in keys.items() if known == key and name != item.id), None):
+            raise ConfigError(f"{item.key}: holds the key that {other} has; each member has their own.")
+
+    def complete(made: Made) -> None:
+        made.config.write_text(_completed(made.config.read_text(encoding="utf-8"), wishes, folder), encoding="utf-8")
+        for item in wishes.member:
+            (folder / "keys" / f"{item.id}.asc").write_bytes(item.key.read_bytes())
+        if wishes.member:
+            roster = folder / "roster.toml"
+            entries = "\n".join(_entry(item, keys[item.id].fingerprint) for item in wishes.member)
+            roster.write_text(f"{roster.read_text(encoding='utf-8')}\n{entries}", encoding="utf-8")
+        config = load(made.config)
+        try:
+            RosterBook(config, open_keyring(config), lambda _: None).check(config.desk[0])
+        except RosterError as error:
+            raise ConfigError(f"Nothing was made, for the roster would be refused. {error}") from None
+
+    return create(folder, _answers(wishes), complete)
+
+
+def greet(config: Path) -> list[Told]:
+    """Send every member on duty a sealed test notice, now. Raises ConfigError and its like."""
+    context = open_context(config)
+    try:
+        desk = context.config.desk[0]
+        refresh_roster(context, desk)
+        members = context.roster(desk).on_duty(context.clock())
+        with context.database.write() as session:
+            for member in members:
+                queue.enqueue(session, "test", desk.id, context.clock(), subject_id=member.id)
+        mailer = Mailer(context, Sealer(context.keyring))
+        while mailer.run_once():
+            pass
+        mailer.close()
+        with context.database.read() as session:
+            found = queue.latest(session, "test")
+    finally:
+        context.close()
+    return [Told(member.id, *found.get(member.id, ("waiting", ""))) for member in members]
+
+
+@contextmanager
+def _tried(wishes: Wishes) -> Iterator[Config]:
+    """A configuration to try servers with, in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="ob-") as name:
+        folder = Path(name)
+        file = folder / "ombud.toml"
+        file.write_text(_completed(config_text(_answers(wishes), _NOBODYS_KEY), wishes, folder), encoding="utf-8")
+        yield load(file)
+
+
+def _answers(wishes: Wishes) -> Answers:
+    listener = wishes.listener
+    chosen = (
+        {"listen_host": listener.host, "listen_port": listener.port, "protocol": listener.protocol} if listener else {}
+    )
+    return Answers(
+        wishes.address, wishes.name, wishes.operator, wishes.database_url, relay_host=wishes.relay.host,
+        relay_port=wishes.relay.port or {"none": 25, "starttls": 587, "tls": 465}[wishes.relay.tls],
+        passphrase_file=wishes.passphrase_file, archive_keys=wishes.archive_keys, **chosen,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _completed(text: str, wishes: Wishes, folder: Path) -> str:
+    """The configuration of a new desk with what the plain one does not ask for. Passwords go to files of their own."""
+    if wishes.listener is None:
+        text = _with_values(text, "listener", {"enabled": "false"})
+    if wishes.language != "en":
+        text = _with_values(text, "[desk]", {"language": quoted(wishes.language)})
+    text = _with_values(text, "relay", _login(wishes.relay, "relay-password", folder))
+    if wishes.mailbox is not None:
+        values = {"host": quoted(wishes.mailbox.host), **_login(wishes.mailbox, "mailbox-password", folder)}
+        if wishes.mailbox.port:
+            values["port"] = str(wishes.mailbox.port)
+        text += "\n[[desk.imap]]\n" + "".join(f"{name} = {value}\n" for name, value in values.items())
+    return text
+
+
+def _login(account: Account, name: str, folder: Path) -> Mapping[str, str]:
+    values = {"tls": quoted(account.tls)}
+    if account.ca_file:
+        values["ca_file"] = quoted(str(account.ca_file.absolute()))
+    if account.user:
+        values["user"] = quoted(account.user)
+    if account.password:
+        file = folder / name
+        file.touch(mode=stat.S_IRUSR | stat.S_IWUSR)
+        file.write_text(f"{account.password}\n", encoding="utf-8")
+        values["password_file"] = quoted(name)
+    elif account.password_file:
+        values["password_file"] = quoted(str(account.password_file.absolute()))
+    elif account.token_command:
+        values["token_command"] = f"[{', '.join(map(quoted, account.token_command))}]"
+        values["token_mechanism"] = quoted(account.token_mechanism)
+    return values
+
+
+def _with_values(text: str, section: str, values: Mapping[str, str]) -> str:
+    """Set fields of a section, in place of the lines that show their defaults."""
+    before, mark, after = text.partition(f"\n[{section}]\n")
+    for name, value in values.items():
+        line = f"{name} = {value}".replace("\\", r"\\")
+        after = re.sub(rf"^(# )?{name} = .*$", line, after, count=1, flags=re.MULTILINE)
+    return before + mark + after
+
+
+def _entry(item: Wanted, fingerprint: str) -> str:
+    aliases = ", ".join(map(quoted, item.aliases))
+    return (
+        f"[[member]]\nid = {quoted(item.id)}\nname = {quoted(item.name)}\naliases = [{aliases}]\nemail = {quoted(item.email)}\n"
+        f"fingerprint = {quoted(fingerprint)}\nrole = {quoted(item.role)}\nfrom = {datetime.now(UTC).date()}\nuntil = {item.until}\n"
+        f"language = {quoted(item.language)}\n"
+    )

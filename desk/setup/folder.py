@@ -1,0 +1,295 @@
+"""A new desk: its folder, configuration, example roster, keys, vault and database. Never overwrites."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from store.context import create_vault
+from store.kit.config import load
+from store.kit.errors import ConfigError, KeyProblem, OmbudError
+from store.kit.files import read_given, why_unread
+from store.kit.kinds import plain_address
+from store.kit.local import CONFIG_NAME
+from store.openpgp.keyring import Keyring, open_keyring
+from store.tables.database import Database
+from store.team.keyfiles import one_public_key
+
+_MADE = (
+    CONFIG_NAME,
+    "roster.toml",
+    "keys",
+    "gnupg",
+    "vault.asc",
+    "ombud.sqlite3",
+    "relay-password",
+    "mailbox-password",
+)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a new desk needs to be told."""
+
+    address: str
+    name: str = ""
+    operator: str = ""
+    database_url: str = ""
+    listen_host: str = "127.0.0.1"
+    listen_port: int = 2525
+    protocol: str = "smtp"
+    relay_host: str = "127.0.0.1"
+    relay_port: int = 25
+    passphrase_file: Path | None = None
+    archive_keys: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A desk that was made."""
+
+    config: Path
+    fingerprint: str
+
+
+def create(folder: Path, answers: Answers, complete: Callable[[Made], None] = lambda _: None) -> Made:
+    """Make a desk in a folder, and have it completed. On an error, what was made is taken away again.
+
+    Raises ConfigError and its like.
+    """
+    try:
+        plain_address(answers.address)
+    except ValueError as error:
+        raise ConfigError(f"--address: {error}.") from None
+    require_free(folder)
+    existed = folder.exists()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = _create(folder, answers)
+        complete(made)
+    except BaseException:
+        with contextlib.suppress(OmbudError):
+            Keyring("gpg", folder / "gnupg").close()
+        for name in (*_MADE, "ombud.sqlite3-wal", "ombud.sqlite3-shm"):
+            path = folder / name
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        if not existed:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return made
+
+
+def require_free(folder: Path) -> None:
+    """Raise ConfigError when a desk cannot be made in a folder: there is one, or its place cannot be written to."""
+    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.exists(path))  # noqa: PTH110 - pathlib raises where a folder may not be entered
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
+        raise ConfigError(
+            f"{place}: the user who runs this may not write there. Choose another folder, or give them this one: "
+            f"install -d -m 0700 -o USER {folder}"
+        )
+    taken = [name for name in _MADE if (folder / name).exists()]
+    if taken:
+        raise ConfigError(f"{folder / taken[0]}: exists already, and nothing is overwritten. Choose another folder.")
+
+
+def _create(folder: Path, answers: Answers) -> Made:
+    (folder / "gnupg").mkdir(mode=0o700)
+    (folder / "keys").mkdir(mode=0o700)
+    passphrase = None
+    if answers.passphrase_file is not None:
+        try:
+            passphrase = answers.passphrase_file.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{answers.passphrase_file}: the passphrase {why_unread(error)}.") from None
+    keyring = Keyring("gpg", folder / "gnupg", passphrase=passphrase)
+    fingerprint = keyring.create(answers.name or f"{answers.address.partition('@')[0]} desk", answers.address)
+    archive = [_archive_key(keyring, path) for path in answers.archive_keys]
+    _write(folder / CONFIG_NAME, config_text(answers, fingerprint, archive))
+    _write(folder / "roster.toml", _ROSTER)
+    (folder / "keys" / "README.md").write_text(_KEYS, encoding="utf-8")
+    config = load(folder / CONFIG_NAME)
+    create_vault(config, open_keyring(config))
+    database = Database(config.database_url)
+    try:
+        database.upgrade()
+    finally:
+        database.close()
+    return Made(folder / CONFIG_NAME, fingerprint)
+
+
+def _archive_key(keyring: Keyring, path: Path) -> str:
+    """Import an offline key that is to open the vault as well; its fingerprint."""
+    data = read_given(path)
+    try:
+        key = one_public_key(data, keyring)
+    except KeyProblem as error:
+        raise ConfigError(f"{path}: {error}") from None
+    keyring.add_public(data)
+    return key.fingerprint
+
+
+def _write(path: Path, text: str) -> None:
+    number = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR)
+    with os.fdopen(number, "w", encoding="utf-8") as handle:
+        handle.write(text)
+
+
+def config_text(answers: Answers, fingerprint: str, archive: Sequence[str] = ()) -> str:
+    """The configuration of a new desk; what is commented out is the default."""
+    passphrase = (
+        f"passphrase_file = {quoted(str(answers.passphrase_file.absolute()))}"
+        if answers.passphrase_file
+        else '# passphrase_file = "passphrase"'
+    )
+    return _CONFIG.format(
+        database=quoted(answers.database_url or "sqlite:///ombud.sqlite3"),
+        passphrase=passphrase,
+        listen_host=quoted(answers.listen_host),
+        listen_port=answers.listen_port,
+        protocol=quoted(answers.protocol),
+        relay_host=quoted(answers.relay_host),
+        relay_port=answers.relay_port,
+        operator=quoted(answers.operator),
+        address=quoted(answers.address),
+        name=quoted(answers.name),
+        fingerprint=quoted(fingerprint),
+        archive=f"archive_fingerprints = [{', '.join(map(quoted, archive))}]"
+        if archive
+        else "# archive_fingerprints = []",
+    )
+
+
+def quoted(value: str) -> str:
+    """A TOML basic string."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in escaped) + '"'
+
+
+_CONFIG = """\
+# The configuration of an ombud desk. Paths are relative to this folder; what is commented out is the default.
+# Run 'ombud check' after a change, and restart the service. Any value can come from the environment instead:
+# OMBUD_RELAY__HOST is host in [relay].
+
+# vault_file = "vault.asc"              # the key to the database, sealed to the keys below
+
+[database]
+url = {database}          # or postgresql://user@host/name
+
+[gnupg]
+home = "gnupg"
+{passphrase}
+# program = "gpg"
+# seconds = 60                          # the longest that one call may take
+# unpack_limit = "100MB"                # what a message may unpack to
+
+[listener]
+# enabled = true
+host = {listen_host}
+port = {listen_port}
+protocol = {protocol}                     # smtp or lmtp
+# tls_certificate = "tls/fullchain.pem"
+# tls_key = "tls/privkey.pem"
+# size_limit = "25MB"
+# connections = 50
+# seconds = 300                         # the longest silence of a sender
+# socket = "deliver.sock"               # where 'ombud deliver' hands over to the service
+
+[relay]
+host = {relay_host}
+port = {relay_port}
+# tls = "none"                          # none, starttls or tls
+# ca_file = "provider-ca.pem"
+# user = ""
+# password_file = "relay-password"
+# token_command = ["oama", "access", "conduct@example.org"]    # instead of a password
+# token_mechanism = "XOAUTH2"           # or OAUTHBEARER
+# hello = ""                            # the name we greet with; this machine's when empty
+# seconds = 60                          # the longest wait for an answer
+# connections = 3
+
+[outbox]
+# retry_days = 5
+# first_retry_seconds = 30
+# longest_retry_seconds = 3600
+# claim_seconds = 300                   # after which another worker may take over
+# alarm_minutes = 60                    # the operator is told when notices wait for longer; 0: never
+
+[operator]
+address = {operator}                            # told, without content, when something needs a hand
+
+[[desk]]
+address = {address}
+name = {name}
+fingerprint = {fingerprint}
+# id = "conduct"                        # stands in subjects and commands; the first part of the address
+# aliases = ["aloha@example.org"]
+# Offline keys that can open the vault too; after a change run 'ombud rewrap'.
+{archive}
+# roster = "roster.toml"
+# keys = "keys"
+# require_signed_roster = false         # true: roster.toml.asc, a detached signature by a lead on duty, must fit
+# quorum = 2                            # fewer readers, and alternates step in
+# notice = "full"                       # or summary
+# acknowledge = true
+# replies_per_day = 4                   # acknowledgements to one address
+# flood_limit = 30                      # mails of one sender in a day that the team is told of one by one
+# timezone = "UTC"                      # in which terms begin and end
+# language = "en"                       # or es, fr, pt, de, ar: for the operator, and reporters whose own is not certain
+# templates = "templates"               # a folder with texts of your own
+# extensions = true                     # false where conduct+anything@ is not delivered
+# signature_hours = 72                  # how old the signature under a member's mail may be
+# digest = "weekly@09:00"               # or "daily@HH:MM Europe/Berlin"; the desk's timezone when none is named; or off
+# digest_when_empty = true              # so that nobody sees from outside whether there was anything
+# acknowledge_hours = 24                # after which a report must be answered; 0: no reminders
+# respond_days = 7
+# follow_up_days = 14
+# working_days = ""                     # a country as DE or US-CA: weekends and holidays do not count
+# retention_days = 730                  # after which closed cases are destroyed; 0: never
+# retention = {{ withdrawn = 90 }}        # days for single outcomes
+# outcomes = ["no-action", "warning"]   # what a case can be closed with
+
+# A mailbox at a provider that mail is taken from; see docs/mailbox.md.
+# [[desk.imap]]
+# host = "imap.example.org"
+# port = 993                            # that of the kind of TLS
+# tls = "tls"                           # tls, starttls or none
+# ca_file = "provider-ca.pem"
+# user = "conduct@example.org"
+# password_file = "password"
+# token_command = ["oama", "access", "conduct@example.org"]    # instead of a password
+# token_mechanism = "XOAUTH2"           # or OAUTHBEARER
+# folder = "INBOX"
+# after = "delete"                      # or archive
+# archive_folder = "Archive"
+# idle = true
+# poll_seconds = 60
+# seconds = 60                          # the longest wait for an answer
+# warn_minutes = 30
+"""
+
+_ROSTER = """\
+# Who serves on this desk. The file is read again when it changes; terms begin and end by date alone.
+# The public key of each member lies in keys/ID.asc. Try it with 'ombud roster check'.
+#
+# [[member]]
+# id = "ada"
+# name = "Ada Example"
+# aliases = ["ada_l", "Countess"]       # nicknames and handles: a report that names one is kept from ada
+# email = "ada@example.org"
+# fingerprint = "0123 4567 89AB CDEF 0123  4567 89AB CDEF 0123 4567"
+# role = "responder"                    # responder, lead, alternate or escalation
+# from = 2026-01-01
+# until = 2026-12-31                    # the last day
+# language = "en"
+"""
+
+_KEYS = """\
+One public key for each member, as ID.asc: gpg --armor --export FINGERPRINT > ID.asc
+
+Never put a secret key here.
+"""

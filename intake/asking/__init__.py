@@ -1,0 +1,1 @@
+"""What somebody asks for in a mail, and what kind of mail it is."""

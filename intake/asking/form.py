@@ -1,0 +1,42 @@
+"""The lines of a report that fill fields of the record, such as `When: last Friday`. Pure. None of them is required."""
+
+from __future__ import annotations
+
+import re
+
+from store.cases.fields import LONGEST
+
+_LABELS = {
+    "contact": "contact|how to reach me|reach me at",
+    "when": "when|when did it happen|when it happened",
+    "where": "where|where did it happen|where it happened",
+    "ongoing": "ongoing|still going on|is it ongoing|does it go on",
+    "what": "what|what happened",
+    "reported": "who|reported|reported person|who is it about",
+    "witnesses": "witness|witnesses|who saw it",
+    "confidentiality": "confidential|confidentiality|keep secret|keep private",
+    "wishes": "wishes|wish|what i wish|what i want|what would help",
+}
+_NAMES = {label: name for name, labels in _LABELS.items() for label in labels.split("|")}
+_LINE = re.compile(r"[ \t*_#\-\u2022]*([A-Za-z][A-Za-z ]{2,24}?)\??[ \t*_]*[:\uff1a][ \t*_]*(.*)$")
+_MOST_LINES = 400
+
+
+def read_form(text: str) -> dict[str, str]:
+    """The fields that a report fills. A value goes on until a blank line or the next label; the first one counts."""
+    found: dict[str, list[str]] = {}
+    name: str | None = None
+    for line in text.split("\n")[:_MOST_LINES]:
+        label = _LINE.match(line)
+        known = _NAMES.get(" ".join(label[1].casefold().split())) if label else None
+        if known is not None and label is not None:
+            name = None if known in found else known
+            if name:
+                found[name] = [label[2].strip(" \t*_")]
+        elif not line.strip() or line.startswith(">"):
+            # A label alone on its line is answered below it.
+            name = name if name and not any(found[name]) and not line.startswith(">") else None
+        elif name:
+            found[name].append(line.strip())
+    joined = {name: "\n".join(filter(None, lines))[:LONGEST] for name, lines in found.items()}
+    return {name: value for name, value in joined.items() if value}

@@ -1,0 +1,188 @@
+"""What a mail is, who must not know of it, and whether its author is written to. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from intake.asking.directive_lines import names
+from intake.asking.directives import Asked, from_text
+from intake.reading.message import Mail, Parsed, children, content_type, header, header_values
+from intake.reading.opening import OpenedMail
+from store.kit.addresses import bare
+from store.kit.sentences import marked
+from store.tables.records import Recusal
+from store.team.members import Member, Roster
+from store.team.names import who_is_meant, who_is_named, who_may_be_meant
+
+Kind = Literal["report", "machine", "reply-by-machine"]
+_MOST_NAMES = 500
+_NAMES_IN = 20_000
+
+_LIST_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,255}")
+_LIST_ID = re.compile(r"<([\w-]{1,64}\.[\w.-]{1,255})>")
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """What triage found.
+
+    `circular`: it went to many, by a list or in bulk. `undelivered`: it says that another mail could not be delivered for good. `answer_to` is where the team may write, `address` where it could if the author had not asked for silence.
+    `machine` is mail that a program may have sent on a person's behalf (a form, a list): it becomes a case, but
+    is never answered. `reply-by-machine` is a bounce, a receipt or an absence note: kept, and the team not woken.
+    """
+
+    kind: Kind
+    recusals: tuple[Recusal, ...]
+    unmatched: tuple[str, ...]
+    reply_to: str
+    no_reply_because: str
+    answer_to: str = ""
+    address: str = ""
+    undelivered: bool = False
+    circular: bool = False
+
+
+def sort(
+    parsed: Parsed, opened: OpenedMail, sender: str | None, asked: Asked, roster: Roster, is_own: Callable[[str], bool]
+) -> Sorted:
+    """Sort an opened mail.
+
+    `sender` is the envelope's: None when unknown (a mailbox), empty for the null sender (RFC 5321 section 4.5.5).
+    """
+    mail, kind, undelivered = parsed.mail, what_kind(parsed, sender), is_failure(parsed)
+    circular = went_to_many(parsed, is_own)
+    recusals, unmatched = who_is_recused(mail, opened, sender, asked, roster)
+    withheld = {item.member for item in recusals}
+    reply_to, because = reply_address(mail, kind, asked, withheld, roster, is_own)
+    # A program's mail is never answered by this one, but a person may write to whom it names: a web form's visitor.
+    address = reply_address(mail, "report", replace(asked, quiet=False), withheld, roster, is_own)[0]
+    if kind == "reply-by-machine":
+        return Sorted(kind, recusals, unmatched, reply_to, because, undelivered=undelivered, circular=circular)
+    return Sorted(
+        kind, recusals, unmatched, reply_to, because, "" if asked.quiet else address, address, undelivered, circular
+    )
+
+
+def is_failure(mail: Parsed) -> bool:
+    """Whether a mail says that another one could not be delivered for good (RFC 3464 section 2.3.3)."""
+    if content_type(mail.root) != "multipart/report":
+        return False
+    statuses = [part for part in children(mail.root) if content_type(part) == "message/delivery-status"]
+    return any(header(block, "Action").lower() == "failed" for status in statuses for block in children(status))
+
+
+def went_to_many(mail: Parsed, is_own: Callable[[str], bool]) -> bool:
+    """Whether a mail came by a list or in bulk, as newsletters do (RFC 2369, RFC 2919). A list in front of a desk is none."""
+    lists = header_values(mail.root, "List-Id", "List-Post", "List-Unsubscribe", "Mailing-List")
+    if not lists and header(mail.root, "Precedence").lower() not in ("bulk", "list", "junk"):
+        return False
+    own = [address for value in lists for address in _LIST_ADDRESS.findall(value) if is_own(address)]
+    # The identifier of the list conduct@example.org is conduct.example.org.
+    by_id = [identifier.replace(".", "@", 1) for value in lists for identifier in _LIST_ID.findall(value)]
+    return not own and not any(map(is_own, by_id))
+
+
+def what_kind(mail: Parsed, sender: str | None) -> Kind:
+    """Whether a person wrote, a program on somebody's behalf, or a program in answer (RFC 3834, RFC 3464, RFC 8098)."""
+    root = mail.root
+    auto = header(root, "Auto-Submitted").lower()
+    if auto.startswith("auto-replied") or content_type(root) == "multipart/report":
+        return "reply-by-machine"
+    if header(root, "X-Autoreply") or header(root, "X-Autorespond") or header(root, "X-Failed-Recipients"):
+        return "reply-by-machine"
+    daemon = any(re.match(r"(mailer-daemon|postmaster)@", item.address, re.IGNORECASE) for item in mail.mail.sender)
+    if sender == "" and daemon:
+        return "reply-by-machine"
+    lists = header_values(root, "List-Id", "List-Post", "List-Unsubscribe", "Mailing-List", "X-Loop", "Feedback-ID")
+    bulk = header(root, "Precedence").lower() in ("bulk", "list", "junk", "auto_reply")
+    suppressed = header(root, "X-Auto-Response-Suppress").lower() not in ("", "none")
+    if (auto and auto != "no") or lists or bulk or suppressed or sender == "" or daemon:
+        return "machine"
+    return "report"
+
+
+def who_is_recused(
+    mail: Mail, opened: OpenedMail, sender: str | None, asked: Asked, roster: Roster
+) -> tuple[tuple[Recusal, ...], tuple[str, ...]]:
+    """Who must not know of the case, the strongest reason first; and the excluded names that mean nobody here."""
+    members = roster.members
+    found, unmatched = excluded(asked, members)
+    authors = [item.address for item in (*mail.sender, *mail.reply_to)] + ([sender] if sender else [])
+    signer = opened.body.signature
+    found += [Recusal(member.id, "sender") for member in members if is_one_of(member, authors)]
+    found += [
+        Recusal(member.id, "sender")
+        for member in members
+        if signer.status == "valid" and signer.fingerprint == member.fingerprint
+    ]
+    found += [
+        Recusal(member.id, "addressed")
+        for member in members
+        if is_one_of(member, [item.address for item in mail.recipients])
+    ]
+    shown = [item.name for item in (*mail.recipients, *mail.reply_to) if item.name]
+    found += [Recusal(member.id, "named") for member in who_is_named([*opened.texts(), *shown], members, members)]
+    # Anyone on the way may have added a line outside of the encryption: it counts, but two readers may undo it.
+    outside = from_text(opened.body.outside_text)
+    found += [Recusal(recusal.member, "named") for recusal in excluded(outside, members)[0]]
+    found += perhaps_excluded(asked, members) + perhaps_excluded(outside, members)
+    return tuple(_strongest(found)), unmatched
+
+
+def excluded(asked: Asked, members: Sequence[Member]) -> tuple[list[Recusal], tuple[str, ...]]:
+    """Whom the reporter excludes, and the names that mean nobody here.
+
+    Where a name is not understood, whoever bears any word of it is withheld as well, but provisionally: "Bo (my ex)"
+    must never be shown to Bo as the name of somebody unknown.
+    """
+    single = dict.fromkeys(name for line in asked.exclude for name in names(line))
+    meant = {name: who_is_meant(name, members) for name in dict.fromkeys((*asked.exclude, *single))}
+    missed = tuple(name for name in single if not meant[name])
+    perhaps = [member for name in missed for member in who_may_be_meant(name, members)]
+    found = [Recusal(member.id, "reporter") for some in meant.values() for member in some]
+    return _strongest([*found, *(Recusal(member.id, "named") for member in perhaps)]), missed
+
+
+def perhaps_excluded(asked: Asked, members: Sequence[Member]) -> list[Recusal]:
+    """Whom lines that may be the reporter's own exclude: provisionally, and generously."""
+    single = [name for line in asked.perhaps_exclude for name in names(line[:_NAMES_IN])][:_MOST_NAMES]
+    meant = [member for name in single for member in who_is_meant(name, members)]
+    meant += who_may_be_meant("\n".join(asked.perhaps_exclude), members)
+    return _strongest([Recusal(member.id, "named") for member in meant])
+
+
+def _strongest(found: Sequence[Recusal]) -> list[Recusal]:
+    """One recusal for each member, the first one."""
+    first: dict[str, Recusal] = {}
+    for recusal in found:
+        first.setdefault(recusal.member, recusal)
+    return list(first.values())
+
+
+def reply_address(
+    mail: Mail, kind: Kind, asked: Asked, recused: Collection[str], roster: Roster, is_own: Callable[[str], bool]
+) -> tuple[str, str]:
+    """Where an acknowledgement may go, or an empty address and why none may."""
+    if kind != "report":
+        return "", marked("it was sent by a program or a mailing list")
+    if asked.quiet:
+        return "", marked("they asked not to be contacted")
+    candidates = mail.reply_to or mail.sender
+    if len(candidates) != 1:
+        return "", marked("the mail doesn't say who wrote it") if not candidates else marked(
+            "the mail names several senders"
+        )
+    address = candidates[0].address
+    if is_own(address):
+        return "", marked("the sender's address is the desk's own")
+    if any(is_one_of(member, [address]) for member in roster.members if member.id in recused):
+        return "", marked("the case is withheld from the sender")
+    return address, ""
+
+
+def is_one_of(member: Member, addresses: Sequence[str]) -> bool:
+    own = bare(member.email)
+    return any(bare(address) == own for address in addresses)

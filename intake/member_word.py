@@ -1,0 +1,297 @@
+"""A member's word on a case: counted only when it is signed by their key, fresh, new, and says inside the signed part which case it is for.
+
+What does not count is answered with a sentence that says why, and nothing is done. To somebody who may not know of
+a case, every mail about it is answered as one about a case that does not exist.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from sqlmodel import Session
+
+from intake.arrival import Opened
+from intake.asking.commands import Commands, WrongLine, begins_with_command, named_case, parse
+from intake.asking.directives import desk_of
+from intake.asking.triage import is_one_of
+from intake.follow_up import OwnCase, Place
+from intake.plan import Outcome, may_reply
+from intake.reading.opening import Signed
+from intake.reading.pieces import is_public_key
+from intake.reading.quotes import own_text
+from store.cases import actions, answers, case_file, conversation, threads
+from store.cases.access import may_know
+from store.cases.actions import Refused, Scene
+from store.cases.answers import Answer
+from store.context import Context
+from store.kit.errors import ConfigError, KeyProblem, NotAllowed, RosterError
+from store.kit.sentences import NOTHING, Sentence, marked
+from store.tables.models import CaseRow
+from store.tables.records import Arrival, Attachment, Body, Facts
+from store.team import keyfiles
+from store.team.members import Member
+
+NOT_OPENED = marked("It could not be opened: encrypt it to the desk's key.")
+NOT_SIGNED = marked("It is not signed. Sign it with your OpenPGP key, and send it again.")
+NOT_VALID = marked("Its signature is not valid: it was changed on its way, or your key has expired. Send it again.")
+WRONG_KEY = marked("It is signed by another key than the roster has for you.")
+STALE = marked("Its signature is older than {hours} hours. Send it again, newly signed.")
+EARLY = marked("Its signature is dated in the future. Set the clock of your computer, and send it again.")
+REPLAYED = marked("The same signed text came before. If it was not you who sent it again, tell the others.")
+ELSEWHERE = marked("Its signed part is addressed to somebody else, not to this desk.")
+WHICH = marked(
+    "Its signed part does not say which case it is for. Quote the notice that you answer, keep its subject, or write "
+    "'/case' and the name of the case on the first line."
+)
+SEVERAL = marked(
+    "Its signed part mentions several cases. Write '/case' and the name of the one you mean on the first line."
+)
+NO_CASE = marked("There is no such case.")
+EMPTY = marked("It contains neither text nor a command. '/help' gives you a list.")
+SUMMARIES = marked("This desk sends no content by mail. Look at the case on the desk's machine.")
+
+_SKEW = timedelta(hours=1)
+_CODENAME = re.compile(r"\]\s*([a-z]+(?:-[a-z]+){1,2})\b")
+
+
+def speaker(context: Context, opened: Opened, place: Place) -> Member | None:
+    """The member whose word on a case a mail is or claims to be; None for a mail that comes from outside.
+
+    On the team's side that is whoever signed or claims to have written. A member may be a reporter as well: on the
+    reporter's side, and to the desk's own address, only a signed mail that is clearly about a case is meant.
+    """
+    signed = _signer(opened)
+    if opened.found.kind == "reply-by-machine" or (opened.found.kind == "machine" and signed is None):
+        return None  # an absence note is no word on a case, and is never answered (RFC 3834)
+    if place.found and place.side == "team":
+        return signed or _claimed(opened)
+    if place.row is not None:
+        with context.database.read() as session:
+            case = case_file.case_of(session, place.row)
+        return signed if signed and may_know(case, opened.job.roster, signed.id, context.clock()) else None
+    if signed and (said := opened.content.signed) and _is_about_a_case(said):
+        return signed
+    claimed = _claimed(opened)
+    return claimed if claimed and f"[{opened.job.desk.id}] " in opened.mail.subject else None
+
+
+def _is_about_a_case(said: Signed) -> bool:
+    """Whether what was signed is clearly a member's word on a case."""
+    return bool(begins_with_command(said.text) or threads.team_tokens(said.text) or _CODENAME.search(said.subject))
+
+
+def _signer(opened: Opened) -> Member | None:
+    signed = opened.content.signed
+    if signed is None:
+        return None
+    return next((item for item in opened.job.roster.members if item.fingerprint == signed.by.fingerprint), None)
+
+
+def _claimed(opened: Opened) -> Member | None:
+    authors = [item.address for item in opened.mail.sender]
+    return next((member for member in opened.job.roster.members if is_one_of(member, authors)), None)
+
+
+@dataclass(frozen=True)
+class TeamMail:
+    """A member's mail, not yet found to count. `own_case` is what becomes of it when it can't even be refused."""
+
+    context: Context
+    opened: Opened
+    place: Place
+    member: Member
+    own_case: OwnCase
+
+    def carry_out(self, session: Session) -> tuple[Outcome, str]:
+        """Do what it asks for and answer, or answer why nothing was done. All of it, or nothing."""
+        if trouble := self._not_counted():
+            # Anybody can claim to be a member: such answers are few, and what gets none is kept.
+            if not may_reply(session, self.context, self.opened.job.desk, self.member.email):
+                return self.own_case.carry_out(session, self.place.row)
+            self._refuse(session, trouble)
+            return "refused", ""
+        said = self.opened.content.signed
+        if said is None:
+            raise ValueError("what counts is signed")
+        sight = answers.first_sight(session, self._replay_key(said), self.opened.job.digest, self.context.clock())
+        if sight == "same":
+            return "duplicate", ""
+        try:
+            row = self._case(session, said)
+            if sight == "replayed":
+                raise NotAllowed(REPLAYED)
+            with session.begin_nested():
+                return self._do(session, row, said, parse(said.text))
+        except (WrongLine, Refused) as error:
+            self._refuse(session, error.sentence, error.line)
+        except NotAllowed as error:
+            self._refuse(session, error.sentence)
+        return "refused", ""
+
+    def _not_counted(self) -> Sentence:
+        """Why the mail does not count, whatever it is about; empty when it does."""
+        body, desk, said = self.opened.content.body, self.opened.job.desk, self.opened.content.signed
+        if body.failure:
+            return Sentence(NOT_OPENED)
+        if body.signature.status == "none":
+            return Sentence(NOT_SIGNED)
+        if body.signature.status == "invalid":
+            return Sentence(NOT_VALID)
+        if said is None or said.by.fingerprint != self.member.fingerprint:
+            return Sentence(WRONG_KEY)
+        now = self.context.clock().timestamp()
+        if said.by.made < now - timedelta(hours=desk.signature_hours).total_seconds():
+            return Sentence(STALE, {"hours": f"{desk.signature_hours:g}"})
+        if said.by.made > now + _SKEW.total_seconds():
+            return Sentence(EARLY)
+        if said.recipients and not any(self.context.config.is_own(address) for address in said.recipients):
+            return Sentence(ELSEWHERE)
+        return NOTHING
+
+    def _replay_key(self, said: Signed) -> str:
+        """A keyed hash of one signature: who made it, when, and over what.
+
+        Not of its own octets: an ECDSA signature can be turned into another valid one by anybody.
+        """
+        pieces = [said.by.fingerprint or "", str(said.by.made), said.digest]
+        return self.context.vault.digest("signature", "\0".join(pieces).encode())
+
+    def _case(self, session: Session, said: Signed) -> CaseRow | None:
+        """The case that the signed part names; None for a mail that needs none. Raises NotAllowed."""
+        job, vault, text = self.opened.job, self.context.vault, said.text
+        rows: list[CaseRow | None] = []
+        if name := named_case(text):
+            rows = [case_file.find_row(session, name)]
+        else:
+            tokens = threads.team_tokens(text)
+            for address in said.recipients:
+                meant = desk_of(address, (job.desk,))
+                if meant and meant[1].token and meant[1].token.side == "team":
+                    tokens.append(meant[1].token)
+            rows = [threads.find(session, vault, job.desk.id, token) for token in tokens]
+            if subject := _CODENAME.search(said.subject):
+                rows.append(case_file.find_row(session, subject[1]))
+        if not rows:
+            self._require_no_case(text)
+            return None
+        # What the member may not know of counts as what there is not, also when several are named.
+        known = {row.id if row is not None and self._may_know(session, row) else "" for row in rows}
+        if len(known) > 1:
+            raise NotAllowed(SEVERAL)
+        if known == {""}:
+            raise NotAllowed(NO_CASE)
+        return rows[0]
+
+    def _may_know(self, session: Session, row: CaseRow) -> bool:
+        roster, at = self.opened.job.roster, self.context.clock()
+        if row.desk != self.opened.job.desk.id or row.wrapped_key is None:
+            return False
+        return may_know(case_file.case_of(session, row), roster, self.member.id, at)
+
+    def _require_no_case(self, text: str) -> None:
+        """Raise NotAllowed unless the mail only asks for what belongs to no case."""
+        commands = parse(text)
+        if (
+            commands.reply is not None
+            or commands.deeds
+            or not commands.asks <= {"cases", "help", "key"}
+            or not commands.asks
+        ):
+            raise NotAllowed(WHICH)
+        if not any(item.id == self.member.id for item in self.opened.job.roster.on_duty(self.context.clock())):
+            raise NotAllowed(NO_CASE)
+
+    def _do(self, session: Session, row: CaseRow | None, said: Signed, commands: Commands) -> tuple[Outcome, str]:
+        desk = self.opened.job.desk
+        if "show" in commands.asks and desk.notice == "summary":
+            raise NotAllowed(SUMMARIES)
+        answer = Answer(
+            show="show" in commands.asks,
+            cases="cases" in commands.asks,
+            help="help" in commands.asks,
+            in_plain=self.opened.content.body.encryption == "none",
+        )
+        if row is not None:
+            case_file.lock(session, row)
+        if row is None:
+            self._answer(session, self._with_key(answer, said, commands), None)
+            return "thread", ""
+        scene, commands = self.scene, replace(commands, rest=own_text(commands.rest, (desk.title, *desk.addresses)))
+        arrival = self._arrival(session, row, said, commands)
+        acted = conversation.act(session, scene, row, commands.deeds, arrival)
+        if not (acted.done or commands.rest or arrival.attachments or commands.asks):
+            raise NotAllowed(EMPTY)
+        if actions.withdraws(scene, commands.deeds):
+            self._answer(session, Answer(withdrawn=True, in_plain=answer.in_plain), None)
+        elif commands.any or answer.in_plain:
+            wrote = ("reply" if arrival.direction == "out" else "note") if commands.rest or arrival.attachments else ""
+            answer = replace(answer, done=acted.done, wrote=wrote, message=acted.message)
+            self._answer(session, self._with_key(answer, said, commands), row)
+        return "thread", row.codename
+
+    def _with_key(self, answer: Answer, said: Signed, commands: Commands) -> Answer:
+        """With the member's other key put into place, when they ask for it: last, for no transaction undoes a file."""
+        return replace(answer, key=self._take_key(said)) if "key" in commands.asks else answer
+
+    def _take_key(self, said: Signed) -> str:
+        """Put the attached key into place, which the one on the roster signed; its fingerprint. Raises NotAllowed."""
+        context, desk = self.context, self.opened.job.desk
+        material = [item.data for item in said.files if is_public_key(item.data)]
+        if len(material) != 1:
+            raise NotAllowed(
+                marked("Attach one public key, and sign the mail with the key that the roster has for you.")
+            )
+        try:
+            loaded = context.rosters.current(desk)
+            return keyfiles.change_key(context.config, desk, loaded, self.member, material[0], context.keyring)
+        except (KeyProblem, RosterError, ConfigError) as error:
+            raise NotAllowed(error.sentence) from None
+
+    @property
+    def scene(self) -> Scene:
+        """Who does it, where and when."""
+        job = self.opened.job
+        return Scene(self.context.vault, job.desk, job.roster, self.member.id, self.context.clock())
+
+    def _arrival(self, session: Session, row: CaseRow, said: Signed, commands: Commands) -> Arrival:
+        """The mail as a message of the case: a note, or a reply to the reporter. Raises NotAllowed."""
+        job, body = self.opened.job, self.opened.content.body
+        arrival = Arrival(
+            desk=row.desk, state="new", at=self.context.clock(), raw=job.envelope.raw, digest=job.digest,
+            message_id=self.opened.mail.message_id, facts=Facts(), author=self.member.id, direction="note",
+            attachments=tuple(item for item in said.files if not self._is_own_key(item)),
+            body=Body(
+                sender=body.sender, text=commands.rest, encryption=body.encryption, signature=said.by, date=body.date,
+                message_id=body.message_id,
+            ),
+        )  # fmt: skip
+        if commands.reply is None:
+            return arrival
+        files = tuple(item for item in said.files if not _is_key(item))
+        reply = conversation.Reply(commands.rest, files, commands.reply)
+        return conversation.as_reply(session, self.scene, row, arrival, reply, self.context.keyring)
+
+    def _is_own_key(self, item: Attachment) -> bool:
+        """Whether a file is nothing but the member's own key: mail programs attach it to each mail."""
+        if not is_public_key(item.data):
+            return False
+        found = self.context.keyring.read_key_data(item.data)
+        return bool(found) and all(
+            key.fingerprint == self.member.fingerprint or is_one_of(self.member, list(key.addresses)) for key in found
+        )
+
+    def _refuse(self, session: Session, why: Sentence, line: str = "") -> None:
+        in_plain = self.opened.content.body.encryption == "none"
+        self._answer(session, Answer(refusal=why, line=line, in_plain=in_plain), None)
+
+    def _answer(self, session: Session, answer: Answer, row: CaseRow | None) -> None:
+        vault, desk, at = self.context.vault, self.opened.job.desk, self.context.clock()
+        answer = replace(answer, answers=self.opened.mail.message_id)
+        answers.give(session, vault, desk.id, self.member.id, answer, at, row)
+
+
+def _is_key(item: Attachment) -> bool:
+    """Whether a file is an OpenPGP key or signature: mail programs attach them, and they tell who wrote."""
+    return item.type in ("application/pgp-keys", "application/pgp-signature") or is_public_key(item.data)

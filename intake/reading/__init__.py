@@ -1,0 +1,1 @@
+"""From octets to a mail that was read and opened."""

@@ -1,0 +1,278 @@
+"""A mail as received, read without trusting it. Pure: octets in, values out (RFC 5322, RFC 2045-2047).
+
+The structure comes from the standard library's parser. What stands in a mail may be broken in any way; every
+function here gives the best that can be had, and whoever calls `read_mail` treats an exception as a mail that
+can't be read, never as one that can be refused.
+"""
+
+from __future__ import annotations
+
+import email.policy
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.message import Message
+from email.parser import BytesParser
+from email.utils import getaddresses
+from itertools import pairwise
+
+from intake.reading.charsets import decode
+
+_ID = re.compile(r"<[^<>\s@]{1,500}@[^<>\s]{1,500}>")
+_MOST_REFERENCES = 200
+_RETURNED = frozenset({"message/rfc822", "text/rfc822-headers", "message/rfc822-headers"})
+_HEADER_LIMIT = 64_000
+_SHOWN_LIMIT = 998
+_PIECE = 1_000_000
+
+# Written along the way or by the last hop; they differ when the same mail comes twice.
+_TRACE = frozenset(
+    b"""
+    received return-path delivered-to x-original-to envelope-to x-envelope-to x-envelope-from x-delivered-to
+    x-forwarded-to x-forwarded-for x-received authentication-results received-spf x-spam-status x-spam-score
+    x-spam-level x-spam-flag x-spam-checker-version arc-seal arc-message-signature arc-authentication-results
+    x-uid x-keywords status x-status lines content-length
+    """.split()
+)
+
+
+@dataclass(frozen=True)
+class Address:
+    """A mailbox of an address header."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Mail:
+    """What rules ask for of a mail's header.
+
+    `references` are the Message-IDs that it answers or refers to, the nearest last; `refers` says whether it claims to
+    answer anything. `disowned`: a mail server on the way says that the author's domain disowns it.
+    """
+
+    subject: str
+    sender: tuple[Address, ...]
+    reply_to: tuple[Address, ...]
+    recipients: tuple[Address, ...]
+    message_id: str
+    date: str
+    references: tuple[str, ...] = ()
+    refers: bool = False
+    list_id: str = ""
+    disowned: bool = False
+
+    @property
+    def sender_text(self) -> str:
+        """The author as shown to a reader."""
+        return ", ".join(f"{item.name} <{item.address}>" if item.name else item.address for item in self.sender)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A mail with its tree."""
+
+    root: Message = field(repr=False)
+    raw: bytes = field(repr=False)
+    mail: Mail
+
+
+def parse(raw: bytes) -> Message:
+    """The tree of a MIME entity."""
+    return BytesParser(policy=email.policy.compat32).parsebytes(raw)
+
+
+def read_mail(raw: bytes) -> Parsed:
+    """Parse a mail and read its headers."""
+    root = parse(raw)
+    mail = Mail(
+        subject=header(root, "Subject"),
+        sender=addresses(root, "From") or addresses(root, "Sender"),
+        reply_to=addresses(root, "Reply-To"),
+        recipients=addresses(root, "To", "Cc", "Bcc", "Resent-To", "Resent-Cc"),
+        message_id=header(root, "Message-ID"),
+        date=header(root, "Date"),
+        references=tuple(_referred(root)),
+        refers=bool(header_values(root, "References", "In-Reply-To")),
+        list_id=header(root, "List-Id"),
+        disowned=_disowned(root),
+    )
+    return Parsed(root, raw, mail)
+
+
+def _referred(root: Message) -> list[str]:
+    """The Message-IDs that a mail answers or refers to (RFC 5322 section 3.6.4), the nearest last; of a report on a
+    delivery, that of the mail which it returns (RFC 3462)."""
+    heads = []
+    if content_type(root) == "multipart/report":
+        for part in children(root):
+            if content_type(part) in _RETURNED:
+                inner = children(part)
+                heads.append(inner[0] if inner else parse(part_octets(part)))
+    values = [header(head, "Message-ID") for head in heads]
+    references = header_values(root, "References") + header_values(root, "In-Reply-To")
+    return [found for value in (*references, *values) for found in _ID.findall(value)][-_MOST_REFERENCES:]
+
+
+def _disowned(root: Message) -> bool:
+    """Whether a mail server on the way says that the author's domain disowns the mail (RFC 8601, RFC 7489).
+
+    Anybody can write such a line, but nobody gains by it: it is only ever held against a mail.
+    """
+    return any("dmarc=fail" in value.casefold() for value in header_values(root, "Authentication-Results"))
+
+
+def header(entity: Message, name: str) -> str:
+    """The first header of a name, decoded (RFC 2047), on one line, of bounded length, without control characters."""
+    values = header_values(entity, name)
+    return one_line(decoded(values[0])) if values else ""
+
+
+def header_values(entity: Message, *names: str) -> list[str]:
+    """All values of headers of these names, undecoded and of bounded length."""
+    wanted = {name.lower() for name in names}
+    return [raw_text(str(value)) for name, value in entity.raw_items() if name.lower() in wanted]
+
+
+def raw_text(value: str) -> str:
+    """A header value as the parser gave it, with 8-bit octets read as UTF-8 or Latin-1."""
+    text = value[:_HEADER_LIMIT]
+    if text.isascii():
+        return text
+    octets = text.encode("utf-8", "surrogateescape")
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")
+
+
+def decoded(text: str) -> str:
+    """Text with its encoded words decoded; words that can't be are left as they are."""
+    if "=?" not in text:
+        return text
+    try:
+        pieces = decode_header(text)
+    except (HeaderParseError, ValueError):
+        return text
+    return "".join(piece if isinstance(piece, str) else decode(piece, charset) for piece, charset in pieces)
+
+
+def addresses(entity: Message, *names: str) -> tuple[Address, ...]:
+    """The mailboxes in all headers of these names; what is not one is left out."""
+    values = [re.sub(r"[\r\n\x00]+", " ", value) for value in header_values(entity, *names)]
+    found = getaddresses(values)
+    if not any("@" in address for _, address in found):
+        # Strict readings refuse a whole header for one bad mailbox: take what looks like an address.
+        found = [("", match) for value in values for match in re.findall(r"[^\s<>,;:\"()]+@[^\s<>,;:\"()]+", value)]
+    return tuple(Address(one_line(decoded(name)), address) for name, address in found if _plausible(address))
+
+
+def _plausible(address: str) -> bool:
+    local, _, domain = address.rpartition("@")
+    return bool(local and domain) and len(address) <= 320 and not re.search(r"[\s\x00-\x1f\x7f<>]", address)
+
+
+def clean(text: str) -> str:
+    """Text with line feeds for line ends, and without the control characters that could steer a terminal."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", text)
+
+
+def without_marks(line: str) -> str:
+    """A line without the marks of writing direction (UAX 9) that programs put beside words of another script."""
+    return re.sub("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]", "", line)
+
+
+def one_line(text: str) -> str:
+    """Text on one line, of bounded length, fit for a header or a table."""
+    return " ".join(clean(text).split())[:_SHOWN_LIMIT]
+
+
+def part_octets(part: Message) -> bytes:
+    """The content of a leaf part with its transfer encoding undone."""
+    content = part.get_payload(decode=True)
+    if isinstance(content, bytes) and content:
+        return content
+    # An encoding that yields nothing was not what it said: better the raw form than silence.
+    content = part.get_payload()
+    return content.encode("utf-8", "surrogateescape") if isinstance(content, str) else b""
+
+
+def part_text(part: Message) -> str:
+    """The text of a leaf part."""
+    return clean(decode(part_octets(part), charset_of(part)))
+
+
+def charset_of(part: Message) -> str | None:
+    """The label of a text part's charset; None when it bears none."""
+    value = part.get_param("charset")
+    label = value[2] if isinstance(value, tuple) else value
+    return str(label) if label else None
+
+
+def file_name(part: Message) -> str:
+    """What the sender called an attachment: the last component, for show and never a path; empty when unnamed.
+
+    The charset of an extended parameter (RFC 2231) is read here: the standard library gives it to whatever codec bears
+    that name.
+    """
+    try:
+        value = part.get_param("filename", None, "content-disposition") or part.get_param("name", None)
+    except (LookupError, ValueError, TypeError):
+        value = None
+    if isinstance(value, tuple):
+        name = decode(str(value[2]).encode("latin-1", "replace"), value[0])
+    else:
+        name = decoded(raw_text(str(value or "")))
+    return re.split(r"[/\\]", one_line(name))[-1].lstrip(".").strip()[:200]
+
+
+def content_type(part: Message) -> str:
+    """The media type of a part, in lower case."""
+    return part.get_content_type().lower()
+
+
+def children(part: Message) -> list[Message]:
+    """The parts of a multipart entity; of any other, none."""
+    payload = part.get_payload()
+    return [item for item in payload if isinstance(item, Message)] if isinstance(payload, list) else []
+
+
+def body_parts(raw: bytes, boundary: str) -> list[bytes]:
+    """The exact octets of the parts between boundary lines (RFC 2046 section 5.1.1): what a signature covers."""
+    mark = re.escape(boundary.encode("utf-8", "surrogateescape"))
+    lines = list(re.finditer(rb"(?:^|(?<=\n))--" + mark + rb"(--)?[ \t]*\r?(?:\n|\Z)", raw))
+    parts = []
+    for this, following in pairwise(lines):
+        if this[1]:
+            break
+        parts.append(re.sub(rb"\r?\n\Z", b"", raw[this.end() : following.start()]))
+    return parts
+
+
+def canonical(octets: bytes) -> bytes:
+    """With CRLF line ends, as a signature is made over them (RFC 3156 section 5)."""
+    return re.sub(rb"\r?\n", b"\r\n", octets)
+
+
+def without_trace(raw: bytes) -> Iterator[bytes]:
+    """A mail less what was written along the way, with even line ends, in pieces: the same for the same mail twice."""
+    split = re.search(rb"\r?\n\r?\n", raw)
+    head, at = (raw[: split.start()], split.end()) if split else (raw, len(raw))
+    keep = True
+    for line in head.split(b"\n"):
+        line = line.rstrip(b"\r")
+        if not line.startswith((b" ", b"\t")):
+            keep = line.partition(b":")[0].strip().lower() not in _TRACE
+        if keep:
+            yield line + b"\n"
+    end = len(raw)
+    while end > at and raw[end - 1] in b"\r\n":
+        end -= 1
+    while at < end:
+        following = raw.find(b"\n", at + _PIECE, end) + 1 or end
+        yield raw[at:following].replace(b"\r\n", b"\n")
+        at = following

@@ -1,0 +1,273 @@
+"""What a MIME entity is made of, in document order: texts, files, sealed parts and signed regions. Pure.
+
+Sealed is whatever must be opened by GnuPG: PGP/MIME (RFC 3156), also when Exchange took its wrapping apart;
+armor within a text; an attached `.asc`, `.gpg` or `.pgp` file. Parts of a forwarded message are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from email.message import Message
+from typing import Literal
+
+from intake.reading.charsets import decode
+from intake.reading.flowed import unflowed
+from intake.reading.html import html_to_text
+from intake.reading.message import (
+    body_parts,
+    canonical,
+    charset_of,
+    children,
+    clean,
+    content_type,
+    file_name,
+    header,
+    parse,
+    part_octets,
+    part_text,
+)
+from store.tables.records import Encryption
+
+Flow = Literal["fixed", "flowed", "delsp"]
+Kind = Literal["text", "file", "sealed", "clear-signed", "smime", "tnef", "rest"]
+MOST_PIECES = 1000
+MOST_COSTLY = 50
+
+_ARMOR = re.compile(
+    rb"^-----BEGIN PGP MESSAGE-----.*?(?:^-----END PGP MESSAGE-----[ \t]*\r?$|\Z)"
+    rb"|^-----BEGIN PGP SIGNED MESSAGE-----.*?(?:^-----END PGP SIGNATURE-----[ \t]*\r?$|\Z)",
+    re.DOTALL | re.MULTILINE,
+)
+_PUBLIC_KEY = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
+_SEALED_NAME = re.compile(r"\.(asc|gpg|pgp)$", re.IGNORECASE)
+# Content that only other programs unwrap: S/MIME, encrypted or opaquely signed (RFC 8551), and Outlook's own format.
+_SMIME_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+_TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
+_TNEF_MAGIC = b"\x78\x9f\x3e\x22"
+_MESSAGE_TAGS = frozenset({1, 3, 9, 18, 20})
+_KEY_TAGS = frozenset({5, 6})
+_SIGNATURE_TAG = 2
+
+
+@dataclass(frozen=True)
+class Region:
+    """Octets that a detached signature covers (RFC 3156 section 5), and the entity that they are."""
+
+    signed: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    entity: Message = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One piece of an entity."""
+
+    kind: Kind
+    octets: bytes = field(default=b"", repr=False)
+    text: str = field(default="", repr=False)
+    name: str = ""
+    type: str = "text/plain"
+    charset: str = ""
+    form: Encryption = "none"
+    region: Region | None = None
+
+
+def pieces(octets: bytes, root: Message | None = None) -> list[Piece]:
+    """The pieces of an entity; `root` is its tree when it was parsed already.
+
+    A mail of more than 1000 pieces yields the first of them and one of kind `rest`. Of more than 50 that need
+    GnuPG, those behind are files: a mail must not keep the desk busy for hours.
+    """
+    found: list[Piece] = []
+    costly = 0
+    regions: set[int] = set()
+    for piece in _walk(root if root is not None else parse(octets), octets, None):
+        if len(found) == MOST_PIECES:
+            return [*found, Piece("rest")]
+        if piece.region is not None and id(piece.region) not in regions:
+            regions.add(id(piece.region))
+            costly += 1
+        costly += piece.kind in ("sealed", "clear-signed")
+        found.append(piece if costly <= MOST_COSTLY else _set_aside(piece))
+    return found
+
+
+def _set_aside(piece: Piece) -> Piece:
+    if piece.kind in ("sealed", "clear-signed"):
+        return replace(piece, kind="file", name=piece.name or "encrypted.asc", region=None)
+    return replace(piece, region=None)
+
+
+def protected_subject(entity: Message) -> str | None:
+    """The subject within a protected entity (draft-autocrypt-lamps-protected-headers, RFC 9788), if it has one."""
+    if entity.get("Subject") is not None:
+        return header(entity, "Subject")
+    if content_type(entity) == "multipart/signed" and children(entity):
+        return protected_subject(children(entity)[0])
+    return None
+
+
+def is_public_key(octets: bytes) -> bool:
+    """Whether a file holds an OpenPGP public key, armored or not."""
+    return _PUBLIC_KEY in octets[:4096] or (_packet_tag(octets) == 6)
+
+
+def _walk(part: Message, octets: bytes, region: Region | None) -> Iterator[Piece]:
+    kind = content_type(part)
+    below = children(part)
+    if kind == "message/rfc822" or not part.is_multipart():
+        yield from _leaf(part, kind, region)
+    elif kind == "multipart/alternative":
+        yield from _alternative(below, octets, region)
+    elif kind == "multipart/encrypted":
+        yield from _encrypted(below, region)
+    elif kind == "multipart/signed" and len(below) > 1 and content_type(below[-1]) == "application/pgp-signature":
+        yield from _signed(part, below, octets)
+    else:
+        yield from _mixed(below, octets, region)
+
+
+def _mixed(below: list[Message], octets: bytes, region: Region | None) -> Iterator[Piece]:
+    mangled = False
+    for part in below:
+        kind = content_type(part)
+        if kind == "application/pgp-encrypted" and re.match(
+            rb"\s*version\s*:\s*1\s*\Z", part_octets(part), re.IGNORECASE
+        ):
+            mangled = True  # Exchange turns multipart/encrypted into multipart/mixed
+        elif mangled and not part.is_multipart() and _looks_sealed(part_octets(part), file_name(part), kind):
+            yield Piece("sealed", part_octets(part), form="pgp/mime", region=region)
+            mangled = False
+        else:
+            yield from _walk(part, octets, region)
+
+
+def _encrypted(below: list[Message], region: Region | None) -> Iterator[Piece]:
+    found = [
+        part_octets(part)
+        for part in below
+        if content_type(part) != "application/pgp-encrypted" and not part.is_multipart()
+    ]
+    best = [octets for octets in found if b"BEGIN PGP MESSAGE" in octets or _packet_tag(octets) in _MESSAGE_TAGS]
+    yield Piece("sealed", (best or found or [b""])[0], form="pgp/mime", region=region)
+
+
+def _signed(part: Message, below: list[Message], octets: bytes) -> Iterator[Piece]:
+    exact = body_parts(octets, str(part.get_param("boundary") or ""))
+    region = Region(canonical(exact[0]), part_octets(below[-1]), below[0]) if exact else None
+    yield from _walk(below[0], exact[0] if exact else octets, region)
+    for extra in below[1:-1]:
+        yield from _walk(extra, octets, None)
+
+
+def _alternative(below: list[Message], octets: bytes, region: Region | None) -> Iterator[Piece]:
+    """The plain text if there is any, otherwise the richest form that yields something."""
+    plain = [part for part in below if content_type(part) == "text/plain" and part_octets(part).strip()]
+    if plain:
+        yield from _leaf(plain[0], "text/plain", region)
+        rest = [part for part in below if part.is_multipart()]
+        for part in rest:  # pictures and files that hang on the HTML form
+            yield from (piece for piece in _walk(part, octets, region) if piece.kind != "text")
+        return
+    for part in reversed(below):
+        found = list(_walk(part, octets, region))
+        if any(piece.kind != "text" or piece.text.strip() for piece in found):
+            yield from found
+            return
+
+
+def _leaf(part: Message, kind: str, region: Region | None) -> Iterator[Piece]:
+    name = file_name(part)
+    if kind == "message/rfc822":
+        yield Piece("file", _forwarded(part), name=name or "forwarded.eml", type=kind, region=region)
+        return
+    octets = part_octets(part)
+    if foreign := _foreign(part, octets, name, kind):
+        yield Piece(foreign, octets, name=name or _unnamed(kind), type=kind, region=region)
+        return
+    charset = charset_of(part) or ""
+    attached = bool(name) or part.get_content_disposition() == "attachment"
+    if kind == "text/rfc822-headers" and part.get_param("protected-headers"):
+        return  # the legacy display of protected headers repeats the subject
+    if attached and _looks_sealed(octets, name, kind):
+        yield Piece("sealed", octets, name=name, type=kind, charset=charset, form="attachment", region=region)
+    elif kind == "text/plain" and not attached:
+        yield from _text(octets, charset, region, _flow_of(part))
+    elif kind == "text/html" and not attached and (text := html_to_text(part_text(part))) is not None:
+        yield from _text(text.replace("\xa0", " ").encode(), "utf-8", region)
+    elif kind == "application/pgp-encrypted" and not attached:
+        return
+    elif not attached and kind.startswith("application/") and _looks_sealed(octets, name, kind):
+        yield Piece("sealed", octets, name=name, type=kind, form="attachment", region=region)
+    elif octets or attached:
+        yield Piece("file", octets, name=name or _unnamed(kind), type=kind, charset=charset, region=region)
+
+
+def _foreign(part: Message, octets: bytes, name: str, kind: str) -> Literal["smime", "tnef", ""]:
+    """Whether a part wraps content in a way that is not OpenPGP's."""
+    if kind in _TNEF_TYPES or octets.startswith(_TNEF_MAGIC) or name.casefold() == "winmail.dat":
+        return "tnef"
+    certificates = str(part.get_param("smime-type") or "").casefold() == "certs-only"
+    wraps = kind in _SMIME_TYPES or (kind == "application/octet-stream" and name.casefold().endswith(".p7m"))
+    return "smime" if wraps and not certificates else ""
+
+
+def _flow_of(part: Message) -> Flow:
+    """How a text was wrapped for the way (RFC 3676 section 4)."""
+    if str(part.get_param("format") or "").lower() != "flowed":
+        return "fixed"
+    return "delsp" if str(part.get_param("delsp") or "").lower() == "yes" else "flowed"
+
+
+def _text(octets: bytes, charset: str, region: Region | None, flow: Flow = "fixed") -> Iterator[Piece]:
+    """A text, cut at the armor within it."""
+    last = 0
+    plain = Piece("text", charset=charset, region=region)
+    for found in _ARMOR.finditer(octets):
+        yield replace(plain, text=_whole(octets[last : found.start()], charset, flow))
+        if found[0].startswith(b"-----BEGIN PGP SIGNED"):
+            yield replace(plain, kind="clear-signed", octets=found[0])
+        else:
+            yield replace(plain, kind="sealed", octets=found[0], form="inline")
+        last = found.end()
+    yield replace(plain, text=_whole(octets[last:], charset, flow))
+
+
+def _whole(octets: bytes, charset: str, flow: Flow) -> str:
+    text = clean(decode(octets, charset))
+    return text if flow == "fixed" else unflowed(text, delsp=flow == "delsp")
+
+
+def _looks_sealed(octets: bytes, name: str, kind: str) -> bool:
+    head = octets[:4096].lstrip()
+    if b"-----BEGIN PGP MESSAGE-----" in head:
+        return True
+    if head.startswith(b"-----BEGIN PGP") or not octets:
+        return False
+    tag = _packet_tag(octets)
+    if kind == "application/pgp-encrypted" or _SEALED_NAME.search(name):
+        return not (tag in _KEY_TAGS or tag == _SIGNATURE_TAG) and b"-----BEGIN" not in head
+    return False
+
+
+def _packet_tag(octets: bytes) -> int | None:
+    """The type of the first packet of a binary OpenPGP file (RFC 9580 section 4.2)."""
+    if not octets or not octets[0] & 0x80:
+        return None
+    return octets[0] & 0x3F if octets[0] & 0x40 else (octets[0] >> 2) & 0x0F
+
+
+def _forwarded(part: Message) -> bytes:
+    inner = children(part)
+    try:
+        return inner[0].as_bytes() if inner else part_octets(part)
+    except (ValueError, LookupError, UnicodeError, TypeError, AttributeError):
+        return str(part.get_payload()).encode("utf-8", "replace")
+
+
+def _unnamed(kind: str) -> str:
+    return {"text/html": "page.html", "text/calendar": "invite.ics", "application/pgp-keys": "key.asc"}.get(
+        kind, kind.replace("/", ".")
+    )

@@ -1,0 +1,1 @@
+"""The connection to the relay, and what its refusals mean."""

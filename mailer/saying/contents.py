@@ -1,0 +1,244 @@
+"""What a claimed notice says: values from the case, rendered. Reads the store; sends and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlmodel import Session
+
+from mailer.saying import digest, notices
+from mailer.saying.language import language_of
+from mailer.saying.notices import Story, name_of
+from mailer.saying.render import Rendered, Templates, templates_of
+from mailer.sealing.mime import DeskKey, entity
+from mailer.sealing.padding import padded_length, stepped_length
+from store.cases import case_file, overview, threads
+from store.cases.answers import Answer
+from store.cases.fields import FIELDS
+from store.context import Context
+from store.kit.clock import from_text
+from store.kit.config import Desk
+from store.kit.errors import NotAllowed
+from store.outbox.queue import Claim
+from store.tables.records import Attachment, Done
+from store.team.members import Member, Roster
+
+_BETWEEN_LANGUAGES = "\n* * *\n\n"
+
+
+@dataclass(frozen=True)
+class Made:
+    """The protected entity of what goes to one member, and the cases (ids) that it lists besides its own."""
+
+    entity: bytes = field(repr=False)
+    listed: frozenset[str] = frozenset()
+
+
+class Contents:
+    """The texts of the notices of all desks."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._templates: dict[str, Templates] = {}
+
+    def for_readers(self, desk: Desk, claim: Claim, story: Story, language: str, known: Collection[str]) -> bytes:
+        """The protected entity of a notice to readers. `known` are the other cases (ids) that these readers may know of."""
+        reference = threads.token(self._context.vault, story.case.handle, "team")
+        at = self._context.clock()
+        values = {**notices.case_values(desk, story, reference, at), **self._values(desk, claim, story, known)}
+        rendered = self._of(desk).render(claim.kind, language, values)
+        with_files = claim.kind in ("report", "message", "note") and desk.notice == "full"
+        return entity(rendered.subject, rendered.text, self._files(story) if with_files else (), pad=padded_length)
+
+    def _values(self, desk: Desk, claim: Claim, story: Story, known: Collection[str]) -> dict[str, Any]:
+        if claim.kind in ("report", "message"):
+            return notices.report_values(desk, story, known)
+        if claim.kind == "held":
+            return notices.held_values(story)
+        if claim.kind == "note":
+            return notices.note_values(desk, story, known)
+        if claim.kind == "flood":
+            return {"limit": desk.flood_limit}
+        if claim.kind == "bounced":
+            return notices.bounced_values(story, claim.subject_id or "")
+        if claim.kind == "reminder":
+            return digest.reminder_values(desk, story, claim.subject_id or "")
+        return {"other": self._codename(claim.subject_id or "") if known else ""}
+
+    def _codename(self, case_id: str) -> str:
+        with self._context.database.read() as session:
+            return case_file.row_by_id(session, case_id).codename
+
+    def _files(self, story: Story) -> Sequence[Attachment]:
+        if story.message is None or not story.message.attachments or story.message.body.failure:
+            return ()
+        with self._context.database.read() as session:
+            row = case_file.row_by_id(session, story.case.id)
+            return list(case_file.attachment_contents(session, self._context.vault, row, story.message))
+
+    def for_reporter(
+        self, desk: Desk, claim: Claim, story: Story, *, sealed: bool
+    ) -> tuple[Rendered, Sequence[Attachment]]:
+        """What the reporter is told, and the files with it. Nothing of the team is in it.
+
+        It is in the language of what they wrote, or of what a reader wrote to them. Where that is not certain it is in
+        English and the desk's language; also where it would go in plain and what they wrote was sealed: the language
+        of a sealed text is nobody else's business.
+        """
+        body = story.message.body if story.message else None
+        values = notices.reporter_values(desk, story, self._context.clock(), sealed=sealed)
+        values["text"] = body.text if body and claim.kind == "reply" else ""
+        telling = body is not None and body.encryption != "none" and not sealed
+        found = "" if body is None or telling else language_of(body.text)
+        rendered = self._in_languages(desk, claim.kind, found, values)
+        if not (desk.extensions or story.facts.without_token):  # then what answers it is known by its subject
+            tag = threads.token(self._context.vault, story.case.handle, "reporter")
+            rendered = Rendered(f"{rendered.subject} [{tag}]", rendered.text)
+        if claim.kind in ("send-key", "acknowledge-held"):
+            return rendered, [self._desk_key(desk)]
+        return rendered, self._files(story) if claim.kind == "reply" else ()
+
+    def _in_languages(self, desk: Desk, kind: str, language: str, values: dict[str, Any]) -> Rendered:
+        templates = self._of(desk)
+        known: tuple[str, ...] = ("en", desk.language)
+        if language in templates.languages():
+            known = (language,)
+        elif kind == "reply":  # what a reader wrote is said once
+            known = (desk.language,)
+        made = list(dict.fromkeys(templates.render(kind, item, values) for item in known))
+        subjects = dict.fromkeys(item.subject for item in made)
+        return Rendered(" / ".join(subjects), _BETWEEN_LANGUAGES.join(item.text for item in made))
+
+    def answer(self, desk: Desk, member: Member, answer: Answer, story: Story | None, roster: Roster) -> Made:
+        """An answer to a member, with what they asked to be shown."""
+        with self._context.database.read() as session:
+            values = self._answer_values(session, desk, member, answer, story, roster)
+        rendered = self._of(desk).render("answer", member.language, values)
+        return Made(entity(rendered.subject, rendered.text, (), pad=padded_length), values[digest.LISTED])
+
+    def _answer_values(
+        self, session: Session, desk: Desk, member: Member, answer: Answer, story: Story | None, roster: Roster
+    ) -> dict[str, Any]:
+        at, vault = self._context.clock(), self._context.vault
+        told = [item.name for item in story.readers if item.id != member.id] if story else []
+        linked = overview.known_links(session, roster, story.case.id, member.id, at) if story else []
+        record = None
+        if story and answer.show:
+            found = overview.case_record(session, vault, roster, story.case.codename, member.id, at)
+            record = record_values(desk, roster, found)
+        listed, ids = None, frozenset[str]()
+        if answer.cases:
+            visible = overview.visible_cases(session, roster, desk.id, member.id, at)
+            listed = [case_values(desk, roster, overview.case_line(case)) for case in visible]
+            ids = frozenset(case.id for case in visible)
+        return {
+            "desk": notices.desk_values(desk),
+            "case": story.case.codename if story else "",
+            "refusal": answer.refusal,
+            "line": answer.line,
+            "done": notices.done_values(overview.visible_to(answer.done, {row.id for row in linked}), roster),
+            "withdrawn": answer.withdrawn,
+            "wrote": answer.wrote,
+            "written": self._written(session, desk, answer, story),
+            "told": told,
+            "in_plain": answer.in_plain,
+            "key": answer.key,
+            "help": answer.help,
+            "record": record,
+            "cases": listed,
+            digest.LISTED: ids,
+            "outcomes": list(desk.outcomes),
+            "fields": [{"name": name, "what": what} for name, what in FIELDS.items()],
+        }
+
+    def _written(self, session: Session, desk: Desk, answer: Answer, story: Story | None) -> dict[str, Any] | None:
+        """What a member wrote, as it was kept and sent: they cannot know what was cut off otherwise."""
+        if not (answer.wrote and answer.message and story and desk.notice == "full"):
+            return None
+        message = case_file.message(session, self._context.vault, story.case.id, answer.message)
+        if message is None:
+            return None
+        return {"text": message.body.text, "files": [item.name for item in message.attachments]}
+
+    def for_one(self, desk: Desk, claim: Claim, member: Member, roster: Roster) -> Made | None:
+        """What goes to one member because it is time; None for an empty digest that is to be
+        left out. A digest is of one of a few lengths."""
+        values = self._timed_values(desk, claim.kind, member, roster)
+        empty = claim.kind == "digest" and not (values["total"] or values["ending"] or values["warnings"])
+        if empty and not desk.digest_when_empty:
+            return None
+        rendered = self._of(desk).render(claim.kind, member.language, values)
+        files = [self._desk_key(desk)] if claim.kind in ("welcome", "desk-key", "test") else []
+        pad = stepped_length if claim.kind == "digest" else padded_length
+        made = entity(rendered.subject, rendered.text, files, pad=pad)
+        return Made(made, values.get(digest.LISTED, frozenset()))
+
+    def digest_text(self, desk: Desk, member_id: str) -> str:
+        """The digest that a member would get now. Raises NotAllowed for somebody who is not on this desk's roster."""
+        roster = self._context.roster(desk)
+        member = roster.get(member_id)
+        if member is None:
+            raise NotAllowed(f"'{member_id}' is not on the roster of {desk.id}. Look at 'ombud roster show'.")
+        values = self._timed_values(desk, "digest", member, roster)
+        return self._of(desk).render("digest", member.language, values).text
+
+    def _timed_values(self, desk: Desk, kind: str, member: Member, roster: Roster) -> dict[str, Any]:
+        values: dict[str, Any] = {"desk": notices.desk_values(desk), "member": member.name}
+        with self._context.database.read() as session:
+            if kind in ("digest", "welcome"):
+                values |= digest.digest_values(session, self._context, desk, roster, member)
+            if kind in ("digest", "roster-warning"):
+                values |= digest.warning_values(self._context, desk, roster)
+        return values
+
+    def _desk_key(self, desk: Desk) -> DeskKey:
+        key = self._context.keyring.export(desk.fingerprint, armored=True)
+        return DeskKey(notices.key_file(desk), "application/pgp-keys", key)
+
+    def plain(self, desk: Desk, kind: str, member: Member | None, reason: str = "") -> Rendered:
+        """A note without content: to a member about their key, or to the operator."""
+        if member is None:
+            minutes = int(self._context.config.outbox.alarm_minutes)
+            values = {"desk": notices.desk_values(desk), "minutes": minutes}
+            return self._of(desk).render(kind, desk.language, values)
+        return self._of(desk).render(kind, member.language, notices.member_values(desk, member, reason))
+
+    def _of(self, desk: Desk) -> Templates:
+        if desk.id not in self._templates:
+            self._templates[desk.id] = templates_of(self._context.config, desk)
+        return self._templates[desk.id]
+
+
+def case_values(desk: Desk, roster: Roster, line: overview.JSON) -> dict[str, Any]:
+    """A case in a list, as it is shown."""
+    received = from_text(line["received_at"]).astimezone(desk.zone).date()
+    assignee = name_of(roster, line["assignee"]) if line["assignee"] else ""
+    return {
+        "codename": line["codename"], "state": line["state"], "received": received, "assignee": assignee,
+        "deadline": line["deadline"],
+    }  # fmt: skip
+
+
+def record_values(desk: Desk, roster: Roster, record: overview.JSON) -> dict[str, Any]:
+    """The record of a case, as it is shown."""
+    return {
+        **case_values(desk, roster, record),
+        "outcome": record["outcome"],
+        "on_hold": record["on_hold"],
+        "links": record["links"],
+        "fields": [{"name": name, "value": value} for name, value in record["fields"].items()],
+        "messages": [
+            {
+                "at": from_text(message["at"]),
+                "author": name_of(roster, message["author"]),
+                "direction": message["direction"],
+                "text": message["text"],
+                "failure": message["failure"],
+                "files": [item["name"] for item in message["attachments"]],
+                "done": notices.done_values((Done(**item) for item in message["done"]), roster),
+            }
+            for message in record["messages"]
+        ],
+    }

@@ -1,0 +1,113 @@
+"""What a digest, a reminder and a warning say: the cases that one member may know, sorted by what is to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from mailer.saying.notices import Story, name_of
+from mailer.schedule import expiries
+from store.cases import case_file, overview, retention
+from store.cases.deadlines import Due, Stage, dues
+from store.context import Context
+from store.kit.config import Desk
+from store.kit.sentences import marked
+from store.tables.models import MessageRow
+from store.tables.records import Case
+from store.team import rotation
+from store.team.members import Member, Roster
+
+LISTED = "listed"
+_SECTIONS = (
+    ("overdue", marked("Overdue")),
+    ("new", marked("New, and not answered yet")),
+    ("held", marked("Could not be opened")),
+    ("us", marked("Waiting for us")),
+    ("reporter", marked("Waiting for the reporter")),
+)
+_STAGES: Mapping[Stage, str] = {
+    "acknowledge": marked("answer by"),
+    "respond": marked("decide by"),
+    "follow-up": marked("follow up by"),
+    "deadline": marked("deadline:"),
+}
+
+
+def digest_values(session: Session, context: Context, desk: Desk, roster: Roster, member: Member) -> dict[str, Any]:
+    """The values of a digest for one member: only cases that they may know of; the ids of these as `LISTED`."""
+    at = context.clock()
+    lines: dict[str, list[dict[str, Any]]] = {}
+    ending = []
+    listed = set()
+    for case in overview.visible_cases(session, roster, desk.id, member.id, at):
+        if case.state == "closed":
+            row = case_file.row_by_id(session, case.id)
+            end = retention.ends_at(session, row, desk)
+            if end is not None and end - at <= retention.ANNOUNCED:
+                ending.append({"codename": case.codename, "day": _day(desk, end)})
+                listed.add(case.id)
+        elif case.state != "automatic":
+            due = next(iter(dues(case, desk)), None)
+            section = _section(session, case, due, at)
+            lines.setdefault(section, []).append(_line(desk, roster, case, due, at))
+            listed.add(case.id)
+    sections = [{"title": title, "cases": lines[key]} for key, title in _SECTIONS if key in lines]
+    total = sum(map(len, lines.values()))
+    return {"sections": sections, "ending": ending, "total": total, LISTED: frozenset(listed)}
+
+
+def _section(session: Session, case: Case, due: Due | None, at: datetime) -> str:
+    if due is not None and due.at < at:
+        return "overdue"
+    if case.state in ("new", "held"):
+        return case.state
+    spoken = select(MessageRow.direction).where(
+        MessageRow.case_id == case.id, col(MessageRow.direction).in_(("in", "out")), MessageRow.author != "other"
+    )
+    last = session.exec(spoken.order_by(col(MessageRow.position).desc())).first()
+    return "reporter" if last == "out" else "us"
+
+
+def _line(desk: Desk, roster: Roster, case: Case, due: Due | None, at: datetime) -> dict[str, Any]:
+    return {
+        "codename": case.codename,
+        "state": case.state,
+        "age": (at - case.received_at).days,
+        "assignee": name_of(roster, case.assignee) if case.assignee else "-",
+        "stage": _STAGES[due.stage] if due else "",
+        "due": _day(desk, due.at) if due else None,
+        "on_hold": case.on_hold,
+    }
+
+
+def reminder_values(desk: Desk, story: Story, subject: str) -> dict[str, Any]:
+    """The values of a reminder; what is due is worked out anew, and may be done by now."""
+    stage, _, level = subject.partition(" ")
+    due = next((item for item in dues(story.case, desk) if item.stage == stage), None)
+    return {
+        "stage": stage,
+        "over": level not in ("half", "late"),
+        "escalated": level in ("escalate", "again"),
+        "due": due.at if due else None,
+        "assignee": name_of(story.roster, story.case.assignee) if story.case.assignee else "",
+    }
+
+
+def warning_values(context: Context, desk: Desk, roster: Roster) -> dict[str, Any]:
+    """What will go wrong with the roster and its keys."""
+    today = context.clock().astimezone(desk.zone).date()
+    found = rotation.warnings(roster, today, expiries(context.keyring, desk, roster))
+    return {
+        "warnings": [
+            {"trouble": item.trouble, "who": name_of(roster, item.who), "day": item.day, "left": (item.day - today).days}
+            for item in found
+        ],
+        "quorum": roster.quorum,
+    }  # fmt: skip
+
+
+def _day(desk: Desk, at: datetime) -> date:
+    return at.astimezone(desk.zone).date()

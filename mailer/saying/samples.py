@@ -1,0 +1,119 @@
+"""Values of every kind of notice, to try templates with before a real notice needs them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from mailer.saying.notices import WHY_WITHHELD, desk_values
+from store.kit.config import Desk
+from store.kit.sentences import NOTHING, Sentence
+
+
+def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
+    """Values of every kind of notice."""
+    noon, day = datetime(2026, 1, 31, 12, tzinfo=UTC), date(2026, 2, 1)
+    case = {"codename": "amber-heron", "received": noon, "state": "new", "reference": "t-" + 24 * "a", "assignee": ""}
+    base: dict[str, Any] = {
+        "desk": desk_values(desk),
+        "case": case,
+        "readers": ["Ada Example", "Zoë “Zed” Example"],
+        "withheld": [{"name": "Jo Example", "why": WHY_WITHHELD["named"]}],
+        "no_reply_because": "",
+        "due": {"stage": "acknowledge", "at": noon, "over": False},
+        "can_reply": True,
+    }
+    outside = {
+        "desk": base["desk"], "answer_by": day, "without_key": True, "why": "it is damaged", "key_address": "conduct+key@desk.example",
+    }  # fmt: skip
+    report = {
+        "sender": "Sam <sam@example.org>", "subject": "Sample", "text": "A sample text.", "outside_text": "Footer", "outside_subject": "...",
+        "encryption": "pgp/mime", "signature": "valid", "signer": "0" * 40, "notes": [Sentence("Sample note")], "author": "other",
+        "failure": "", "received": noon,
+    }  # fmt: skip
+    files = [{"name": "sample.txt", "type": "text/plain", "size": 12, "note": ""}]
+    member = {"name": "Ada Example", "fingerprint": "0" * 40}
+    verbs = (
+        "assign",
+        "recuse",
+        "reinstate",
+        "vote",
+        "consent",
+        "state",
+        "deadline",
+        "field",
+        "link",
+        "hold",
+        "release",
+    )
+    done = [
+        {"verb": verb, "subject": "2026-01-31" if verb == "deadline" else "sample", "text": "sample"} for verb in verbs
+    ]
+    record = {
+        "state": "closed", "outcome": "warning", "on_hold": True, "assignee": "Ada Example", "deadline": "2026-01-31",
+        "fields": [{"name": "when", "value": "Friday"}], "links": ["blue-fox"],
+        "messages": [
+            {
+                "at": noon, "author": "Ada Example", "direction": "note", "text": "A sample.", "failure": "",
+                "done": done, "files": ["sample.txt"],
+            }
+        ],
+    }  # fmt: skip
+    listed = [{"codename": "amber-heron", "state": "new", "received": day, "assignee": "", "deadline": ""}]
+    answer = {
+        "refusal": NOTHING, "line": "", "done": done, "withdrawn": True, "wrote": "reply",
+        "written": {"text": "A sample.", "files": ["sample.txt"]}, "told": ["Ada Example"], "in_plain": True, "key": "0" * 40,
+        "help": True, "case": "amber-heron", "record": record, "cases": listed, "outcomes": list(desk.outcomes),
+        "fields": [{"name": "when", "what": "when it happened"}],
+    }  # fmt: skip
+    note = {
+        "full": True,
+        "author": "Ada Example",
+        "written": noon,
+        "to_reporter": True,
+        "sealed": False,
+        "text": "A sample.",
+        "done": done,
+    }
+    line = {
+        "codename": "amber-heron", "state": "new", "age": 3, "assignee": "-", "stage": "decide by", "due": day,
+        "on_hold": True,
+    }  # fmt: skip
+    warnings = [
+        {"trouble": trouble, "who": "Ada Example", "day": day, "left": 7}
+        for trouble in ("quorum", "term", "key", "desk-key")
+    ]
+    timed = {
+        "desk": base["desk"], "member": "Ada Example", "sections": [{"title": "New, and not answered yet", "cases": [line]}], "total": 1,
+        "ending": [{"codename": "blue-fox", "day": day}], "warnings": warnings, "quorum": 2,
+    }  # fmt: skip
+    return {
+        "digest": timed,
+        "test": timed,
+        "welcome": timed,
+        "goodbye": timed,
+        "desk-key": timed,
+        "roster-warning": timed,
+        "reminder": {**base, "stage": "respond", "over": True, "escalated": True, "due": noon, "assignee": ""},
+        "key-check": {"desk": base["desk"], "member": member, "reason": "the key has expired"},
+        "key-replaced": {"desk": base["desk"], "member": member, "reason": ""},
+        "report": {**base, "full": True, "excluded": ["Somebody"], "report": report, "changes": done, "files": files},
+        "message": {**base, "full": True, "excluded": ["Somebody"], "report": report, "changes": done, "files": files},
+        "held": {**base, "reason": "it is damaged", "notes": []},
+        "note": {**base, **note, "files": files},
+        "pattern": {**base, "other": "blue-fox"},
+        "pattern-other": {**base, "other": ""},
+        "flood": {**base, "limit": desk.flood_limit},
+        "bounced": {**base, "who": "Ada Example"},
+        "answer": {"desk": base["desk"], **answer},
+        "acknowledge": outside,
+        "acknowledge-held": outside,
+        "send-key": outside,
+        "reply": {**outside, "text": "A sample."},
+        "key-trouble": {"desk": base["desk"], "member": member, "reason": "the key has expired"},
+        "case-waits": {"desk": base["desk"]},
+        "consent-waits": {"desk": base["desk"]},
+        "roster-refused": {"desk": base["desk"]},
+        "deliveries-wait": {"desk": base["desk"], "minutes": 60},
+        "mailbox-fails": {"desk": base["desk"]},
+    }

@@ -1,0 +1,1 @@
+"""One private ciphertext for each reader, and the mail around it."""

@@ -1,0 +1,165 @@
+"""Whether what is meant for the reporter tells who wrote it: the team writes, and none of its members by name. Pure.
+
+A single first or last name is looked for where it stands as a name: in a short line, such as a sign-off, and written with
+a capital letter. What the reporter wrote themself may be said back to them.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+
+from store.cases.threads import team_tokens
+from store.kit.errors import NotAllowed
+from store.kit.sentences import marked
+from store.tables.records import Attachment, Message
+from store.team.members import Member, Roster
+from store.team.names import who_is_named, words
+
+NAMED = marked(
+    "Your reply contains a team member's name ({name}). Replies go out in the team's name, so please remove it."
+)
+NOTICE = marked("Your reply contains a piece of a notice, such as the case's name. Please remove what is quoted.")
+FILE_NAMES = marked(
+    "The file '{file}' names {name}, in what it says or in what it tells of its author. Take the name out of it."
+)
+FILE_NOTICE = marked("The file '{file}' contains a piece of a notice, such as the case's name. Please leave it out.")
+FILE_IS_MAIL = marked(
+    "The file '{file}' is a mail, or is encrypted: it can tell who you are. Write what it says into your reply."
+)
+
+_SHORT_LINE = 5
+_READ = 1_000_000
+_MOST_MEMBERS_OF_A_ZIP = 40
+_WORD = re.compile(r"[^\W\d_]+")
+_TAG = re.compile(r"<[^<>]*>")
+_TOKEN = re.compile(rb"(?<![A-Za-z0-9])t-[a-z2-7]{24}(?![A-Za-z0-9])", re.IGNORECASE)
+_SEALED = re.compile(rb"-----BEGIN PGP (?:MESSAGE|SIGNATURE|SIGNED MESSAGE)-----")
+_MAIL = re.compile(r"\.(?:eml|msg|mbox|mht|mhtml|p7m|p7s)$|^winmail\.dat$", re.IGNORECASE)
+# Pieces of names that are no names, and names that are words as well: with a capital they begin sentences and months.
+_NO_NAME = frozenset(
+    """
+    al ap bar bat ben bin da das de del den der di do dos du e el ibn la las le les li lo los mac mc o of san st und van vd ver
+    von y zu zum zur ter ten
+    angel april art august autumn banks bell best bill black bloom brown chance chase church cook dale dawn day dean drew
+    early east ernest eve fair faith field fields ford frank free friend gay good grace grant gray green grey guy hall hand
+    hill holly home honor hope hunter iris ivy jack jade jan jasmine joy june king lane law lily little long love mark marsh
+    mars mai may mayo mercy miles mr mrs ms miss new noble north oak olive page park pat pearl penny price prince queen rain
+    ray read rich rob robin rock rose ruby rule sage sky small snow south star stone storm summer sue sunny temple tom town
+    trust vale violet wall ward waters way west white wild will wise wish wolf wood woods worth young
+    """.split()
+)  # fmt: skip
+
+
+def require_anonymous(
+    text: str,
+    files: Sequence[Attachment],
+    author: Member | None,
+    roster: Roster,
+    told: Sequence[Message],
+    codename: str,
+) -> None:
+    """Raise NotAllowed when a reply names a member, or holds a piece of a notice; also in a file.
+
+    `told` is what the reporter wrote.
+    """
+    if team_tokens(text) or codename in text.casefold():
+        raise NotAllowed(NOTICE)
+    known = {word for item in told for word in words(f"{item.body.sender}\n{item.body.subject}\n{item.body.text}")}
+    greeted = {word for item in told for word in words(item.body.sender)}
+    if member := _named(text, roster) or _signed(text, author, roster, greeted) or _mentioned(text, roster, known):
+        raise NotAllowed(NAMED, name=member.name)
+    for file in files:
+        _require_anonymous_file(file, roster, codename)
+
+
+def _named(text: str, roster: Roster) -> Member | None:
+    return next(iter(who_is_named([f"\n.\n{text}"], roster.members, roster.members)), None)
+
+
+def _signed(text: str, author: Member | None, roster: Roster, greeted: set[str]) -> Member | None:
+    """Whose name stands in a short line: of the author any word, of the others what a sign-off would hold."""
+    first = True
+    for line in text.splitlines():
+        said = words(line)
+        if not said:
+            continue
+        may_greet, first = first, False
+        if len(said) > _SHORT_LINE:
+            continue
+        if author and {word for word in words(author.name) if len(word) > 1} & set(said) - (
+            greeted if may_greet else set()
+        ):
+            return author
+        if may_greet:
+            continue
+        for member in roster.members:
+            if said[-1] in words(member.name)[:1] and len(said) <= 2 and not line.strip().endswith((".", "?", "!")):
+                return member
+    return None
+
+
+def _mentioned(text: str, roster: Roster, known: set[str]) -> Member | None:
+    """Who is called by a single name, written as a name."""
+    spoken = {word for said in _WORD.findall(text) if said[0].isupper() for word in words(said)} - known - _NO_NAME
+    return next(
+        (member for member in roster.members if spoken & {word for word in words(member.name) if len(word) > 1}), None
+    )
+
+
+def _require_anonymous_file(file: Attachment, roster: Roster, codename: str) -> None:
+    if file.type.startswith("message/") or _MAIL.search(file.name) or _SEALED.search(file.data):
+        raise NotAllowed(FILE_IS_MAIL, file=file.name)
+    if _TOKEN.search(file.data) or _holds(file.data.lower(), codename):
+        raise NotAllowed(FILE_NOTICE, file=file.name)
+    octets = file.data.lower()
+    named = next((member for member in roster.members if any(_holds(octets, form) for form in _forms(member))), None)
+    for text in (file.name, *_texts(file)):
+        named = named or _named(text, roster)
+        if codename in text.casefold():
+            raise NotAllowed(FILE_NOTICE, file=file.name)
+    if named:
+        raise NotAllowed(FILE_NAMES, file=file.name, name=named.name)
+
+
+def _forms(member: Member) -> tuple[str, ...]:
+    return (member.name, member.email)
+
+
+def _holds(octets: bytes, said: str) -> bool:
+    """Whether octets hold a name in a usual encoding, as metadata do: of PDF, of pictures, of old Word files."""
+    return any(said.lower().encode(encoding) in octets for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
+
+
+def _texts(file: Attachment) -> Iterator[str]:
+    """The texts in a file: itself, or the parts of a document that is a ZIP of XML (Office, OpenDocument)."""
+    if file.data.startswith(b"PK"):
+        yield from _zipped(file.data)
+    elif b"\0" not in file.data[:4096] or file.data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        yield _decoded(file.data[:_READ])
+
+
+def _zipped(octets: bytes) -> Iterator[str]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(octets)) as archive:
+            for item in archive.infolist()[:_MOST_MEMBERS_OF_A_ZIP]:
+                yield item.filename
+                with archive.open(item) as member:
+                    said = _decoded(member.read(_READ))
+                yield html.unescape(_TAG.sub(" ", said))
+                yield html.unescape(_TAG.sub("", said))  # a name may be cut by the marks of a spelling checker
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError):
+        return
+
+
+def _decoded(octets: bytes) -> str:
+    if octets.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return octets.decode("utf-16", "replace")
+    try:
+        return octets.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return octets.decode("cp1252", "replace")

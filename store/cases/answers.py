@@ -1,0 +1,95 @@
+"""What members are answered to their mails, kept sealed until it is sent.
+
+Works within a transaction that the caller opened. An answer hangs on a case only when its member may know of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete
+from sqlmodel import Session, col, select
+
+from store.cases.case_file import box_of, row_by_id
+from store.kit.clock import to_text
+from store.kit.sentences import NOTHING, Sentence
+from store.outbox import queue
+from store.tables.models import AnswerRow, CaseRow, NoticeRow, SeenSignatureRow
+from store.tables.records import Done
+from store.tables.vault import Box, Vault
+
+_KEPT = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a member is told of a mail of theirs. `refusal` says why nothing was done, `line` because of which line.
+
+    `wrote` is `note` or `reply`, `message` the id of the one that it is kept as, `answers` the Message-ID of their mail.
+    """
+
+    refusal: Sentence = NOTHING
+    line: str = ""
+    done: tuple[Done, ...] = ()
+    withdrawn: bool = False
+    wrote: str = ""
+    show: bool = False
+    cases: bool = False
+    help: bool = False
+    in_plain: bool = False
+    key: str = ""
+    message: str = ""
+    answers: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON value that is sealed."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Answer:
+        """The answer of a sealed JSON value."""
+        done = tuple(Done(**item) for item in value["done"])
+        return cls(**{**value, "refusal": Sentence.from_json(value["refusal"]), "done": done})
+
+
+def give(
+    session: Session, vault: Vault, desk: str, member: str, answer: Answer, at: datetime, row: CaseRow | None = None
+) -> None:
+    """Put an answer to a member into the outbox."""
+    made = AnswerRow(case_id=row.id if row else None, desk=desk, member=member, at=to_text(at), content_sealed=b"")
+    box: Box = box_of(vault, row) if row else vault
+    made.content_sealed = box.seal_json(answer.to_json(), "answers", "content", made.id)
+    session.add(made)
+    session.flush()
+    queue.enqueue(session, "answer", desk, at, case_id=made.case_id, subject_id=made.id)
+
+
+def read(session: Session, vault: Vault, answer_id: str) -> tuple[str, Answer] | None:
+    """The member whom an answer is for, and the answer; None when it is gone."""
+    row = session.get(AnswerRow, answer_id)
+    if row is None:
+        return None
+    box: Box = box_of(vault, row_by_id(session, row.case_id)) if row.case_id else vault
+    return row.member, Answer.from_json(box.open_json(row.content_sealed, "answers", "content", row.id))
+
+
+def first_sight(session: Session, digest: str, mail: str, at: datetime) -> str:
+    """Note a signature; `new`, `same` when the same mail brought it before, or `replayed` when another one did."""
+    row = session.get(SeenSignatureRow, digest)
+    if row is None:
+        session.add(SeenSignatureRow(digest=digest, mail=mail, at=to_text(at)))
+        session.flush()
+        return "new"
+    return "same" if row.mail == mail else "replayed"
+
+
+def forget_old(session: Session, at: datetime, signature_age: timedelta) -> None:
+    """Forget answers that were sent long ago, and signatures that are too old to count anyway."""
+    waiting = select(NoticeRow.subject_id).where(NoticeRow.kind == "answer", NoticeRow.done == 0)
+    old = delete(AnswerRow).where(col(AnswerRow.at) < to_text(at - _KEPT), col(AnswerRow.id).not_in(waiting))
+    session.connection().execute(old)
+    seen = delete(SeenSignatureRow).where(col(SeenSignatureRow.at) < to_text(at - signature_age))
+    session.connection().execute(seen)

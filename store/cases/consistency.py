@@ -1,0 +1,49 @@
+"""Whether what is in force agrees with the record: a recusal that was taken out of the database, or a vote put into it.
+
+Works within a transaction that the caller opened.
+"""
+
+from __future__ import annotations
+
+import json
+
+from sqlmodel import Session, col, select
+
+from store.cases import case_file, recusals
+from store.kit.errors import VaultError
+from store.tables.models import CaseRow, EventRow, VoteRow
+from store.tables.vault import Vault
+
+_KINDS = ("recused", "recusal-confirmed", "reinstated", "reinstatement-vote", "recusal-vote")
+
+
+def verify_recusals(session: Session, vault: Vault) -> None:
+    """Compare recusals and votes with the events that tell of them. Raises VaultError naming the first case that differs."""
+    for row in session.exec(select(CaseRow).where(col(CaseRow.wrapped_key).is_not(None))).all():
+        standing, voted = _recorded(session, vault, row)
+        found = {item.member: item.source for item in recusals.standing(session, row.id)}
+        votes = session.exec(select(VoteRow.member, VoteRow.voter).where(VoteRow.case_id == row.id)).all()
+        if found != standing or not set(votes) <= voted:
+            raise VaultError(
+                f"{row.codename}: from whom it is withheld is not what the record says: the database was changed. "
+                "Bring it back from a backup."
+            )
+
+
+def _recorded(session: Session, vault: Vault, row: CaseRow) -> tuple[dict[str, str], set[tuple[str, str]]]:
+    """Who is withheld by what, and who voted on whom, as the record tells it."""
+    box = case_file.box_of(vault, row)
+    told = (
+        select(EventRow).where(EventRow.case_id == row.id, col(EventRow.kind).in_(_KINDS)).order_by(col(EventRow.seq))
+    )
+    standing: dict[str, str] = {}
+    voted: set[tuple[str, str]] = set()
+    for event in session.exec(told).all():
+        detail = json.loads(box.open(event.detail_sealed or b"", "events", "detail", str(event.seq)))
+        if event.kind in ("recused", "recusal-confirmed"):
+            standing[detail["member"]] = detail["source"]
+        elif event.kind == "reinstated":
+            standing.pop(detail["member"], None)
+        else:
+            voted.add((detail["member"], event.actor))
+    return standing, voted

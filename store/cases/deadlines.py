@@ -1,0 +1,91 @@
+"""By when the team does what: acknowledge, respond, follow up, and the day that a reader set. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import cache
+from typing import Literal
+
+import holidays
+
+from store.kit.clock import day_of
+from store.kit.config import Desk
+from store.tables.records import Case
+
+Stage = Literal["acknowledge", "respond", "follow-up", "deadline"]
+Level = Literal["half", "late", "past", "escalate", "again"]
+
+# When a reminder is sent, as a share of the time from the beginning of a stage to its end.
+_LEVELS: tuple[tuple[float, Level], ...] = ((0.5, "half"), (0.8, "late"), (1.0, "past"), (1.25, "escalate"))
+_AGAIN = timedelta(days=7)
+_HALF_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Due:
+    """Something that the team must do, and by when."""
+
+    stage: Stage
+    since: datetime
+    at: datetime
+
+    def level(self, now: datetime) -> tuple[Level, int] | None:
+        """The last reminder whose time has come, and its number; None before the first. After the last, one a week."""
+        reached = [level for share, level in _LEVELS if now >= self.since + (self.at - self.since) * share]
+        if not reached:
+            return None
+        if reached[-1] != "escalate":
+            return reached[-1], 0
+        weeks = (now - (self.since + (self.at - self.since) * _LEVELS[-1][0])) // _AGAIN
+        return ("again", weeks) if weeks else ("escalate", 0)
+
+
+def dues(case: Case, desk: Desk) -> list[Due]:
+    """What is to be done on a case now, the earliest first. A stage whose time is set to 0 has none."""
+    found: list[Due] = []
+    off = day_off(desk.working_days)
+    if case.state in ("new", "held"):
+        if desk.acknowledge_hours:
+            end = _next_working(case.received_at + timedelta(hours=desk.acknowledge_hours), desk.zone, off)
+            found.append(Due("acknowledge", case.received_at, end))
+    elif case.state in ("acknowledged", "investigating"):
+        if desk.respond_days:
+            found.append(Due("respond", case.received_at, _after(case.received_at, desk.respond_days, desk.zone, off)))
+    elif case.state == "decided" and desk.follow_up_days:
+        since = case.decided_at or case.received_at
+        found.append(Due("follow-up", since, _after(since, desk.follow_up_days, desk.zone, off)))
+    day = day_of(case.deadline)
+    if day and case.state not in ("closed", "automatic", "destroyed"):
+        end = datetime.combine(day, time(23, 59, 59), desk.zone).astimezone(UTC)
+        since = max(case.received_at, end - timedelta(days=14))
+        found.append(Due("deadline", min(since, end - _HALF_DAY), end))
+    return sorted(found, key=lambda due: due.at)
+
+
+@cache
+def day_off(country: str) -> Callable[[date], bool]:
+    """Whether nobody works on a day: weekends and public holidays of a country (ISO 3166, such as DE or US-CA)."""
+    if not country:
+        return lambda _: False
+    name, _, part = country.partition("-")
+    known = holidays.country_holidays(name, subdiv=part or None)
+    return lambda day: day.weekday() >= 5 or day in known
+
+
+def _after(since: datetime, days: int, zone: tzinfo, off: Callable[[date], bool]) -> datetime:
+    """So many (working) days later, at the same hour of the desk's clock."""
+    local = since.astimezone(zone)
+    day = local.date()
+    while days:
+        day += timedelta(days=1)
+        days -= not off(day)
+    return datetime.combine(day, local.time(), zone).astimezone(UTC)
+
+
+def _next_working(at: datetime, zone: tzinfo, off: Callable[[date], bool]) -> datetime:
+    local = at.astimezone(zone)
+    while off(local.date()):
+        local += timedelta(days=1)
+    return local.astimezone(UTC)

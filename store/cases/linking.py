@@ -1,0 +1,66 @@
+"""Cases that belong together: said by a reader, or by a mail that points at a case without being sure to be its reporter's.
+
+Works within a transaction that the caller opened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlmodel import Session
+
+from store.cases import case_file, recusals
+from store.kit.clock import to_text
+from store.tables import audit
+from store.tables.models import CaseRow, LinkRow
+from store.tables.records import Arrival, Done, Recusal
+from store.tables.vault import Vault
+
+
+def pointing_at(session: Session, vault: Vault, other: CaseRow, arrival: Arrival) -> Arrival:
+    """A doubtful mail as a case of its own, which says to those who may know it to which one it may belong.
+
+    Whom the other case is withheld from, this one is too: it may speak of the same. When it comes from an address on the
+    other's record, that one's wish for silence holds as well. What it asks for itself is provisional.
+    """
+    known = case_file.facts(vault, other)
+    asked = tuple(replace(item, source="doubtful") if item.source == "reporter" else item for item in arrival.recusals)
+    withheld = {item.member for item in asked}
+    inherited = tuple(
+        Recusal(item.member, "linked") for item in recusals.standing(session, other.id) if item.member not in withheld
+    )
+    facts = replace(
+        arrival.facts,
+        excluded=(),
+        perhaps_excluded=tuple(
+            dict.fromkeys(
+                (*arrival.facts.perhaps_excluded, *arrival.facts.excluded, *known.perhaps_excluded, *known.excluded)
+            )
+        ),
+    )
+    if known.asks_quiet and set(facts.reporters) & set(known.reporters):
+        facts = replace(facts, reply_to="", answer_to="", no_reply_because=known.no_reply_because, asks_quiet=True)
+    done = (*arrival.body.done, Done("link", other.codename, other_case=other.id))
+    body = replace(arrival.body, done=done, reply_to=facts.reply_to)
+    return replace(arrival, facts=facts, body=body, recusals=(*asked, *inherited))
+
+
+def link(session: Session, vault: Vault, codename: str, other: CaseRow, at: datetime) -> None:
+    """Link a case that was just made with the one that its mail points at."""
+    row = case_file.find_row(session, codename)
+    if row is None:
+        raise case_file.no_such_case(codename)
+    one, two = sorted((row.id, other.id))
+    if session.get(LinkRow, (one, two)) is None:
+        session.add(LinkRow(one=one, other=two, by="desk", at=to_text(at)))
+    audit.append(
+        session,
+        vault,
+        "linked",
+        "desk",
+        at,
+        case_id=row.id,
+        box=case_file.box_of(vault, row),
+        detail={"other": other.id},
+    )

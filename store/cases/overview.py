@@ -1,0 +1,114 @@
+"""A case as it is shown to somebody: everything of it that they may know, as one value."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, or_, select
+
+from store.cases import case_file
+from store.cases.access import may_know, readers
+from store.kit.clock import to_text
+from store.tables.models import CaseRow, LinkRow
+from store.tables.records import Case, Done, Message
+from store.tables.vault import Vault
+from store.team.members import Roster
+
+JSON = dict[str, Any]
+
+
+def case_line(case: Case) -> JSON:
+    """A case in a list."""
+    return {
+        "codename": case.codename, "desk": case.desk, "state": case.state, "received_at": to_text(case.received_at),
+        "assignee": case.assignee, "deadline": case.deadline,
+    }  # fmt: skip
+
+
+def visible_cases(session: Session, roster: Roster, desk: str, member: str | None, at: datetime) -> list[Case]:
+    """The cases of a desk, or those of them that a member may know of; the oldest first."""
+    found = []
+    for row in session.exec(select(CaseRow).where(CaseRow.desk == desk).order_by(col(CaseRow.received_at))).all():
+        if row.wrapped_key is None:
+            continue
+        case = case_file.case_of(session, row)
+        if member is None or may_know(case, roster, member, at):
+            found.append(case)
+    return found
+
+
+def case_record(
+    session: Session, vault: Vault, roster: Roster, codename: str, member: str | None, at: datetime
+) -> JSON:
+    """The whole of a case. Raises NoSuchCase, also when the member may not know of it."""
+    row = case_file.find_row(session, codename)
+    if row is None or row.wrapped_key is None:
+        raise case_file.no_such_case(codename)
+    case = case_file.case_of(session, row)
+    if member is not None and not may_know(case, roster, member, at):
+        raise case_file.no_such_case(codename)
+    linked = known_links(session, roster, row.id, member, at)
+    known = {other.id for other in linked}
+    return {
+        **case_line(case),
+        "outcome": case.outcome,
+        "on_hold": case.on_hold,
+        "readers": [reader.id for reader in readers(case, roster, at)],
+        "recused": [{"member": recusal.member, "source": recusal.source} for recusal in case.recusals],
+        "fields": case_file.fields(vault, row),
+        "links": sorted(other.codename for other in linked),
+        "messages": [
+            message_record(message, known)
+            for message in case_file.messages(session, vault, row.id)
+            if _says_something(message, known, member)
+        ],
+    }
+
+
+def known_links(session: Session, roster: Roster, case_id: str, member: str | None, at: datetime) -> list[CaseRow]:
+    """The cases that one is linked with, as far as a member (or, for None, the operator) may know of them."""
+    pairs = session.exec(select(LinkRow).where(or_(LinkRow.one == case_id, LinkRow.other == case_id))).all()
+    ids = {pair.other if pair.one == case_id else pair.one for pair in pairs}
+    rows = session.exec(select(CaseRow).where(col(CaseRow.id).in_(ids))).all()
+    return [row for row in rows if member is None or may_know(case_file.case_of(session, row), roster, member, at)]
+
+
+def _says_something(message: Message, known: set[str], member: str | None) -> bool:
+    """Whether anything of a message is left when what concerns other cases is taken out, which are not known; and whether
+    it is not about withholding the case from the very member."""
+    if any(item.verb == "consent" and item.subject == member for item in message.body.done):
+        return False
+    only_done = message.direction == "note" and not (message.body.text or message.attachments)
+    return not only_done or bool(visible_to(message.body.done, known))
+
+
+def visible_to(done: tuple[Done, ...], known: set[str]) -> list[Done]:
+    """What was done, less what speaks of another case that is not among the known ones (ids)."""
+    return [item for item in done if not item.other_case or item.other_case in known]
+
+
+def message_record(message: Message, known: set[str]) -> JSON:
+    """A message of a case. Sizes are octets."""
+    body = message.body
+    return {
+        "direction": message.direction,
+        "author": message.author,
+        "at": to_text(message.at),
+        "date": body.date,
+        "from": body.sender,
+        "subject": body.subject,
+        "text": body.text,
+        "done": [
+            {"verb": item.verb, "subject": item.subject, "text": item.text} for item in visible_to(body.done, known)
+        ],
+        "outside_subject": body.outside_subject,
+        "outside_text": body.outside_text,
+        "encryption": body.encryption,
+        "signature": {"status": body.signature.status, "fingerprint": body.signature.fingerprint},
+        "failure": body.failure,
+        "attachments": [
+            {"name": item.name, "type": item.type, "size": item.size, "sha256": item.sha256, "note": item.note}
+            for item in message.attachments
+        ],
+    }

@@ -1,0 +1,128 @@
+"""Closed cases come to an end: announced, then destroyed, unless they are on hold or somebody wrote since.
+
+Works within a transaction that the caller opened. What is left of a destroyed case is a tombstone: its name, dates
+and the category of its outcome. Its key is forgotten, and every row of it is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session, col, or_, select
+
+from store.kit.clock import from_text, to_text
+from store.kit.config import Desk
+from store.kit.errors import NotAllowed
+from store.tables import audit
+from store.tables.models import (
+    AnswerRow,
+    AttachmentRow,
+    CaseRow,
+    ChoreRow,
+    DeliveryRow,
+    EventRow,
+    LinkRow,
+    MessageRow,
+    NoticeRow,
+    PatternRow,
+    RecusalRow,
+    VoteRow,
+)
+from store.tables.vault import Vault
+
+ANNOUNCED = timedelta(days=30)
+_OF_A_CASE = (AttachmentRow, AnswerRow, MessageRow, RecusalRow, VoteRow, PatternRow, ChoreRow, DeliveryRow, NoticeRow)
+
+
+def ends_at(session: Session, row: CaseRow, desk: Desk) -> datetime | None:
+    """When a case is to be destroyed; None for one that is open, on hold, or kept for ever.
+
+    A mail that came after the case was closed puts it off; the report itself did not, though one from an archive is
+    written down later than it is closed.
+    """
+    days = desk.retention.get(row.outcome or "", desk.retention_days)
+    if row.state != "closed" or row.closed_at is None or row.on_hold or not days:
+        return None
+    last = session.exec(
+        select(func.max(MessageRow.at)).where(
+            MessageRow.case_id == row.id, MessageRow.direction == "in", MessageRow.position > 1
+        )
+    ).one()
+    since = max(from_text(row.closed_at), from_text(last) if last else from_text(row.closed_at))
+    end = since + timedelta(days=days)
+    # Nobody is to find a case gone of which they were not told in time.
+    return max(end, from_text(row.announced_at) + ANNOUNCED) if row.announced_at else end
+
+
+def overdue(session: Session, desk: Desk, at: datetime) -> int:
+    """How many closed cases have passed their time without having been announced, as old ones from an archive."""
+    rows = session.exec(select(CaseRow).where(CaseRow.desk == desk.id, CaseRow.state == "closed"))
+    ends = [ends_at(session, row, desk) for row in rows if row.announced_at is None]
+    return sum(end is not None and end <= at for end in ends)
+
+
+def care(
+    session: Session, vault: Vault, desk: Desk, at: datetime, failed: Callable[[Exception], None] | None = None
+) -> list[str]:
+    """Announce what will be destroyed, and destroy what was announced in time; the names of what is gone.
+
+    An error with one case (told to `failed`) leaves that one as it is, and keeps no other. An error of the
+    database is raised.
+    """
+    gone = []
+    for row in session.exec(select(CaseRow).where(CaseRow.desk == desk.id, CaseRow.state == "closed")).all():
+        codename = row.codename
+        try:
+            with session.begin_nested():
+                if _care_for(session, vault, row, desk, at):
+                    gone.append(codename)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            if failed is None:
+                raise
+            failed(error)
+    return gone
+
+
+def _care_for(session: Session, vault: Vault, row: CaseRow, desk: Desk, at: datetime) -> bool:
+    """Whether the case was destroyed now."""
+    end = ends_at(session, row, desk)
+    if end is None or at < end - ANNOUNCED:
+        row.announced_at = None
+    elif row.announced_at is None:
+        row.announced_at = to_text(at)
+    elif at >= end:
+        destroy(session, vault, row, "desk", at)
+        return True
+    session.add(row)
+    return False
+
+
+def destroy(session: Session, vault: Vault, row: CaseRow, actor: str, at: datetime) -> None:
+    """Destroy a case. Raises NotAllowed for one that is on hold or not closed."""
+    require_destroyable(row)
+    audit.append(session, vault, "destroyed", actor, at, case_id=row.id)
+    connection = session.connection()
+    connection.execute(delete(LinkRow).where(or_(col(LinkRow.one) == row.id, col(LinkRow.other) == row.id)))
+    told = select(NoticeRow.id).where(or_(NoticeRow.case_id == row.id, NoticeRow.subject_id == row.id))
+    connection.execute(delete(DeliveryRow).where(col(DeliveryRow.notice_id).in_(told)))
+    connection.execute(delete(NoticeRow).where(col(NoticeRow.subject_id) == row.id))
+    for table in _OF_A_CASE:
+        connection.execute(delete(table).where(col(table.case_id) == row.id))
+    connection.execute(update(EventRow).where(col(EventRow.case_id) == row.id).values(detail_sealed=None))
+    row.state, row.wrapped_key, row.facts_sealed, row.fields_sealed = "destroyed", None, None, None
+    row.screened, row.assignee, row.deadline, row.handle = "{}", None, None, f"gone-{row.id}"
+    session.add(row)
+    session.flush()
+
+
+def require_destroyable(row: CaseRow) -> None:
+    """Raise NotAllowed for a case that is on hold or not closed."""
+    if row.on_hold:
+        raise NotAllowed(f"{row.codename} is on hold. Release it first.")
+    if row.state != "closed":
+        raise NotAllowed(f"{row.codename} is not closed. Close it first, with its outcome.")

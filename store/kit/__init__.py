@@ -1,0 +1,1 @@
+"""What everything needs: errors, the configuration, the clock, addresses, private files."""

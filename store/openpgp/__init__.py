@@ -1,0 +1,1 @@
+"""GnuPG at the edge: one keyring, one call, its status lines as values."""

@@ -1,0 +1,258 @@
+"""GnuPG at the edge: open, verify, sign and seal, each call bounded in time, size (`store.gpg`) and number.
+
+As many calls run at a time as there are cores: more make all of them slower. Keys that came with a mail are never
+imported: they are handed to gpg as an anonymous in-memory file.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import IO
+
+from store.kit.config import Config
+from store.kit.errors import ConfigError, KeyProblem, OpenPGPStopped, OpenPGPUnavailable
+from store.kit.secrets import read_secret
+from store.openpgp.process import Program
+from store.openpgp.status import (
+    Decryption,
+    PublicKey,
+    Signature,
+    StatusLine,
+    read_decryption,
+    read_keys,
+    read_signature,
+)
+
+_KEY_AGE_SECONDS = 10
+_NO_AGENT = "GnuPG could not reach its agent. Run 'ombud check'; the mail is taken again later."
+
+
+class Keyring:
+    """The desk's GNUPGHOME: its secret keys, and the public keys of its team."""
+
+    def __init__(
+        self,
+        program: str,
+        home: Path,
+        seconds: float = 60,
+        unpack_limit: int = 100_000_000,
+        passphrase: str | None = None,
+    ) -> None:
+        """Open a GNUPGHOME. Raises ConfigError when the folder or the program is missing."""
+        self.home = home
+        self._seconds = seconds
+        self._passphrase = passphrase
+        self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)
+        try:
+            self._gpg = Program(program, home, seconds, unpack_limit)
+        except OSError:
+            raise ConfigError(
+                f"gnupg.program: '{program}' cannot be started. Install GnuPG (Debian: apt-get install gnupg)."
+            ) from None
+        except ValueError:
+            raise ConfigError(
+                f"gnupg.home: {home} is not a usable GnuPG folder. Run 'ombud init', or correct the path."
+            ) from None
+
+    @property
+    def version(self) -> str:
+        """GnuPG's version, such as `2.2.40`."""
+        return ".".join(str(part) for part in self._gpg.version or ())
+
+    def decrypt(self, data: bytes) -> Decryption:
+        """Open an OpenPGP message with any secret key of the folder.
+
+        Raises OpenPGPUnavailable when gpg could not do its work; a message that does not open is a value.
+        """
+        plain, lines, code = self._run(["--decrypt"], data)
+        found = read_decryption(lines, plain)
+        if found.passing or (not lines and code not in (0, 2)):
+            raise OpenPGPUnavailable(_NO_AGENT)
+        if found.failure == "no-key":
+            self._require_agent({args[0] for word, args in lines if word == "ENC_TO" and args})
+        return found
+
+    def _require_agent(self, key_ids: set[str]) -> None:
+        """gpg says "no secret key" as well when its agent is away: raise OpenPGPUnavailable then."""
+        ours = {key_id for key in self.secret_keys() for key_id in key.subkey_ids}
+        if not ours:
+            raise OpenPGPUnavailable(_NO_AGENT)
+        if ours & key_ids:
+            raise OpenPGPStopped(_NO_AGENT)
+
+    def verify(self, signed: bytes, signature: bytes) -> Signature:
+        """Check a detached signature over exact octets (RFC 3156 section 5)."""
+        with _memory_file(signature) as number:
+            _, lines, _ = self._run(["--verify", f"/proc/self/fd/{number}", "-"], signed, number)
+        return read_signature(lines)
+
+    def verify_clear(self, data: bytes) -> tuple[bytes | None, Signature]:
+        """Read a message that is signed but not encrypted (RFC 9580 section 7): its text, or None, and the signature."""
+        plain, lines, _ = self._run(["--decrypt"], data)
+        intact = sum(word == "PLAINTEXT" for word, _ in lines) == 1
+        return (plain if intact else None), read_signature(lines)
+
+    def sign(self, data: bytes, fingerprint: str) -> tuple[bytes, str]:
+        """A detached armored signature and the `micalg` that names its hash (RFC 3156 section 5)."""
+        made, lines, _ = self._run(["--detach-sign", "--armor", "--local-user", fingerprint], data)
+        for word, args in lines:
+            if word == "SIG_CREATED" and len(args) > 2:
+                return made, _MICALG.get(args[2], "pgp-sha256")
+        raise KeyProblem(f"The desk key {fingerprint} cannot sign. Look at 'gpg -K' in the desk's GnuPG folder.")
+
+    def seal(self, data: bytes, recipients: Sequence[str], signer: str | None) -> bytes:
+        """Encrypt (and sign) to certificates of the folder by full fingerprint; the unarmored message.
+
+        Raises KeyProblem when one of them cannot be used; then nothing was made.
+        """
+        chosen = [part for fingerprint in recipients for part in ("--recipient", fingerprint)]
+        return self._encrypt(data, chosen, signer)
+
+    def seal_to_key(self, data: bytes, key: bytes, signer: str | None) -> bytes:
+        """Encrypt to a certificate that came with a mail, without importing it; the unarmored message."""
+        with _memory_file(key) as number:
+            return self._encrypt(data, ["--recipient-file", f"/proc/self/fd/{number}"], signer, number)
+
+    def _encrypt(self, data: bytes, recipients: list[str], signer: str | None, *files: int) -> bytes:
+        signing = ["--sign", "--local-user", signer] if signer else []
+        # No compression: together with padding, the length then tells little of what is inside.
+        made, lines, code = self._run(["--encrypt", "-z", "0", *signing, *recipients], data, *files)
+        words = {word for word, _ in lines}
+        if "END_ENCRYPTION" not in words or words & {"INV_RECP", "INV_SGNR"} or code != 0:
+            if words & {"INV_RECP", "INV_SGNR", "FAILURE"} or code == 2:
+                raise KeyProblem("GnuPG cannot use one of the keys for encryption.")
+            raise OpenPGPUnavailable("GnuPG stopped half way. It is tried again.")
+        return made
+
+    def read_key_data(self, data: bytes) -> list[PublicKey]:
+        """The certificates in key material, without importing it."""
+        # In a folder without a trust database, which it does not make with the model "always", GnuPG 2.2 dies of a key
+        # that has expired. The model changes nothing else in a listing.
+        listing, _, _ = self._run(
+            ["--trust-model", "direct", "--dry-run", "--import-options", "import-show", "--import"], data
+        )
+        return read_keys(listing)
+
+    def add_public(self, data: bytes) -> None:
+        """Import public key material of the team; secret keys in it are not imported."""
+        listing = self.read_key_data(data)
+        if any(key.secret for key in listing):
+            raise KeyProblem(
+                "This file holds a secret key. Export only the public one: gpg --export --armor FINGERPRINT."
+            )
+        self._run(["--import-options", "import-clean", "--import"], data)
+
+    def public_keys(self, fingerprints: Sequence[str] = ()) -> list[PublicKey]:
+        """Certificates of the folder; all when none is named."""
+        listing, _, _ = self._run(["--list-keys", *fingerprints], b"")
+        return read_keys(listing)
+
+    def secret_keys(self) -> list[PublicKey]:
+        """The keys that can open mail here."""
+        listing, _, _ = self._run(["--list-secret-keys"], b"")
+        return read_keys(listing)
+
+    def export(self, fingerprint: str, *, armored: bool) -> bytes:
+        """A certificate of the folder, without other people's certifications. Raises KeyProblem."""
+        armor = ["--armor"] if armored else []
+        made, _, _ = self._run(["--export-options", "export-minimal", *armor, "--export", fingerprint], b"")
+        if not made:
+            raise KeyProblem(f"There is no key {fingerprint} in the desk's GnuPG folder.")
+        return made
+
+    def create(self, name: str, address: str) -> str:
+        """Make an ed25519/cv25519 key without expiry; its fingerprint. Raises KeyProblem."""
+        # A little old, for gpg waits for the next second before it signs a key again, as `extend` has it do below.
+        created = int(time.time()) - _KEY_AGE_SECONDS
+        protection = [f"Passphrase: {self._passphrase}"] if self._passphrase else ["%no-protection"]
+        script = "\n".join(
+            [
+                "Key-Type: EDDSA", "Key-Curve: ed25519", "Key-Usage: sign,cert",
+                "Subkey-Type: ECDH", "Subkey-Curve: cv25519", "Subkey-Usage: encrypt",
+                f"Name-Real: {' '.join(name.split())}", f"Name-Email: {address}", "Expire-Date: 0", f"Creation-Date: seconds={created}",
+                *protection, "%commit", "",
+            ]
+        )  # fmt: skip
+        _, lines, _ = self._run(["--generate-key"], script.encode(), secret=False)
+        for word, args in lines:
+            if word == "KEY_CREATED":
+                # A key that is written again keeps with it that its own signatures were checked, as an imported one
+                # does. gpg would otherwise check them in each call: 2 to 4 ms.
+                self.extend(args[1], None)
+                return args[1]
+        raise KeyProblem("GnuPG could not make a key. Check that the folder is writable and the disk is not full.")
+
+    def extend(self, fingerprint: str, until: date | None) -> None:
+        """Give a secret key and its sub-keys a new last day, or none. Raises KeyProblem."""
+        end = until.isoformat() if until else "0"
+        for subkeys in ([], ["*"]):
+            _, _, code = self._run(["--quick-set-expire", fingerprint, end, *subkeys], b"")
+            if code != 0:
+                raise KeyProblem(f"GnuPG did not extend {fingerprint}: is the day to come, and the secret key there?")
+
+    def close(self) -> None:
+        """End the agent that gpg started for this folder."""
+        subprocess.run(
+            ["gpgconf", "--homedir", str(self.home), "--kill", "gpg-agent"], check=False, capture_output=True
+        )
+
+    def _run(
+        self, args: list[str], data: bytes, *files: int, secret: bool = True
+    ) -> tuple[bytes, list[StatusLine], int]:
+        passphrase = self._passphrase if secret else None
+        with self._slots:
+            try:
+                done = self._gpg.call(args, data, passphrase, files)
+            except OSError:
+                raise OpenPGPUnavailable(
+                    "GnuPG cannot be started. Install it, or correct gnupg.program; the mail is taken again later."
+                ) from None
+        if done.too_large:
+            return b"", [*done.lines, ("TOO_LARGE", ())], 2
+        if done.late or done.code < 0:
+            why = f"took longer than {self._seconds:g} s" if done.late else "was killed"
+            raise OpenPGPStopped(f"GnuPG {why}. It is tried again.")
+        return done.output, done.lines, done.code
+
+
+_MICALG = {
+    "1": "pgp-md5",
+    "2": "pgp-sha1",
+    "8": "pgp-sha256",
+    "9": "pgp-sha384",
+    "10": "pgp-sha512",
+    "11": "pgp-sha224",
+}
+
+
+def open_keyring(config: Config) -> Keyring:
+    """The keyring that a configuration names. Raises ConfigError."""
+    section = config.gnupg
+    passphrase = read_secret(config, section.passphrase_file) if section.passphrase_file else None
+    return Keyring(section.program, config.path(section.home), section.seconds, int(section.unpack_limit), passphrase)
+
+
+@contextmanager
+def _memory_file(data: bytes) -> Iterator[int]:
+    """An anonymous in-memory file for a child process; nothing of it reaches a disk."""
+    number = os.memfd_create("ombud")
+    try:
+        with io.FileIO(number, "wb", closefd=False) as handle:
+            _write_all(handle, data)
+        yield number
+    finally:
+        os.close(number)
+
+
+def _write_all(handle: IO[bytes] | io.FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[handle.write(view) or 0 :]

@@ -1,0 +1,1 @@
+"""What lies at rest: tables and migrations, the vault that seals their columns, the chain of events, backups."""

@@ -1,0 +1,78 @@
+"""The record of what happened: a chain of events, each bound to the one before by a keyed hash.
+
+A link covers the digest of an event's detail, not the detail: when a case is destroyed its details go, and the
+chain still verifies.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlmodel import Session, col, select, update
+
+from store.kit.clock import to_text
+from store.kit.errors import VaultError
+from store.tables import rows
+from store.tables.models import ChainHeadRow, EventRow
+from store.tables.vault import Box, Vault
+
+_HEAD = 1
+_LAST = select(ChainHeadRow.seq, ChainHeadRow.link).where(ChainHeadRow.id == _HEAD).with_for_update()
+_MOVE = update(ChainHeadRow).where(col(ChainHeadRow.id) == _HEAD)
+
+
+class _Event(NamedTuple):
+    """What a link covers of an event, in this order."""
+
+    seq: int
+    case_id: str | None
+    kind: str
+    at: str
+    actor: str
+    detail_digest: str
+
+
+def append(
+    session: Session,
+    vault: Vault,
+    kind: str,
+    actor: str,
+    at: datetime,
+    *,
+    case_id: str | None = None,
+    box: Box | None = None,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    """Add one event to the chain, in the transaction of the change that it tells of.
+
+    `actor` is a member's id, `reporter`, `operator` or `desk`; `detail` is sealed with the case's box.
+    """
+    connection = session.connection()
+    last, previous = connection.execute(_LAST).one()
+    plain = json.dumps(detail or {}, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    event = _Event(last + 1, case_id, kind, to_text(at), actor, vault.digest("event detail", plain))
+    sealed = box.seal(plain, "events", "detail", str(event.seq)) if detail and box is not None else None
+    link = _link(vault, previous, event)
+    rows.add(session, EventRow, **event._asdict(), detail_sealed=sealed, link=link)
+    connection.execute(_MOVE, {"seq": event.seq, "link": link})
+
+
+def verify(session: Session, vault: Vault) -> int:
+    """Walk the whole chain; the number of events. Raises VaultError naming the first link that does not hold."""
+    previous, count = "", 0
+    for row in session.exec(select(EventRow).order_by(col(EventRow.seq)).execution_options(yield_per=500)):
+        count += 1
+        event = _Event(row.seq, row.case_id, row.kind, row.at, row.actor, row.detail_digest)
+        if row.seq != count or row.link != _link(vault, previous, event):
+            raise VaultError(f"The record is broken at event {count}: it was changed or removed after it was written.")
+        previous = row.link
+    head = session.get(ChainHeadRow, _HEAD)
+    if head is None or (head.seq, head.link) != (count, previous):
+        raise VaultError(f"The record is cut off after event {count}: later events were removed.")
+    return count
+
+
+def _link(vault: Vault, previous: str, event: _Event) -> str:
+    return vault.digest("event link", json.dumps([previous, *event]).encode())

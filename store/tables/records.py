@@ -1,0 +1,229 @@
+"""The values that intake writes down and the mailer reads: what a mail said, and what is known of a case."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from store.kit.sentences import Sentence
+from store.openpgp.status import Signature
+
+State = Literal["new", "held", "automatic", "acknowledged", "investigating", "decided", "closed", "destroyed"]
+Direction = Literal["in", "out", "note"]
+Encryption = Literal["none", "pgp/mime", "inline", "attachment"]
+Verb = Literal[
+    "assign", "recuse", "reinstate", "vote", "consent", "state", "deadline", "field", "link", "hold", "release"
+]
+Source = Literal["reporter", "named", "sender", "addressed", "doubtful", "linked", "self", "reader", "operator"]
+
+_KEYS = ("reporter_key", "new_key")
+_LISTS = ("also_excluded", "excluded", "perhaps_excluded", "reporters")
+PROVISIONAL: frozenset[str] = frozenset({"named", "sender", "addressed", "doubtful", "linked"})
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """One attachment as it was opened. `name` is what the sender called it, and is never used as a path."""
+
+    name: str
+    type: str
+    data: bytes
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Done:
+    """One thing that was done to a case. It is only for those who may know of `other_case` (an id) as well.
+
+    `subject` is a member's id, a state, a date, a field or a codename, as the verb has it; `text` is what was said.
+    """
+
+    verb: Verb
+    subject: str = ""
+    text: str = ""
+    other_case: str = ""
+
+
+@dataclass(frozen=True)
+class Body:
+    """What one mail says, opened. `text` is the report itself; `outside_text` stood around it and proves nothing.
+
+    `message_id` is its own, `answers` that of the mail which it answers; `done` is what a member did with it. Of a mail
+    that did not open, `sent_by` and `sent_to` keep its envelope.
+    `key_offered`: it came in plain, and its Autocrypt header offers a key without asking for sealed answers.
+    """
+
+    sender: str = ""
+    subject: str = ""
+    text: str = ""
+    outside_text: str = ""
+    outside_subject: str = ""
+    encryption: Encryption = "none"
+    signature: Signature = Signature()
+    failure: str = ""
+    notes: tuple[Sentence, ...] = ()
+    date: str = ""
+    message_id: str = ""
+    answers: str = ""
+    reply_to: str = ""
+    done: tuple[Done, ...] = ()
+    key_offered: bool = False
+    sent_by: str | None = None
+    sent_to: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON value that is sealed."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Body:
+        """The body of a sealed JSON value."""
+        done = tuple(Done(**item) for item in value.get("done", ()))
+        signature, notes = Signature(**value["signature"]), tuple(map(Sentence.from_json, value["notes"]))
+        sent_to = tuple(value.get("sent_to", ()))
+        return cls(**{**value, "signature": signature, "notes": notes, "done": done, "sent_to": sent_to})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the desk must remember of a case besides its messages; sealed as a whole.
+
+    `reply_to` is empty when the desk itself does not write to the reporter; `no_reply_because` then says why.
+    `answer_to` is where the team may write, empty when nobody may. `reporters` are the addresses that the report
+    came from, by which its author is known again; `address` is where its first mail asked to be answered, whether they
+    want answers or not. `new_key` came with a later mail, and is not used until a reader says so. `without_token`: the
+    first mail referred to another one, and nothing that is sent to its author shows the token of the case.
+    `archived`: it came from an archive, with or without a word to the readers.
+    `perhaps_excluded` is what the reporter may have excluded, or only quoted.
+    """
+
+    reply_to: str = ""
+    no_reply_because: str = ""
+    reporter_key: bytes = b""
+    also_excluded: tuple[str, ...] = ()
+    first_message_id: str = ""
+    excluded: tuple[str, ...] = ()
+    answer_to: str = ""
+    reporters: tuple[str, ...] = ()
+    reporter_fingerprint: str = ""
+    new_key: bytes = b""
+    new_fingerprint: str = ""
+    came_sealed: bool = False
+    asks_reply: bool = False
+    asks_quiet: bool = False
+    address: str = ""
+    without_token: bool = False
+    perhaps_excluded: tuple[str, ...] = ()
+    archived: Literal["", "silent", "told"] = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON value that is sealed."""
+        keys = {name: base64.b64encode(getattr(self, name)).decode() for name in _KEYS}
+        return {**asdict(self), **keys}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Facts:
+        """The facts of a sealed JSON value."""
+        keys = {name: base64.b64decode(value.get(name, "")) for name in _KEYS}
+        lists = {name: tuple(value.get(name, ())) for name in _LISTS}
+        return cls(**{**value, **lists, **keys})
+
+
+@dataclass(frozen=True)
+class Recusal:
+    """That a member must not know of a case, and where that comes from."""
+
+    member: str
+    source: Source
+
+    @property
+    def provisional(self) -> bool:
+        """Whether two other readers may end it."""
+        return self.source in PROVISIONAL
+
+    @property
+    def strength(self) -> int:
+        """What outranks what: the reporter's own wish everything, what is provisional or one reader's word nothing."""
+        return 0 if self.provisional or self.source == "reader" else 2 if self.source == "reporter" else 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is known of a case without opening its messages."""
+
+    id: str
+    codename: str
+    desk: str
+    state: State
+    received_at: datetime
+    recusals: tuple[Recusal, ...] = ()
+    handle: str = ""
+    screened: frozenset[str] = frozenset()
+    assignee: str = ""
+    deadline: str = ""
+    outcome: str = ""
+    on_hold: bool = False
+    escalated: bool = False
+    acknowledged_at: datetime | None = None
+    decided_at: datetime | None = None
+    closed_at: datetime | None = None
+
+    @property
+    def recused(self) -> frozenset[str]:
+        """Ids of the members who must not know of the case."""
+        return frozenset(recusal.member for recusal in self.recusals)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a case, opened."""
+
+    id: str
+    direction: Direction
+    at: datetime
+    body: Body
+    attachments: tuple[AttachmentInfo, ...] = ()
+    author: str = "reporter"
+
+
+@dataclass(frozen=True)
+class AttachmentInfo:
+    """What is known of an attachment without its content. Size in octets."""
+
+    id: str
+    name: str
+    type: str
+    size: int
+    sha256: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One mail that becomes a case, or part of one: everything that the one transaction writes.
+
+    `author` is `reporter`, `other` (somebody else), `desk` or a member's id. `told_at` is when a new case's notices
+    are due, at once when None. `at` is when it is written down, and `received_at` when the report came in
+    where that was before (a mail from an archive).
+    """
+
+    desk: str
+    state: State
+    at: datetime
+    raw: bytes
+    digest: str
+    message_id: str
+    body: Body
+    facts: Facts
+    attachments: tuple[Attachment, ...] = ()
+    recusals: tuple[Recusal, ...] = ()
+    notices: tuple[str, ...] = ()
+    screened: Mapping[str, str] = field(default_factory=dict)
+    author: str = "reporter"
+    direction: Direction = "in"
+    fields: Mapping[str, str] = field(default_factory=dict)
+    told_at: datetime | None = None
+    received_at: datetime | None = None

@@ -1,0 +1,1 @@
+"""Who is on the team: the roster file, its people and their keys, their names, their terms."""

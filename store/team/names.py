@@ -1,0 +1,220 @@
+"""Whether a text names a member. Pure; the rules behind two sources of recusal.
+
+`who_is_meant` reads what a reporter wrote after `Exclude:` and is generous: one word of a name, a near spelling,
+another script, an initial; `who_may_be_meant` is for what it does not understand. `who_is_named` reads a whole report and is stricter: full name, alias, handle or address.
+Both compare folded text: NFKC, case folded, invisible characters removed, transliterated to ASCII.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+
+from anyascii import anyascii
+from rapidfuzz.distance import OSA
+from rapidfuzz.process import extract_iter
+
+from store.kit.addresses import same_mailbox
+from store.team.members import Member
+
+_WORD = re.compile(r"[^\W_]+")
+_PIECE = 200_000
+_OVERLAP = 500
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+# Words of a greeting line, folded, in the languages that the templates speak and a few neighbours.
+_GREETING = frozenset(
+    """
+    hi hello hey dear good morning afternoon evening day greetings all everyone everybody team folks friends there
+    and to the of or
+    hallo liebe lieber liebes guten tag morgen abend sehr geehrte geehrter damen herren moin servus und an das
+    hola buenos buenas dias tardes noches querida querido queridas queridos estimada estimado estimadas estimados
+    y equipo a bonjour bonsoir salut cher chere chers cheres madame monsieur et equipe
+    ola oi bom boa dia tarde noite prezada prezado prezados cara caro e equipa
+    ciao buongiorno gentile beste dag hej hei kara kaera czesc mrhba ahla salam alaykm alslam
+    """.split()
+)
+
+
+def fold(text: str) -> str:
+    """A text as it is compared: compatibility forms, case, accents, script and invisible characters evened out."""
+    if text.isascii():
+        return text.casefold()
+    text = unicodedata.normalize("NFKC", text)
+    visible = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    return anyascii(visible).casefold()
+
+
+def words(text: str) -> list[str]:
+    """The folded words of a text."""
+    return _WORD.findall(fold(text))
+
+
+def near(one: str, other: str) -> bool:
+    """Whether two folded words are the same but for a slip: one for four letters and more, two from eight on."""
+    if one == other:
+        return True
+    shorter = min(len(one), len(other))
+    allowed = 0 if shorter < 4 else 1 if shorter < 8 else 2
+    return 0 < allowed >= abs(len(one) - len(other)) and OSA.distance(one, other, score_cutoff=allowed) <= allowed
+
+
+def who_is_meant(asked: str, members: Iterable[Member]) -> list[Member]:
+    """Every member whom a reporter may mean by a name, nickname, handle, id or address."""
+    return [member for member in members if _means(asked.strip(), member)]
+
+
+def who_may_be_meant(asked: str, members: Iterable[Member]) -> list[Member]:
+    """Every member of whose name any word turns up in what was asked, such as in "Bo (my ex)" or "that Bo from work"."""
+    wanted = [word for word in dict.fromkeys(words(asked)) if len(word) > 1]
+    return [
+        member
+        for member in members
+        if any(_has_near(wanted, part) for name in (member.name, member.id, *member.aliases) for part in words(name))
+    ]
+
+
+def _has_near(wanted: Sequence[str], part: str) -> bool:
+    """Whether one of many words is near to a part of a name. The distances are taken in one go: there may be 100,000."""
+    alike = extract_iter(part, wanted, scorer=OSA.distance, processor=None, score_cutoff=2)
+    return any(near(word, part) for word, _, _ in alike)
+
+
+def _means(asked: str, member: Member) -> bool:
+    bare = fold(asked).strip(" <>\"'.,;:()[]").removeprefix("mailto:").removeprefix("@")
+    address = fold(member.email)
+    if not bare:
+        return False
+    if "@" in bare:
+        found = re.findall(r"[^\s<>@,;:\"()\[\]]+@[^\s<>@,;:\"()\[\]]+", bare)
+        if any(same_mailbox(item, address) for item in found):
+            return True
+        bare = re.sub(r"\S+@\S+", " ", bare).strip()
+    wanted = _WORD.findall(bare)
+    if not wanted:
+        return False
+    forms = [member.name, member.id, *member.aliases, address.partition("@")[0]]
+    return any(_same_person(wanted, words(form)) for form in forms)
+
+
+def _same_person(wanted: Sequence[str], form: Sequence[str]) -> bool:
+    """One word may be any word of the form; several must agree with it, whichever of the two says more."""
+    if not form:
+        return False
+    if near("".join(wanted), "".join(form)):
+        return True
+    if len(wanted) == 1:
+        return any(near(wanted[0], word) for word in form if len(word) > 1)
+    spelled_out = [word for word in wanted if len(word) > 1]
+    if spelled_out and all(
+        any(near(word, part) or (len(word) == 1 and part[0] == word) for part in form) for word in wanted
+    ):
+        return True
+    return len(form) > 1 and all(any(near(word, part) for word in wanted) for part in form)
+
+
+def who_is_named(texts: Sequence[str], members: Sequence[Member], everyone: Sequence[Member]) -> list[Member]:
+    """The members who are named in a report: full name, alias, handle or address.
+
+    A greeting line alone does not count; `everyone` is the roster, for a greeting may name several of them.
+    """
+    found: set[str] = set()
+    for text in filter(None, texts):
+        for piece in _pieces(_without_greeting(text, everyone)):
+            read = _Read(piece)
+            found |= {member.id for member in members if member.id not in found and _names(read, member)}
+    return [member for member in members if member.id in found]
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A long text in pieces that overlap by more than any name is long, so that memory stays bounded."""
+    for start in range(0, max(1, len(text)), _PIECE):
+        yield text[max(0, start - _OVERLAP) : start + _PIECE]
+
+
+class _Read:
+    """A text, folded once for all members."""
+
+    def __init__(self, text: str) -> None:
+        self.folded = fold(text)
+        self.words = _WORD.findall(self.folded)
+        self.line = f" {' '.join(self.words)} "
+        self.vocabulary = set(self.words)
+        self.unspaced = "" if text.isascii() else re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
+
+
+def _names(text: _Read, member: Member) -> bool:
+    if _holds_address(text.folded, fold(member.email)):
+        return True
+    if any(_holds_handle(text.folded, fold(handle)) for handle in (member.id, *member.aliases)):
+        return True
+    if any(f" {' '.join(form)} " in text.line for form in _full_forms(member)):
+        return True
+    if any(_unspaced_in(name, text.unspaced) for name in (member.name, *member.aliases)):
+        return True
+    return _nearly_there(words(member.name), text)
+
+
+@lru_cache(maxsize=1000)
+def _full_forms(member: Member) -> list[list[str]]:
+    forms = [form for alias in member.aliases if (form := words(alias))]
+    name = words(member.name)
+    if name:
+        forms += [name, name[::-1], [*name[-1:], *name[:-1]]]
+    if len(name) > 2:
+        forms += [[name[0], name[-1]], [name[-1], name[0]]]
+    return forms
+
+
+def _holds_address(folded: str, address: str) -> bool:
+    if not address or address not in folded:
+        return False
+    return re.search(rf"(?<![\w.+-]){re.escape(address)}(?![\w-])", folded) is not None
+
+
+def _holds_handle(folded: str, handle: str) -> bool:
+    bare = handle.removeprefix("@")
+    if len(bare) < 2 or f"@{bare}" not in folded:
+        return False
+    return re.search(rf"(?<![\w.])@{re.escape(bare)}(?![\w-])", folded) is not None
+
+
+def _unspaced_in(name: str, unspaced: str) -> bool:
+    """Scripts that set no spaces: the name as it is, anywhere."""
+    if not unspaced or name.isascii():
+        return False
+    bare = re.sub(r"\s+", "", unicodedata.normalize("NFKC", name))
+    return len(bare) > 1 and _UNSPACED.search(bare) is not None and bare in unspaced
+
+
+def _nearly_there(name: Sequence[str], text: _Read) -> bool:
+    """A full name of two words or more with a slip in it, in either order."""
+    if len(name) < 2 or sum(map(len, name)) < 7:
+        return False
+    alike = [{word for word in text.vocabulary if near(word, part)} for part in name]
+    if not all(alike):
+        return False
+    return any(
+        all(text.words[start + step] in alike[index] for step, index in enumerate(order))
+        for order in (range(len(name)), range(len(name) - 1, -1, -1))
+        for start in range(len(text.words) - len(name) + 1)
+    )
+
+
+def _without_greeting(text: str, everyone: Sequence[Member]) -> str:
+    """The text less its first line, when that line greets and says nothing else."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if not line.strip():
+            continue
+        said = words(line)
+        names = {
+            word for member in everyone for name in (member.name, member.id, *member.aliases) for word in words(name)
+        }
+        greets = any(word in _GREETING for word in said) and "@" not in line
+        if greets and len(said) <= 20 and all(word in _GREETING or word in names for word in said):
+            return "\n".join(lines[number + 1 :])
+        break
+    return text

@@ -1,0 +1,1 @@
+"""Speed, growth and long amounts: `make bench` and `make prove`."""

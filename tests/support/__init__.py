@@ -1,0 +1,1 @@
+"""Servers, mail programs and people that tests use."""
