@@ -9,14 +9,16 @@ from typing import Protocol
 from sqlmodel import Session
 
 from intake.arrival import Opened, source_of
-from intake.plan import Outcome, Plan, told_as_it_should, with_acknowledgement
+from intake.plan import Outcome, Route, actor, with_acknowledgement, within_the_flood_limit
 from intake.standing import Record, standing
-from store.cases import case_file, conversation, recusals, threads
+from store.cases import conversation, recusals, threads
+from store.cases.case_file import CaseFile, open_case
+from store.cases.lookup import row_by_id
 from store.cases.threads import Side, Token, read_token
 from store.context import Context
+from store.kit.errors import NoSuchCase
 from store.kit.sentences import Sentence, marked
 from store.openpgp.status import Signature
-from store.outbox import queue
 from store.tables.models import CaseRow
 from store.tables.records import Arrival, Facts
 
@@ -65,7 +67,7 @@ def _tag(opened: Opened) -> Token | None:
     return read_token(found[1].lower()) if found else None
 
 
-class OwnCase(Plan, Protocol):
+class OwnCase(Route, Protocol):
     """A mail as a case of its own, which may be linked with the one that it points at."""
 
     @property
@@ -90,26 +92,25 @@ class FollowUp:
 
     def carry_out(self, session: Session) -> tuple[Outcome, str]:
         """Write it down, and have the readers told. A program's answer wakes nobody, unless it is about our reply."""
-        vault, arrival = self.context.vault, self.own_case.arrival
-        row = case_file.row_by_id(session, self.place.row.id if self.place.row else "")
-        case_file.lock(session, row)
-        if row.wrapped_key is None:
+        arrival = self.own_case.arrival
+        file = _open(session, self.context, self.opened, self.place)
+        if file is None:
             return self.own_case.carry_out(session)
-        known, first = case_file.facts(vault, row), case_file.message(session, vault, row.id)
+        row, known, first = file.row, file.facts, file.first_message()
         signature = first.body.signature if first else Signature()
         sure = standing(self.opened.mail, arrival.body.signature, Record(known.reporters, signature), self.place)
         if arrival.state == "automatic":
             joined = replace(arrival, author="other", recusals=recusals.doubted(arrival.recusals), notices=())
-            conversation.join(session, vault, row, joined)
+            conversation.join(file, joined)
             if self.opened.found.undelivered:
-                queue.enqueue(session, "bounced", row.desk, arrival.at, case_id=row.id, subject_id="reporter")
+                file.enqueue("bounced", "reporter")
             return "automatic", row.codename
         if sure == "doubtful":
             return self.own_case.carry_out(session, row)
         silent = row.state == "automatic" and not arrival.body.failure
         arrival = as_first_report(arrival, known) if silent else as_follow_up(arrival, known, signature)
-        told = told_as_it_should(session, self.context, self.opened.job.desk, source_of(self.opened), arrival)
-        conversation.join(session, vault, row, self._with_reply(session, replace(told, state=arrival.state)))
+        told = within_the_flood_limit(session, self.context, self.opened.job.desk, source_of(self.opened), arrival)
+        conversation.join(file, self._with_reply(session, replace(told, state=arrival.state)))
         return "thread", row.codename
 
     def _with_reply(self, session: Session, arrival: Arrival) -> Arrival:
@@ -124,7 +125,7 @@ class FollowUp:
 
 
 @dataclass(frozen=True)
-class MachineToTeam:
+class MachineAnswer:
     """What a program answers to a notice: an absence note, or that a reader cannot be reached.
 
     It says nothing on the case, and who has it sent is no reporter: it is kept with the case that it answers, without a
@@ -139,14 +140,25 @@ class MachineToTeam:
     def carry_out(self, session: Session) -> tuple[Outcome, str]:
         """Keep it."""
         arrival = self.own_case.arrival
-        row, member, at = self.place.row, self.place.recipient, arrival.at
+        member = self.place.recipient
         silent = replace(arrival, state="automatic", author="machine", recusals=(), facts=Facts(), notices=())
-        if row is None:
+        file = _open(session, self.context, self.opened, self.place)
+        if file is None:
             return self.own_case.carry_out(session)
-        conversation.join(session, self.context.vault, row, silent)
+        conversation.join(file, silent)
         if member and self.opened.found.undelivered:
-            queue.enqueue_once(session, "bounced", row.desk, at, case_id=row.id, subject_id=member)
-        return "automatic", row.codename
+            file.enqueue_once("bounced", member)
+        return "automatic", file.row.codename
+
+
+def _open(session: Session, context: Context, opened: Opened, place: Place) -> CaseFile | None:
+    """The case that a mail points at, opened for writing; None when there is none, or it was destroyed meanwhile."""
+    if place.row is None:
+        return None
+    try:
+        return open_case(session, actor(context, opened.job), row_by_id(session, place.row.id))
+    except NoSuchCase:
+        return None
 
 
 def as_follow_up(arrival: Arrival, known: Facts, first: Signature) -> Arrival:

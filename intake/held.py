@@ -15,11 +15,12 @@ from intake.arrival import Envelope, Job, arrival_of
 from intake.asking import directives
 from intake.asking.directives import Asked
 from intake.follow_up import Place
-from intake.plan import Outcome, with_acknowledgement
+from intake.plan import Outcome, actor, with_acknowledgement
 from intake.reader_process import Unreadable
 from intake.reading.message import Mail
 from intake.standing import Record, standing
-from store.cases import case_file, conversation, linking, recusals
+from store.cases import content, conversation, linking, lookup, recusals
+from store.cases.case_file import CaseFile, open_case
 from store.context import Context
 from store.kit.errors import NotAllowed
 from store.openpgp.status import Signature
@@ -43,10 +44,10 @@ def waiting(context: Context, codename: str, elsewhere: str) -> list[Kept]:
     Raises NoSuchCase; NotAllowed for a case without any.
     """
     with context.database.read() as session:
-        row = case_file.find_row(session, codename)
+        row = lookup.find_row(session, codename)
         if row is None:
-            raise case_file.no_such_case(codename)
-        told = case_file.messages(session, context.vault, row.id)
+            raise lookup.no_such_case(codename)
+        told = content.messages(session, context.vault, row.id)
         held = [item for item in told if item.body.failure and item.author != "machine"]
         if not held:
             raise NotAllowed(f"{codename} is not held; there is nothing to open.")
@@ -54,12 +55,12 @@ def waiting(context: Context, codename: str, elsewhere: str) -> list[Kept]:
         if not here:
             why = "; ".join([held[0].body.failure, *map(str, held[0].body.notes)])
             raise NotAllowed(f"The mail of {codename} is not here: {why}.")
-        known = case_file.facts(context.vault, row)
+        known = content.facts(context.vault, row)
         desk = context.config.desk_by_id(row.desk)
         roster = context.roster(desk)
         found = []
         for item in here:
-            raw = case_file.raw_message(session, context.vault, row, item.id)
+            raw = content.raw_message(session, context.vault, row, item.id)
             envelope = Envelope(raw, item.body.sent_by, item.body.sent_to or (desk.address,))
             asked = Asked(quiet=known.asks_quiet)
             for recipient in envelope.recipients:
@@ -72,8 +73,8 @@ def waiting(context: Context, codename: str, elsewhere: str) -> list[Kept]:
 def find(context: Context, job: Job, codename: str) -> Kept | None:
     """The mail of a job that was just kept as a case."""
     with context.database.read() as session:
-        row = case_file.find_row(session, codename)
-        kept = case_file.message(session, context.vault, row.id) if row else None
+        row = lookup.find_row(session, codename)
+        kept = content.message(session, context.vault, row.id) if row else None
         return Kept(replace(job, digest=""), row.id, kept.id) if row and kept else None  # the row bears the digest
 
 
@@ -94,16 +95,15 @@ def open_at_last(context: Context, kept: Kept, *, acknowledge: bool = False) -> 
         context, kept, _as_archived(kept, arrival), opened.mail, place, acknowledge and place.side != "team"
     )
     with context.database.write() as session:
-        row = case_file.row_by_id(session, kept.case_id)
-        case_file.lock(session, row)
-        first = case_file.message(session, context.vault, row.id)
+        file = in_place.open(session)
+        first = file.first_message()
         if kept.archived or (first is not None and first.id != kept.message_id):
-            return in_place.carry_out(session, None if kept.archived else row)
-        if place.row is not None and place.row.id == row.id:
+            return in_place.carry_out(session, None if kept.archived else file.row)
+        if place.row is not None and place.row.id == kept.case_id:
             place = replace(place, row=None)
-        outcome = routing.plan_of(context, opened, place, in_place).carry_out(session)
-        if outcome[1] != row.codename:
-            conversation.moved_on(session, context.vault, row, kept.message_id, arrival.at)
+        outcome = routing.route(context, opened, place, in_place).carry_out(session)
+        if outcome[1] != file.row.codename:
+            conversation.moved_on(file, kept.message_id)
         return outcome
 
 
@@ -130,27 +130,28 @@ class InPlace:
         """The same, without a word to anybody."""
         return replace(self, arrival=replace(self.arrival, state="automatic", notices=()), acknowledge=False)
 
+    def open(self, session: Session) -> CaseFile:
+        """The case where the mail lies, for writing."""
+        return open_case(session, actor(self.context, self.kept.job), lookup.row_by_id(session, self.kept.case_id))
+
     def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Outcome, str]:
         """Write down what it says."""
-        vault, kept = self.context.vault, self.kept
-        row = case_file.row_by_id(session, kept.case_id)
+        kept, file = self.kept, self.open(session)
         arrival = replace(self.arrival, notices=())
-        if may_belong_to is not None and may_belong_to.id == row.id:
-            arrival = self._as_later_mail(session, row, arrival)
+        if may_belong_to is not None and may_belong_to.id == file.row.id:
+            arrival = self._as_later_mail(file, arrival)
         elif may_belong_to is not None:
-            arrival = linking.pointing_at(session, vault, may_belong_to, arrival)
+            arrival = linking.pointing_at(session, self.context.vault, may_belong_to, arrival)
         if self.acknowledge:
             arrival = with_acknowledgement(session, self.context, kept.job, arrival, arrival.facts.reply_to)
-        conversation.open_at_last(session, vault, row, kept.message_id, arrival)
-        if may_belong_to is not None and may_belong_to.id != row.id:
-            linking.link(session, vault, row.codename, may_belong_to, arrival.at)
-        return "automatic" if arrival.state == "automatic" else "case", row.codename
+        conversation.open_at_last(file, kept.message_id, arrival)
+        if may_belong_to is not None and may_belong_to.id != file.row.id:
+            linking.link(file, may_belong_to)
+        return "automatic" if arrival.state == "automatic" else "case", file.row.codename
 
-    def _as_later_mail(self, session: Session, row: CaseRow, arrival: Arrival) -> Arrival:
+    def _as_later_mail(self, file: CaseFile, arrival: Arrival) -> Arrival:
         """As more on the case where it lies: as its reporter's when it is that."""
-        vault = self.context.vault
-        known, first = case_file.facts(vault, row), case_file.message(session, vault, row.id)
-        kept = case_file.message(session, vault, row.id, self.kept.message_id)
+        known, first, kept = file.facts, file.first_message(), file.message(self.kept.message_id)
         signature = first.body.signature if first else Signature()
         sure = standing(self.mail, arrival.body.signature, Record(known.reporters, signature), self.place)
         if kept is None or kept.author != "reporter" or sure == "doubtful":

@@ -17,14 +17,16 @@ from intake.asking.commands import Commands, WrongLine, begins_with_command, nam
 from intake.asking.directives import desk_of
 from intake.asking.triage import is_one_of
 from intake.follow_up import OwnCase, Place
-from intake.plan import Outcome, may_reply
+from intake.plan import Outcome, actor, may_reply
 from intake.reading.opening import Signed
 from intake.reading.pieces import is_public_key
 from intake.reading.quotes import own_text
-from store.cases import actions, answers, case_file, conversation, threads
+from store.cases import answers, lookup, notes, threads
 from store.cases.access import may_know
-from store.cases.actions import Refused, Scene
 from store.cases.answers import Answer
+from store.cases.case_file import Actor, CaseFile, open_case
+from store.cases.command import Refused
+from store.cases.replies import Reply, as_reply
 from store.context import Context
 from store.kit.errors import ConfigError, KeyProblem, NotAllowed, RosterError
 from store.kit.sentences import NOTHING, Sentence, marked
@@ -69,7 +71,7 @@ def speaker(context: Context, opened: Opened, place: Place) -> Member | None:
         return signed or _claimed(opened)
     if place.row is not None:
         with context.database.read() as session:
-            case = case_file.case_of(session, place.row)
+            case = lookup.case_of(session, place.row)
         return signed if signed and may_know(case, opened.job.roster, signed.id, context.clock()) else None
     if signed and (said := opened.content.signed) and _is_about_a_case(said):
         return signed
@@ -95,7 +97,7 @@ def _claimed(opened: Opened) -> Member | None:
 
 
 @dataclass(frozen=True)
-class TeamMail:
+class MemberWord:
     """A member's mail, not yet found to count. `own_case` is what becomes of it when it can't even be refused."""
 
     context: Context
@@ -119,11 +121,11 @@ class TeamMail:
         if sight == "same":
             return "duplicate", ""
         try:
-            row = self._case(session, said)
+            file = self._case(session, said)
             if sight == "replayed":
                 raise NotAllowed(REPLAYED)
             with session.begin_nested():
-                return self._do(session, row, said, parse(said.text))
+                return self._do(session, file, said, parse(said.text))
         except (WrongLine, Refused) as error:
             self._refuse(session, error.sentence, error.line)
         except NotAllowed as error:
@@ -158,44 +160,48 @@ class TeamMail:
         pieces = [said.by.fingerprint or "", str(said.by.made), said.digest]
         return self.context.vault.digest("signature", "\0".join(pieces).encode())
 
-    def _case(self, session: Session, said: Signed) -> CaseRow | None:
-        """The case that the signed part names; None for a mail that needs none. Raises NotAllowed."""
-        job, vault, text = self.opened.job, self.context.vault, said.text
-        rows: list[CaseRow | None] = []
-        if name := named_case(text):
-            rows = [case_file.find_row(session, name)]
-        else:
-            tokens = threads.team_tokens(text)
-            for address in said.recipients:
-                meant = desk_of(address, (job.desk,))
-                if meant and meant[1].token and meant[1].token.side == "team":
-                    tokens.append(meant[1].token)
-            rows = [threads.find(session, vault, job.desk.id, token) for token in tokens]
-            if subject := _CODENAME.search(said.subject):
-                rows.append(case_file.find_row(session, subject[1]))
+    def _case(self, session: Session, said: Signed) -> CaseFile | None:
+        """The case that the signed part names, opened; None for a mail that needs none. Raises NotAllowed."""
+        rows = self._named(session, said)
         if not rows:
-            self._require_no_case(text)
+            self._require_no_case(said.text)
             return None
         # What the member may not know of counts as what there is not, also when several are named.
         known = {row.id if row is not None and self._may_know(session, row) else "" for row in rows}
         if len(known) > 1:
             raise NotAllowed(SEVERAL)
-        if known == {""}:
+        row = rows[0]
+        if row is None or known == {""}:
             raise NotAllowed(NO_CASE)
-        return rows[0]
+        return open_case(session, self.by, row)
+
+    def _named(self, session: Session, said: Signed) -> list[CaseRow | None]:
+        """The cases that the signed part names, by `/case`, or by tokens and its subject; None for one that there is not."""
+        job, vault, text = self.opened.job, self.context.vault, said.text
+        if name := named_case(text):
+            return [lookup.find_row(session, name)]
+        tokens = threads.team_tokens(text)
+        for address in said.recipients:
+            meant = desk_of(address, (job.desk,))
+            if meant and meant[1].token and meant[1].token.side == "team":
+                tokens.append(meant[1].token)
+        rows = [threads.find(session, vault, job.desk.id, token) for token in tokens]
+        if subject := _CODENAME.search(said.subject):
+            rows.append(lookup.find_row(session, subject[1]))
+        return rows
 
     def _may_know(self, session: Session, row: CaseRow) -> bool:
         roster, at = self.opened.job.roster, self.context.clock()
         if row.desk != self.opened.job.desk.id or row.wrapped_key is None:
             return False
-        return may_know(case_file.case_of(session, row), roster, self.member.id, at)
+        return may_know(lookup.case_of(session, row), roster, self.member.id, at)
 
     def _require_no_case(self, text: str) -> None:
         """Raise NotAllowed unless the mail only asks for what belongs to no case."""
         commands = parse(text)
         if (
             commands.reply is not None
-            or commands.deeds
+            or commands.on_case
             or not commands.asks <= {"cases", "help", "key"}
             or not commands.asks
         ):
@@ -203,7 +209,7 @@ class TeamMail:
         if not any(item.id == self.member.id for item in self.opened.job.roster.on_duty(self.context.clock())):
             raise NotAllowed(NO_CASE)
 
-    def _do(self, session: Session, row: CaseRow | None, said: Signed, commands: Commands) -> tuple[Outcome, str]:
+    def _do(self, session: Session, file: CaseFile | None, said: Signed, commands: Commands) -> tuple[Outcome, str]:
         desk = self.opened.job.desk
         if "show" in commands.asks and desk.notice == "summary":
             raise NotAllowed(SUMMARIES)
@@ -213,23 +219,22 @@ class TeamMail:
             help="help" in commands.asks,
             in_plain=self.opened.content.body.encryption == "none",
         )
-        if row is not None:
-            case_file.lock(session, row)
-        if row is None:
-            self._answer(session, self._with_key(answer, said, commands), None)
+        if file is None:
+            self._answer(session, self._with_key(answer, said, commands))
             return "thread", ""
-        scene, commands = self.scene, replace(commands, rest=own_text(commands.rest, (desk.title, *desk.addresses)))
-        arrival = self._arrival(session, row, said, commands)
-        acted = conversation.act(session, scene, row, commands.deeds, arrival)
-        if not (acted.done or commands.rest or arrival.attachments or commands.asks):
+        commands = replace(commands, rest=own_text(commands.rest, (desk.title, *desk.addresses)))
+        withdraws = any(item.withdraws(self.member.id, file.roster) for item in commands.on_case)
+        arrival = self._arrival(file, said, commands)
+        acted = notes.act(file, commands.on_case, arrival)
+        if not (acted.changes or commands.rest or arrival.attachments or commands.asks):
             raise NotAllowed(EMPTY)
-        if actions.withdraws(scene, commands.deeds):
-            self._answer(session, Answer(withdrawn=True, in_plain=answer.in_plain), None)
+        if withdraws:
+            self._answer(session, Answer(withdrawn=True, in_plain=answer.in_plain))
         elif commands.any or answer.in_plain:
             wrote = ("reply" if arrival.direction == "out" else "note") if commands.rest or arrival.attachments else ""
-            answer = replace(answer, done=acted.done, wrote=wrote, message=acted.message)
-            self._answer(session, self._with_key(answer, said, commands), row)
-        return "thread", row.codename
+            answer = replace(answer, done=acted.changes, wrote=wrote, message=acted.message)
+            self._answer(session, self._with_key(answer, said, commands), file)
+        return "thread", file.row.codename
 
     def _with_key(self, answer: Answer, said: Signed, commands: Commands) -> Answer:
         """With the member's other key put into place, when they ask for it: last, for no transaction undoes a file."""
@@ -250,16 +255,15 @@ class TeamMail:
             raise NotAllowed(error.sentence) from None
 
     @property
-    def scene(self) -> Scene:
-        """Who does it, where and when."""
-        job = self.opened.job
-        return Scene(self.context.vault, job.desk, job.roster, self.member.id, self.context.clock())
+    def by(self) -> Actor:
+        """The member, at this desk and now."""
+        return actor(self.context, self.opened.job, self.member.id)
 
-    def _arrival(self, session: Session, row: CaseRow, said: Signed, commands: Commands) -> Arrival:
+    def _arrival(self, file: CaseFile, said: Signed, commands: Commands) -> Arrival:
         """The mail as a message of the case: a note, or a reply to the reporter. Raises NotAllowed."""
         job, body = self.opened.job, self.opened.content.body
         arrival = Arrival(
-            desk=row.desk, state="new", at=self.context.clock(), raw=job.envelope.raw, digest=job.digest,
+            desk=file.row.desk, state="new", at=file.at, raw=job.envelope.raw, digest=job.digest,
             message_id=self.opened.mail.message_id, facts=Facts(), author=self.member.id, direction="note",
             attachments=tuple(item for item in said.files if not self._is_own_key(item)),
             body=Body(
@@ -270,8 +274,7 @@ class TeamMail:
         if commands.reply is None:
             return arrival
         files = tuple(item for item in said.files if not _is_key(item))
-        reply = conversation.Reply(commands.rest, files, commands.reply)
-        return conversation.as_reply(session, self.scene, row, arrival, reply, self.context.keyring)
+        return as_reply(file, arrival, Reply(commands.rest, files, commands.reply), self.context.keyring)
 
     def _is_own_key(self, item: Attachment) -> bool:
         """Whether a file is nothing but the member's own key: mail programs attach it to each mail."""
@@ -284,12 +287,10 @@ class TeamMail:
 
     def _refuse(self, session: Session, why: Sentence, line: str = "") -> None:
         in_plain = self.opened.content.body.encryption == "none"
-        self._answer(session, Answer(refusal=why, line=line, in_plain=in_plain), None)
+        self._answer(session, Answer(refusal=why, line=line, in_plain=in_plain))
 
-    def _answer(self, session: Session, answer: Answer, row: CaseRow | None) -> None:
-        vault, desk, at = self.context.vault, self.opened.job.desk, self.context.clock()
-        answer = replace(answer, answers=self.opened.mail.message_id)
-        answers.give(session, vault, desk.id, self.member.id, answer, at, row)
+    def _answer(self, session: Session, answer: Answer, file: CaseFile | None = None) -> None:
+        answers.give(session, self.by, replace(answer, answers=self.opened.mail.message_id), file)
 
 
 def _is_key(item: Attachment) -> bool:

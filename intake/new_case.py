@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from sqlmodel import Session
 
 from intake.arrival import Job
-from intake.plan import TO_THE_TEAM, Outcome, told_as_it_should, unanswered, with_acknowledgement
+from intake.plan import TO_THE_TEAM, Outcome, actor, unanswered, with_acknowledgement, within_the_flood_limit
 from intake.reading.quotes import own_text
-from store.cases import case_file, linking, threads
+from store.cases import conversation, linking, threads
 from store.context import Context
 from store.tables.models import CaseRow
 from store.tables.records import Arrival
@@ -44,18 +44,18 @@ class NewCase:
             may_belong_to = threads.find(session, self.context.vault, desk.id, token)
         if may_belong_to is not None:
             arrival = linking.pointing_at(session, self.context.vault, may_belong_to, arrival)
-        arrival = told_as_it_should(session, self.context, desk, self.source, arrival)
+        arrival = within_the_flood_limit(session, self.context, desk, self.source, arrival)
         if self.answered:
             arrival = with_acknowledgement(session, self.context, self.job, arrival, arrival.facts.reply_to)
         else:
             arrival = unanswered(arrival, TO_THE_TEAM)
-        codename = case_file.record(session, self.context.vault, arrival)
+        file = conversation.begin(session, actor(self.context, self.job), arrival)
         if may_belong_to is not None:
-            linking.link(session, self.context.vault, codename, may_belong_to, arrival.at)
+            linking.link(file, may_belong_to)
         outcome: Outcome = (
             "automatic" if arrival.state == "automatic" else "held" if arrival.state == "held" else "case"
         )
-        return outcome, codename
+        return outcome, file.row.codename
 
 
 def _says_little(arrival: Arrival) -> bool:

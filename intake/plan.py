@@ -1,4 +1,4 @@
-"""What a mail leads to, until it is written down: the one thing that the ways of reading a mail agree on."""
+"""What a mail leads to, until it is written down, and what its author and the readers hear of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from sqlmodel import Session
 
 from intake.arrival import Job
+from store.cases.case_file import Actor
 from store.context import Context
 from store.kit.config import Desk
 from store.kit.sentences import marked
@@ -22,11 +23,16 @@ TO_THE_TEAM = marked("it went to an address that is for the team alone")
 Outcome = Literal["case", "thread", "duplicate", "automatic", "held", "refused"]
 
 
-class Plan(Protocol):
-    """What is to be written down of one mail."""
+class Route(Protocol):
+    """Where a mail goes, and what is to be written down of it there. Only `intake.routing` chooses one."""
 
     def carry_out(self, session: Session) -> tuple[Outcome, str]:
         """Write it down; the outcome, and the codename of the case."""
+
+
+def actor(context: Context, job: Job, name: str = "desk") -> Actor:
+    """Who acts on cases because of a mail: the desk itself, or a member."""
+    return Actor(context.vault, job.desk, job.roster, name, context.clock())
 
 
 def may_reply(session: Session, context: Context, desk: Desk, address: str) -> bool:
@@ -61,7 +67,7 @@ def unanswered(arrival: Arrival, why: str) -> Arrival:
     return replace(arrival, facts=replace(facts, no_reply_because=facts.no_reply_because or why))
 
 
-def told_as_it_should(session: Session, context: Context, desk: Desk, source: str, arrival: Arrival) -> Arrival:
+def within_the_flood_limit(session: Session, context: Context, desk: Desk, source: str, arrival: Arrival) -> Arrival:
     """A mail from outside, with the notices that the readers are spared when one source sends too many in a day.
 
     Up to the limit each is told. The first one beyond it says that a flood began; the rest of that day are kept

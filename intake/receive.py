@@ -21,14 +21,15 @@ from intake.asking.directives import Asked
 from intake.asking.triage import excluded
 from intake.faults import told_from_the_mail
 from intake.new_case import NewCase
-from intake.plan import Outcome, Plan
+from intake.plan import Outcome, Route, actor
 from intake.reader_process import TooCostly, Unreadable
 from intake.reading import dates
 from intake.reading.message import without_trace
-from store.cases import case_file, recusals, withholding
+from store.cases import lookup, recusals, withholding
+from store.cases.case_file import open_case
 from store.context import Context
 from store.kit.config import Desk
-from store.kit.errors import Interrupted, StoreUnavailable, TryLater
+from store.kit.errors import Interrupted, NoSuchCase, StoreUnavailable, TryLater
 from store.kit.sentences import Sentence, marked
 from store.outbox import attempts
 from store.tables.records import Arrival, State
@@ -52,7 +53,7 @@ class Receipt:
     codename: str
 
 
-Read = Callable[[Job], Plan]
+Read = Callable[[Job], Route]
 
 
 class Receiver:
@@ -79,7 +80,7 @@ class Receiver:
         desk, asked = self._desks(envelope.recipients)[0]
         where = Sentence(_ELSEWHERE, {"folder": folder})
 
-        def read(job: Job) -> Plan:
+        def read(job: Job) -> Route:
             opened = reader_process.read(self._context.config, job, _TOO_LARGE)
             body = replace(opened.content.body, notes=(where,))
             opened = replace(opened, content=replace(opened.content, body=body))
@@ -96,7 +97,7 @@ class Receiver:
         the mail. Where they are, it counts from now, as their deadlines do. What went to many is no report.
         """
 
-        def read(job: Job) -> Plan:
+        def read(job: Job) -> Route:
             opened = reader_process.read(self._context.config, job)
             arrival = arrival_of(self._context, opened)
             if opened.found.circular and arrival.body.encryption == "none":
@@ -144,22 +145,23 @@ class Receiver:
         What its address asks for this time holds as well, but provisionally: whoever has a copy can send it.
         """
         with self._context.database.read() as session:
-            case = case_file.find_by_digest(session, job.desk.id, job.digest)
+            case = lookup.find_by_digest(session, job.desk.id, job.digest)
         if case is None:
             return None
         case_id, codename = case
         if job.asked.exclude:
-            found, _ = excluded(job.asked, job.roster.members)
-            with self._context.database.write() as session:
-                withholding.recuse_for_copy(
-                    session,
-                    self._context.vault,
-                    case_id,
-                    recusals.doubted(found),
-                    directives.all_names(job.asked),
-                    self._context.clock(),
-                )
+            self._withhold_for_copy(job, case_id)
         return Receipt(job.desk.id, "duplicate", codename)
+
+    def _withhold_for_copy(self, job: Job, case_id: str) -> None:
+        found, _ = excluded(job.asked, job.roster.members)
+        names = directives.all_names(job.asked)
+        with self._context.database.write() as session:
+            try:
+                file = open_case(session, actor(self._context, job), lookup.row_by_id(session, case_id))
+            except NoSuchCase:
+                return  # it was destroyed
+            withholding.recuse_for_copy(file, recusals.doubted(found), names)
 
     def _first_time(self, job: Job, read: Read) -> Receipt:
         reader_process.ready()  # whoever is ended while that starts did not attempt this mail
@@ -180,7 +182,7 @@ class Receiver:
                 attempts.uncount(session, job.digest)
             raise
 
-    def _read(self, job: Job, read: Read) -> Plan:
+    def _read(self, job: Job, read: Read) -> Route:
         try:
             return read(job)
         except TooCostly as error:
@@ -190,7 +192,7 @@ class Receiver:
             log.warning("a mail can't be read", kind=str(error))
             return self._unreadable(job, marked("its structure cannot be read"))
 
-    def _unreadable(self, job: Job, why: str, told_at: datetime | None = None) -> Plan:
+    def _unreadable(self, job: Job, why: str, told_at: datetime | None = None) -> Route:
         arrival = replace(unreadable(self._context, job, why), told_at=told_at)
         return self._new_case(job, arrival, job.envelope.sender or "")
 
@@ -213,31 +215,31 @@ class Receiver:
             log.error("a held mail stays held", error=type(error).__name__, case=receipt.codename)  # noqa: TRY400
         return receipt
 
-    def _open(self, job: Job) -> Plan:
+    def _open(self, job: Job) -> Route:
         """Open a mail, and find out what it is: a member's word, more on a case, or a new case."""
         opened = reader_process.read(self._context.config, job)
         place = follow_up.place_of(self._context, opened)
         arrival = arrival_of(self._context, opened)
         own_case = self._new_case(job, arrival, source_of(opened), answered=place.side != "team")
-        return routing.plan_of(self._context, opened, place, own_case)
+        return routing.route(self._context, opened, place, own_case)
 
     def _new_case(self, job: Job, arrival: Arrival, source: str, *, answered: bool = True) -> NewCase:
         return NewCase(self._context, job, arrival, source, answered)
 
-    def _keep(self, job: Job, plan: Plan) -> Receipt:
+    def _keep(self, job: Job, route: Route) -> Receipt:
         """Write it down. A clash with another process, over the same mail or a codename, is tried again."""
         for _ in range(_KEEP_TRIES):
             try:
                 with self._context.database.write() as session:
-                    return self._keep_in(session, job, plan)
+                    return self._keep_in(session, job, route)
             except IntegrityError:
                 continue
         raise StoreUnavailable("The database refused the case several times. Run 'ombud check'.")
 
-    def _keep_in(self, session: Session, job: Job, plan: Plan) -> Receipt:
+    def _keep_in(self, session: Session, job: Job, route: Route) -> Receipt:
         """The one transaction: case, message, recusals, events, outbox."""
         attempts.end(session, job.digest)
-        before = case_file.find_by_digest(session, job.desk.id, job.digest)
+        before = lookup.find_by_digest(session, job.desk.id, job.digest)
         if before is not None:
             return Receipt(job.desk.id, "duplicate", before[1])
-        return Receipt(job.desk.id, *plan.carry_out(session))
+        return Receipt(job.desk.id, *route.carry_out(session))

@@ -8,22 +8,22 @@ from __future__ import annotations
 from intake import follow_up, member_word
 from intake.arrival import Opened
 from intake.follow_up import OwnCase, Place
-from intake.plan import Plan
+from intake.plan import Route
 from store.context import Context
 
 
-def plan_of(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> Plan:
+def route(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> Route:
     """What a mail leads to; `own_case` is what it would be as a case of its own."""
     member = member_word.speaker(context, opened, place)
     if member is not None:
-        return member_word.TeamMail(context, opened, place, member, own_case.silent())
+        return member_word.MemberWord(context, opened, place, member, own_case.silent())
     return from_outside(context, opened, place, own_case)
 
 
-def from_outside(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> Plan:
+def from_outside(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> Route:
     """What a mail leads to that is no member's word."""
     if place.side == "team" and opened.found.kind != "report":
-        return follow_up.MachineToTeam(context, opened, place, own_case)
+        return follow_up.MachineAnswer(context, opened, place, own_case)
     if place.row is None:
         return own_case
     return follow_up.FollowUp(context, opened, place, own_case)

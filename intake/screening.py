@@ -18,10 +18,11 @@ from intake.asking.triage import who_is_recused
 from intake.reader_process import Unreadable
 from intake.reading.message import read_mail
 from intake.reading.opening import OpenedMail
-from store.cases import case_file, withholding
+from store.cases import content, lookup, withholding
+from store.cases.case_file import Actor, open_case
 from store.context import Context
 from store.kit.config import Desk
-from store.kit.errors import Interrupted
+from store.kit.errors import Interrupted, NoSuchCase
 from store.tables.models import CaseRow
 from store.tables.records import Attachment, Body, Message, Recusal
 from store.team.members import Roster
@@ -48,31 +49,35 @@ def screen_desk(context: Context, desk: Desk) -> int:
     A case that something came to meanwhile is looked at again the next time. Raises TryLater.
     """
     roster = context.roster(desk)
-    full = case_file.screened_text({member.id: member.identity for member in roster.members})
+    full = lookup.screened_text({member.id: member.identity for member in roster.members})
     with context.database.read() as session:
         left = select(CaseRow.id).where(
             CaseRow.desk == desk.id, col(CaseRow.wrapped_key).is_not(None), CaseRow.screened != full
         )
         waiting = session.exec(left).all()
-    return sum(_screen_case(context, roster, case_id) for case_id in waiting)
+    by = Actor(context.vault, desk, roster, "desk", context.clock())
+    return sum(_screen_case(context, by, case_id) for case_id in waiting)
 
 
-def _screen_case(context: Context, roster: Roster, case_id: str) -> bool:
+def _screen_case(context: Context, by: Actor, case_id: str) -> bool:
+    roster = by.roster
     with context.database.read() as session:
-        row = case_file.row_by_id(session, case_id)
+        row = lookup.row_by_id(session, case_id)
         if row.wrapped_key is None:
             return False
-        known, before = case_file.screened_in(row), (row.screened, case_file.count_messages(session, row.id))
+        known, before = lookup.screened_in(row), (row.screened, content.count_messages(session, row.id))
         unseen = [member.id for member in roster.members if known.get(member.id) != member.identity]
         messages = _said(session, context, row) if unseen else []
-        facts, filled = case_file.facts(context.vault, row), list(case_file.fields(context.vault, row).values())
+        facts, filled = content.facts(context.vault, row), list(content.fields(context.vault, row).values())
     found = _look_in(messages, filled, Asked(facts.excluded, perhaps_exclude=facts.perhaps_excluded), roster, unseen)
     with context.database.write() as session:
-        row = case_file.row_by_id(session, case_id)
-        case_file.lock(session, row)
-        if row.wrapped_key is None or (row.screened, case_file.count_messages(session, row.id)) != before:
+        try:
+            file = open_case(session, by, lookup.row_by_id(session, case_id))
+        except NoSuchCase:
+            return False  # it was destroyed meanwhile
+        if (file.row.screened, content.count_messages(session, case_id)) != before:
             return False
-        withholding.note_screening(session, context.vault, roster, row, found, context.clock())
+        withholding.note_screening(file, found)
     return True
 
 
@@ -94,14 +99,14 @@ def _look_in(
 
 def _said(session: Session, context: Context, row: CaseRow) -> list[Said]:
     # What a mail server answers to a notice names the member whom it could not reach, and says nothing of them.
-    told = [item for item in case_file.messages(session, context.vault, row.id) if item.author != "machine"]
+    told = [item for item in content.messages(session, context.vault, row.id) if item.author != "machine"]
     return [_one(session, context, row, message) for message in told]
 
 
 def _one(session: Session, context: Context, row: CaseRow, message: Message) -> Said:
     outside = message.direction == "in"
-    raw = case_file.raw_message(session, context.vault, row, message.id) if outside else b""
-    files = tuple(case_file.attachment_contents(session, context.vault, row, message))
+    raw = content.raw_message(session, context.vault, row, message.id) if outside else b""
+    files = tuple(content.attachment_contents(session, context.vault, row, message))
     return Said(_header_of(raw), message.body, files, outside)
 
 

@@ -349,7 +349,7 @@ class Mailer:
             elif isinstance(outcome, Later) and outcome.away:
                 self._was_away, self._is_back = True, False
             elif isinstance(outcome, Bounced):
-                audit.append(session, context.vault, "bounced", "desk", at, case_id=claim.case_id)
+                audit.append(session, context.vault, audit.Event("bounced", "desk", at, claim.case_id))
                 if claim.case_id and claim.kind != "bounced":
                     queue.enqueue(session, "bounced", claim.desk, at, case_id=claim.case_id, subject_id=row.recipient)
                 log.warning("given up", kind=claim.kind, desk=claim.desk)

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlmodel import Session
 
 from mailer.saying.notices import AUDIENCE, Story
-from store.cases import answers, case_file, patterns
+from store.cases import answers, content, lookup, patterns
 from store.cases.access import eligible, may_know, readers
 from store.cases.answers import Answer
 from store.cases.overview import visible_to
@@ -39,11 +39,11 @@ class Audience:
 def story_of(session: Session, context: Context, claim: Claim, roster: Roster) -> Story:
     """The case that a notice tells of, screened for members who are new."""
     vault, at = context.vault, context.clock()
-    row = case_file.row_by_id(session, claim.case_id or "")
-    case = case_file.case_of(session, row)
+    row = lookup.row_by_id(session, claim.case_id or "")
+    case = lookup.case_of(session, row)
     subject = claim.subject_id if claim.kind in ABOUT_A_MESSAGE else None
-    message = case_file.message(session, vault, row.id, subject)
-    return Story(case, case_file.facts(vault, row), readers(case, roster, at), roster, message)
+    message = content.message(session, vault, row.id, subject)
+    return Story(case, content.facts(vault, row), readers(case, roster, at), roster, message)
 
 
 def audience_of(session: Session, context: Context, claim: Claim, roster: Roster, story: Story | None) -> Audience:
@@ -87,10 +87,10 @@ def told_of_pattern(session: Session, context: Context, claim: Claim, roster: Ro
 
     Those who know both are told once, by the notice of the first case.
     """
-    row = case_file.row_by_id(session, claim.subject_id or "")
+    row = lookup.row_by_id(session, claim.subject_id or "")
     if row.wrapped_key is None:
         return False
-    other = case_file.case_of(session, row)
+    other = lookup.case_of(session, row)
     identity = next((item.identity for item in roster.members if item.id == member), None)
     if member in other.recused or identity not in other.screened:
         return False
@@ -143,8 +143,8 @@ def _asker(session: Session, context: Context, claim: Claim, roster: Roster, sto
 
 
 def _knows(session: Session, roster: Roster, case_id: str, member: str, at: datetime) -> bool:
-    row = case_file.row_by_id(session, case_id)
-    return row.wrapped_key is not None and may_know(case_file.case_of(session, row), roster, member, at)
+    row = lookup.row_by_id(session, case_id)
+    return row.wrapped_key is not None and may_know(lookup.case_of(session, row), roster, member, at)
 
 
 def _something_waits_for(session: Session, context: Context, desk: str, member: str, roster: Roster) -> bool:

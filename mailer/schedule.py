@@ -14,7 +14,7 @@ import structlog
 from sqlmodel import Session
 
 from mailer.sealing.seal import Sealer
-from store.cases import case_file, retention
+from store.cases import lookup, retention
 from store.cases.deadlines import dues
 from store.context import Context
 from store.kit.clock import to_text
@@ -147,7 +147,7 @@ class Schedule:
         """Send the reminders of each case. Raises OmbudError when some could not be worked out, after the others."""
         broken = _Broken("reminders")
         with self._context.database.read() as session:
-            found = case_file.open_cases(session, desk.id)
+            found = lookup.open_cases(session, desk.id)
             late = [case for case in found if broken.unless(partial(self._reminders, session, desk, case, now))]
         for case in late:
             broken.unless(partial(self._remind_of, desk, case.id, now))
@@ -155,7 +155,7 @@ class Schedule:
 
     def _remind_of(self, desk: Desk, case_id: str, now: datetime) -> None:
         with self._context.database.write() as session:
-            case = case_file.case_of(session, case_file.row_by_id(session, case_id))
+            case = lookup.case_of(session, lookup.row_by_id(session, case_id))
             for name, subject in self._reminders(session, desk, case, now):
                 if chores.once(session, name, now, case_id):
                     self._send_reminder(session, desk, case_id, subject, now)
@@ -182,11 +182,11 @@ class Schedule:
         return found
 
     def _send_reminder(self, session: Session, desk: Desk, case_id: str, subject: str, now: datetime) -> None:
-        row = case_file.row_by_id(session, case_id)
+        row = lookup.row_by_id(session, case_id)
         if subject.endswith((" escalate", " again")) and not row.escalated:
             row.escalated = 1
             session.add(row)
-            audit.append(session, self._context.vault, "escalated", "desk", now, case_id=case_id)
+            audit.append(session, self._context.vault, audit.Event("escalated", "desk", now, case_id))
             session.flush()
             queue.reopen(session, case_id=case_id, at=now)
         queue.enqueue(session, "reminder", desk.id, now, case_id=case_id, subject_id=subject)

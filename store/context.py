@@ -13,6 +13,7 @@ import structlog
 from sqlmodel import Session
 
 from store.cases import recusals
+from store.cases.case_file import Actor
 from store.kit.addresses import same_mailbox
 from store.kit.clock import Clock, system_clock, to_text
 from store.kit.config import Config, Desk, load
@@ -180,12 +181,12 @@ def _note_roster(session: Session, context: Context, desk: Desk, loaded: Loaded,
         row.state_digest, row.at = state, to_text(at)
         queue.reopen(session, at=at, desk=desk.id)
         queue.retry_now(session, at, desk=desk.id, held_only=True)
-        audit.append(session, context.vault, "roster-in-force", "desk", at)
+        audit.append(session, context.vault, audit.Event("roster-in-force", "desk", at))
     if row.complaint_digest != complaint:
         row.complaint_digest = complaint
         if complaint:
             queue.enqueue_once(session, "roster-refused", desk.id, at)
-            audit.append(session, context.vault, "roster-refused", "desk", at)
+            audit.append(session, context.vault, audit.Event("roster-refused", "desk", at))
             log.warning("the roster is refused; the last good one stays in force", desk=desk.id, why=loaded.complaint)
     session.add(row)
 
@@ -202,7 +203,7 @@ def _note_people(session: Session, context: Context, desk: Desk, loaded: Loaded,
     if row.content_sealed:
         source = context.vault.open(row.content_sealed, "rosters", "content", desk.id).decode()
         before_now = parse(source, Path(), desk)
-        _keep_recusals(session, context, before_now, loaded.roster)
+        _keep_recusals(session, Actor(context.vault, desk, loaded.roster, "desk", at), before_now)
         known = {member.id: member.fingerprint for member in before_now.members}
         for member in loaded.roster.members:
             if known.get(member.id, member.fingerprint) != member.fingerprint:
@@ -210,10 +211,10 @@ def _note_people(session: Session, context: Context, desk: Desk, loaded: Loaded,
     row.duty = ",".join(sorted(now)) or _NOBODY
 
 
-def _keep_recusals(session: Session, context: Context, before: Roster, now: Roster) -> None:
+def _keep_recusals(session: Session, by: Actor, before: Roster) -> None:
     """Who is on the roster under another id than before, by their key or address, stays recused from what they were."""
-    for member in now.members:
+    for member in by.roster.members:
         if before.get(member.id) is None:
             for other in before.members:
                 if other.fingerprint == member.fingerprint or same_mailbox(other.email, member.email):
-                    recusals.recuse_alike(session, context.vault, other.id, member.id, context.clock())
+                    recusals.recuse_alike(session, by, other.id, member.id)

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from intake.screening import screen_desk
 from mailer.delivery import Mailer
 from mailer.schedule import Schedule
 from mailer.sealing.seal import Sealer
+from store.cases.case_file import Actor, CaseFile, open_for
 from store.cases.overview import JSON
 from store.context import Context, open_context, refresh_roster
 from store.openpgp.keyring import Keyring
@@ -127,6 +129,14 @@ class Desk:
         if self._context is not None:
             self._context.close()
         self._context = self._mailer = self._schedule = None
+
+    @contextmanager
+    def open_case(self, codename: str, actor: str = "operator") -> Iterator[CaseFile]:
+        """A case opened for writing in this process: a command would read the roster and its keys anew."""
+        desk = self.context.config.desk[0]
+        by = Actor(self.context.vault, desk, self.context.roster(desk), actor, self.clock())
+        with self.context.database.write() as session:
+            yield open_for(session, by, codename)
 
     def receive(self, mail: bytes, *to: str, sender: str | None = "sam@reporter.example") -> Receipt:
         """Take a mail in; the first receipt."""

@@ -58,7 +58,7 @@ def figures(session: Session, desk: Desk, first: date, last: date) -> list[Figur
 
 
 def _came(row: CaseRow) -> str:
-    return "unencrypted" if row.came == "in plain" else row.came or "unknown"
+    return "unencrypted" if row.transport == "in plain" else row.transport or "unknown"
 
 
 def _standing(row: CaseRow) -> str:

@@ -13,7 +13,7 @@ from desk import logs
 from desk.commands import show
 from desk.commands.options import AsOption, ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
 from desk.commands.progress import progress
-from store.cases import case_file, overview, retention
+from store.cases import lookup, overview, retention
 from store.kit.clock import day_of
 from store.kit.config import load
 from store.kit.errors import ConfigError, NotAllowed
@@ -35,7 +35,7 @@ ByOption = Annotated[
 @cases_app.command("list")
 def case_list(config: ConfigOption = None, as_member: AsOption = None, as_json: JsonOption = False) -> None:
     """List cases, or those that a member may know of."""
-    with opened(config) as context, context.database.write() as session:
+    with opened(config) as context, context.database.read() as session:
         require_member(context, as_member)
         lines = [overview.case_line(case) for case in show.visible_cases(context, session, as_member)]
     if as_json:
@@ -54,7 +54,7 @@ def case_show(
     codename: str, config: ConfigOption = None, as_member: AsOption = None, as_json: JsonOption = False
 ) -> None:
     """Show a case. For a member who may not know of it, the answer is that of a case that does not exist."""
-    with opened(config) as context, context.database.write() as session:
+    with opened(config) as context, context.database.read() as session:
         require_member(context, as_member)
         record = show.case_record(context, session, codename, as_member)
     show.print_json(record) if as_json else show.print_case(record)
@@ -92,7 +92,7 @@ def case_destroy(
         with progress("destroying", len(ids)) as step:
             for case_id in ids:
                 with context.database.write() as session:
-                    row = case_file.row_by_id(session, case_id)
+                    row = lookup.row_by_id(session, case_id)
                     retention.destroy(session, context.vault, row, "operator", context.clock())
                 step(1)
             context.database.forget()
@@ -104,9 +104,9 @@ def case_destroy(
 
 def _destroyable(session: Session, codename: str) -> str:
     """The id of a case that may be destroyed. Raises NoSuchCase or NotAllowed."""
-    row = case_file.find_row(session, codename)
+    row = lookup.find_row(session, codename)
     if row is None or row.wrapped_key is None:
-        raise case_file.no_such_case(codename)
+        raise lookup.no_such_case(codename)
     retention.require_destroyable(row)
     return row.id
 

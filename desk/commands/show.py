@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 from sqlmodel import Session, col, select
 
-from store.cases import case_file, overview
-from store.cases.overview import JSON
+from store.cases import lookup, overview
+from store.cases.overview import JSON, Viewer
 from store.context import Context
 from store.kit.clock import from_text
 from store.kit.config import Desk
@@ -31,17 +31,18 @@ def visible_cases(context: Context, session: Session, member: str | None) -> lis
     found = []
     for desk in context.config.desk:
         roster, at = context.roster(desk), context.clock()
-        found += overview.visible_cases(session, roster, desk.id, member, at)
+        found += overview.visible_cases(session, desk.id, Viewer(roster, member, at))
     return sorted(found, key=lambda case: case.received_at)
 
 
 def case_record(context: Context, session: Session, codename: str, member: str | None) -> JSON:
     """The whole of a case. Raises NoSuchCase, also when the member may not know of it."""
-    row = case_file.find_row(session, codename)
+    row = lookup.find_row(session, codename)
     desk = _desk(context, row.desk) if row else None
     if desk is None:
-        raise case_file.no_such_case(codename)
-    return overview.case_record(session, context.vault, context.roster(desk), codename, member, context.clock())
+        raise lookup.no_such_case(codename)
+    viewer = Viewer(context.roster(desk), member, context.clock())
+    return overview.case_record(session, context.vault, codename, viewer)
 
 
 def deliveries(session: Session) -> list[JSON]:

@@ -14,15 +14,17 @@ from mailer.saying.notices import Story, name_of
 from mailer.saying.render import Rendered, Templates, templates_of
 from mailer.sealing.mime import DeskKey, entity
 from mailer.sealing.padding import padded_length, stepped_length
-from store.cases import case_file, overview, threads
+from store.cases import content, lookup, overview, threads
 from store.cases.answers import Answer
+from store.cases.commands import COMMANDS
 from store.cases.fields import FIELDS
 from store.context import Context
 from store.kit.clock import from_text
 from store.kit.config import Desk
 from store.kit.errors import NotAllowed
+from store.kit.sentences import Sentence
 from store.outbox.queue import Claim
-from store.tables.records import Attachment, Done
+from store.tables.records import Attachment, Change
 from store.team.members import Member, Roster
 
 _BETWEEN_LANGUAGES = "\n* * *\n\n"
@@ -69,14 +71,14 @@ class Contents:
 
     def _codename(self, case_id: str) -> str:
         with self._context.database.read() as session:
-            return case_file.row_by_id(session, case_id).codename
+            return lookup.row_by_id(session, case_id).codename
 
     def _files(self, story: Story) -> Sequence[Attachment]:
         if story.message is None or not story.message.attachments or story.message.body.failure:
             return ()
         with self._context.database.read() as session:
-            row = case_file.row_by_id(session, story.case.id)
-            return list(case_file.attachment_contents(session, self._context.vault, row, story.message))
+            row = lookup.row_by_id(session, story.case.id)
+            return list(content.attachment_contents(session, self._context.vault, row, story.message))
 
     def for_reporter(
         self, desk: Desk, claim: Claim, story: Story, *, sealed: bool
@@ -121,16 +123,16 @@ class Contents:
     def _answer_values(
         self, session: Session, desk: Desk, member: Member, answer: Answer, story: Story | None, roster: Roster
     ) -> dict[str, Any]:
-        at, vault = self._context.clock(), self._context.vault
+        viewer = overview.Viewer(roster, member.id, self._context.clock())
         told = [item.name for item in story.readers if item.id != member.id] if story else []
-        linked = overview.known_links(session, roster, story.case.id, member.id, at) if story else []
+        linked = overview.known_links(session, story.case.id, viewer) if story else []
         record = None
         if story and answer.show:
-            found = overview.case_record(session, vault, roster, story.case.codename, member.id, at)
+            found = overview.case_record(session, self._context.vault, story.case.codename, viewer)
             record = record_values(desk, roster, found)
         listed, ids = None, frozenset[str]()
         if answer.cases:
-            visible = overview.visible_cases(session, roster, desk.id, member.id, at)
+            visible = overview.visible_cases(session, desk.id, viewer)
             listed = [case_values(desk, roster, overview.case_line(case)) for case in visible]
             ids = frozenset(case.id for case in visible)
         return {
@@ -149,6 +151,7 @@ class Contents:
             "record": record,
             "cases": listed,
             digest.LISTED: ids,
+            "commands": command_values(desk),
             "outcomes": list(desk.outcomes),
             "fields": [{"name": name, "what": what} for name, what in FIELDS.items()],
         }
@@ -157,7 +160,7 @@ class Contents:
         """What a member wrote, as it was kept and sent: they cannot know what was cut off otherwise."""
         if not (answer.wrote and answer.message and story and desk.notice == "full"):
             return None
-        message = case_file.message(session, self._context.vault, story.case.id, answer.message)
+        message = content.message(session, self._context.vault, story.case.id, answer.message)
         if message is None:
             return None
         return {"text": message.body.text, "files": [item.name for item in message.attachments]}
@@ -211,6 +214,16 @@ class Contents:
         return self._templates[desk.id]
 
 
+def command_values(desk: Desk) -> list[dict[str, Any]]:
+    """How each command is written, and what it does."""
+    known = {"outcomes": ", ".join(desk.outcomes)}
+    return [
+        {"written": written, "what": Sentence(what, known)}
+        for command in COMMANDS.values()
+        for written, what in command.help
+    ]
+
+
 def case_values(desk: Desk, roster: Roster, line: overview.JSON) -> dict[str, Any]:
     """A case in a list, as it is shown."""
     received = from_text(line["received_at"]).astimezone(desk.zone).date()
@@ -237,7 +250,7 @@ def record_values(desk: Desk, roster: Roster, record: overview.JSON) -> dict[str
                 "text": message["text"],
                 "failure": message["failure"],
                 "files": [item["name"] for item in message["attachments"]],
-                "done": notices.done_values((Done(**item) for item in message["done"]), roster),
+                "done": notices.done_values((Change(**item) for item in message["done"]), roster),
             }
             for message in record["messages"]
         ],

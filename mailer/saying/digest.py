@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from mailer.saying.notices import Story, name_of
 from mailer.schedule import expiries
-from store.cases import case_file, overview, retention
+from store.cases import lookup, overview, retention
 from store.cases.deadlines import Due, Stage, dues
 from store.context import Context
 from store.kit.config import Desk
@@ -42,9 +42,9 @@ def digest_values(session: Session, context: Context, desk: Desk, roster: Roster
     lines: dict[str, list[dict[str, Any]]] = {}
     ending = []
     listed = set()
-    for case in overview.visible_cases(session, roster, desk.id, member.id, at):
+    for case in overview.visible_cases(session, desk.id, overview.Viewer(roster, member.id, at)):
         if case.state == "closed":
-            row = case_file.row_by_id(session, case.id)
+            row = lookup.row_by_id(session, case.id)
             end = retention.ends_at(session, row, desk)
             if end is not None and end - at <= retention.ANNOUNCED:
                 ending.append({"codename": case.codename, "day": _day(desk, end)})

@@ -11,7 +11,7 @@ from store.cases.deadlines import dues
 from store.cases.overview import visible_to
 from store.kit.config import Desk
 from store.kit.sentences import marked
-from store.tables.records import Body, Case, Done, Facts, Message, Source
+from store.tables.records import Body, Case, Change, Facts, Message, Source
 from store.team.members import Member, Roster
 
 # `one` is a single member on duty, `former` one whose term ended; both are named by the notice.
@@ -186,7 +186,7 @@ def note_values(desk: Desk, story: Story, known: Collection[str]) -> dict[str, A
     }
 
 
-def done_values(done: Iterable[Done], roster: Roster) -> list[dict[str, str]]:
+def done_values(done: Iterable[Change], roster: Roster) -> list[dict[str, str]]:
     """What was done, with the names of members."""
     return [
         {

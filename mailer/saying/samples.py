@@ -63,7 +63,8 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
     answer = {
         "refusal": NOTHING, "line": "", "done": done, "withdrawn": True, "wrote": "reply",
         "written": {"text": "A sample.", "files": ["sample.txt"]}, "told": ["Ada Example"], "in_plain": True, "key": "0" * 40,
-        "help": True, "case": "amber-heron", "record": record, "cases": listed, "outcomes": list(desk.outcomes),
+        "help": True, "case": "amber-heron", "record": record, "cases": listed, "commands": [{"written": "/assign NAME", "what": "say who handles the case"}],
+        "outcomes": list(desk.outcomes),
         "fields": [{"name": "when", "what": "when it happened"}],
     }  # fmt: skip
     note = {

@@ -12,6 +12,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from store.cases.threads import team_tokens
 from store.kit.errors import NotAllowed
@@ -55,25 +56,27 @@ _NO_NAME = frozenset(
 )  # fmt: skip
 
 
-def require_anonymous(
-    text: str,
-    files: Sequence[Attachment],
-    author: Member | None,
-    roster: Roster,
-    told: Sequence[Message],
-    codename: str,
-) -> None:
-    """Raise NotAllowed when a reply names a member, or holds a piece of a notice; also in a file.
+@dataclass(frozen=True)
+class Draft:
+    """What is to go to a reporter in the case `codename`. `told` is what they wrote."""
 
-    `told` is what the reporter wrote.
-    """
+    text: str
+    files: tuple[Attachment, ...]
+    author: Member | None
+    told: Sequence[Message]
+    codename: str
+
+
+def require_anonymous(draft: Draft, roster: Roster) -> None:
+    """Raise NotAllowed when a reply names a member, or holds a piece of a notice; also in a file."""
+    text, author, told, codename = draft.text, draft.author, draft.told, draft.codename
     if team_tokens(text) or codename in text.casefold():
         raise NotAllowed(NOTICE)
     known = {word for item in told for word in words(f"{item.body.sender}\n{item.body.subject}\n{item.body.text}")}
     greeted = {word for item in told for word in words(item.body.sender)}
     if member := _named(text, roster) or _signed(text, author, roster, greeted) or _mentioned(text, roster, known):
         raise NotAllowed(NAMED, name=member.name)
-    for file in files:
+    for file in draft.files:
         _require_anonymous_file(file, roster, codename)
 
 

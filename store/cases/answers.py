@@ -13,12 +13,14 @@ from typing import Any
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from store.cases.case_file import box_of, row_by_id
+from store.cases.case_file import Actor, CaseFile
+from store.cases.content import box_of
+from store.cases.lookup import row_by_id
 from store.kit.clock import to_text
 from store.kit.sentences import NOTHING, Sentence
 from store.outbox import queue
-from store.tables.models import AnswerRow, CaseRow, NoticeRow, SeenSignatureRow
-from store.tables.records import Done
+from store.tables.models import AnswerRow, NoticeRow, SeenSignatureRow
+from store.tables.records import Change
 from store.tables.vault import Box, Vault
 
 _KEPT = timedelta(days=30)
@@ -33,7 +35,7 @@ class Answer:
 
     refusal: Sentence = NOTHING
     line: str = ""
-    done: tuple[Done, ...] = ()
+    done: tuple[Change, ...] = ()
     withdrawn: bool = False
     wrote: str = ""
     show: bool = False
@@ -51,20 +53,17 @@ class Answer:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Answer:
         """The answer of a sealed JSON value."""
-        done = tuple(Done(**item) for item in value["done"])
+        done = tuple(Change(**item) for item in value["done"])
         return cls(**{**value, "refusal": Sentence.from_json(value["refusal"]), "done": done})
 
 
-def give(
-    session: Session, vault: Vault, desk: str, member: str, answer: Answer, at: datetime, row: CaseRow | None = None
-) -> None:
-    """Put an answer to a member into the outbox."""
-    made = AnswerRow(case_id=row.id if row else None, desk=desk, member=member, at=to_text(at), content_sealed=b"")
-    box: Box = box_of(vault, row) if row else vault
+def give(session: Session, to: Actor, answer: Answer, file: CaseFile | None = None) -> None:
+    """Put an answer to the member who acted into the outbox; about a case when there is one."""
+    case_id, box = (file.row.id, file.box) if file else (None, to.vault)
+    made = AnswerRow(case_id=case_id, desk=to.desk.id, member=to.id, at=to_text(to.at), content_sealed=b"")
     made.content_sealed = box.seal_json(answer.to_json(), "answers", "content", made.id)
     session.add(made)
-    session.flush()
-    queue.enqueue(session, "answer", desk, at, case_id=made.case_id, subject_id=made.id)
+    queue.enqueue(session, "answer", to.desk.id, to.at, case_id=case_id, subject_id=made.id)
 
 
 def read(session: Session, vault: Vault, answer_id: str) -> tuple[str, Answer] | None:
@@ -90,6 +89,6 @@ def forget_old(session: Session, at: datetime, signature_age: timedelta) -> None
     """Forget answers that were sent long ago, and signatures that are too old to count anyway."""
     waiting = select(NoticeRow.subject_id).where(NoticeRow.kind == "answer", NoticeRow.done == 0)
     old = delete(AnswerRow).where(col(AnswerRow.at) < to_text(at - _KEPT), col(AnswerRow.id).not_in(waiting))
-    session.connection().execute(old)
+    session.exec(old)
     seen = delete(SeenSignatureRow).where(col(SeenSignatureRow.at) < to_text(at - signature_age))
-    session.connection().execute(seen)
+    session.exec(seen)

@@ -9,7 +9,8 @@ import json
 
 from sqlmodel import Session, col, select
 
-from store.cases import case_file, recusals
+from store.cases.content import box_of
+from store.cases.lookup import recusal_rows
 from store.kit.errors import VaultError
 from store.tables.models import CaseRow, EventRow, VoteRow
 from store.tables.vault import Vault
@@ -21,7 +22,7 @@ def verify_recusals(session: Session, vault: Vault) -> None:
     """Compare recusals and votes with the events that tell of them. Raises VaultError naming the first case that differs."""
     for row in session.exec(select(CaseRow).where(col(CaseRow.wrapped_key).is_not(None))).all():
         standing, voted = _recorded(session, vault, row)
-        found = {item.member: item.source for item in recusals.standing(session, row.id)}
+        found = {item.member: item.source for item in recusal_rows(session, row.id)}
         votes = session.exec(select(VoteRow.member, VoteRow.voter).where(VoteRow.case_id == row.id)).all()
         if found != standing or not set(votes) <= voted:
             raise VaultError(
@@ -32,7 +33,7 @@ def verify_recusals(session: Session, vault: Vault) -> None:
 
 def _recorded(session: Session, vault: Vault, row: CaseRow) -> tuple[dict[str, str], set[tuple[str, str]]]:
     """Who is withheld by what, and who voted on whom, as the record tells it."""
-    box = case_file.box_of(vault, row)
+    box = box_of(vault, row)
     told = (
         select(EventRow).where(EventRow.case_id == row.id, col(EventRow.kind).in_(_KINDS)).order_by(col(EventRow.seq))
     )

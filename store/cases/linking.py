@@ -6,15 +6,15 @@ Works within a transaction that the caller opened.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from sqlmodel import Session
 
-from store.cases import case_file, recusals
+from store.cases import content
+from store.cases.case_file import CaseFile
+from store.cases.lookup import recusal_rows
 from store.kit.clock import to_text
-from store.tables import audit
 from store.tables.models import CaseRow, LinkRow
-from store.tables.records import Arrival, Done, Recusal
+from store.tables.records import Arrival, Change, Recusal
 from store.tables.vault import Vault
 
 
@@ -24,11 +24,11 @@ def pointing_at(session: Session, vault: Vault, other: CaseRow, arrival: Arrival
     Whom the other case is withheld from, this one is too: it may speak of the same. When it comes from an address on the
     other's record, that one's wish for silence holds as well. What it asks for itself is provisional.
     """
-    known = case_file.facts(vault, other)
+    known = content.facts(vault, other)
     asked = tuple(replace(item, source="doubtful") if item.source == "reporter" else item for item in arrival.recusals)
     withheld = {item.member for item in asked}
     inherited = tuple(
-        Recusal(item.member, "linked") for item in recusals.standing(session, other.id) if item.member not in withheld
+        Recusal(item.member, "linked") for item in recusal_rows(session, other.id) if item.member not in withheld
     )
     facts = replace(
         arrival.facts,
@@ -41,26 +41,14 @@ def pointing_at(session: Session, vault: Vault, other: CaseRow, arrival: Arrival
     )
     if known.asks_quiet and set(facts.reporters) & set(known.reporters):
         facts = replace(facts, reply_to="", answer_to="", no_reply_because=known.no_reply_because, asks_quiet=True)
-    done = (*arrival.body.done, Done("link", other.codename, other_case=other.id))
+    done = (*arrival.body.done, Change("link", other.codename, other_case=other.id))
     body = replace(arrival.body, done=done, reply_to=facts.reply_to)
     return replace(arrival, facts=facts, body=body, recusals=(*asked, *inherited))
 
 
-def link(session: Session, vault: Vault, codename: str, other: CaseRow, at: datetime) -> None:
-    """Link a case that was just made with the one that its mail points at."""
-    row = case_file.find_row(session, codename)
-    if row is None:
-        raise case_file.no_such_case(codename)
-    one, two = sorted((row.id, other.id))
-    if session.get(LinkRow, (one, two)) is None:
-        session.add(LinkRow(one=one, other=two, by="desk", at=to_text(at)))
-    audit.append(
-        session,
-        vault,
-        "linked",
-        "desk",
-        at,
-        case_id=row.id,
-        box=case_file.box_of(vault, row),
-        detail={"other": other.id},
-    )
+def link(file: CaseFile, other: CaseRow) -> None:
+    """Link a case with the one that its mail points at."""
+    one, two = sorted((file.row.id, other.id))
+    if file.session.get(LinkRow, (one, two)) is None:
+        file.session.add(LinkRow(one=one, other=two, by=file.actor, at=to_text(file.at)))
+    file.note("linked", {"other": other.id})

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, or_, select
 
-from store.cases import case_file
+from store.cases import content, lookup
 from store.cases.access import may_know, readers
 from store.kit.clock import to_text
 from store.tables.models import CaseRow, LinkRow
-from store.tables.records import Case, Done, Message
+from store.tables.records import Case, Change, Message
 from store.tables.vault import Vault
 from store.team.members import Roster
 
@@ -26,52 +27,63 @@ def case_line(case: Case) -> JSON:
     }  # fmt: skip
 
 
-def visible_cases(session: Session, roster: Roster, desk: str, member: str | None, at: datetime) -> list[Case]:
-    """The cases of a desk, or those of them that a member may know of; the oldest first."""
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks at cases, and when: a member, or, for None, the operator."""
+
+    roster: Roster
+    member: str | None
+    at: datetime
+
+    def may_know(self, case: Case) -> bool:
+        """Whether they may know that a case exists."""
+        return self.member is None or may_know(case, self.roster, self.member, self.at)
+
+
+def visible_cases(session: Session, desk: str, viewer: Viewer) -> list[Case]:
+    """The cases of a desk that somebody may know of; the oldest first."""
     found = []
     for row in session.exec(select(CaseRow).where(CaseRow.desk == desk).order_by(col(CaseRow.received_at))).all():
         if row.wrapped_key is None:
             continue
-        case = case_file.case_of(session, row)
-        if member is None or may_know(case, roster, member, at):
+        case = lookup.case_of(session, row)
+        if viewer.may_know(case):
             found.append(case)
     return found
 
 
-def case_record(
-    session: Session, vault: Vault, roster: Roster, codename: str, member: str | None, at: datetime
-) -> JSON:
-    """The whole of a case. Raises NoSuchCase, also when the member may not know of it."""
-    row = case_file.find_row(session, codename)
+def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer) -> JSON:
+    """The whole of a case. Raises NoSuchCase, also when the viewer may not know of it."""
+    row = lookup.find_row(session, codename)
     if row is None or row.wrapped_key is None:
-        raise case_file.no_such_case(codename)
-    case = case_file.case_of(session, row)
-    if member is not None and not may_know(case, roster, member, at):
-        raise case_file.no_such_case(codename)
-    linked = known_links(session, roster, row.id, member, at)
+        raise lookup.no_such_case(codename)
+    case = lookup.case_of(session, row)
+    if not viewer.may_know(case):
+        raise lookup.no_such_case(codename)
+    linked = known_links(session, row.id, viewer)
     known = {other.id for other in linked}
     return {
         **case_line(case),
         "outcome": case.outcome,
         "on_hold": case.on_hold,
-        "readers": [reader.id for reader in readers(case, roster, at)],
+        "readers": [reader.id for reader in readers(case, viewer.roster, viewer.at)],
         "recused": [{"member": recusal.member, "source": recusal.source} for recusal in case.recusals],
-        "fields": case_file.fields(vault, row),
+        "fields": content.fields(vault, row),
         "links": sorted(other.codename for other in linked),
         "messages": [
             message_record(message, known)
-            for message in case_file.messages(session, vault, row.id)
-            if _says_something(message, known, member)
+            for message in content.messages(session, vault, row.id)
+            if _says_something(message, known, viewer.member)
         ],
     }
 
 
-def known_links(session: Session, roster: Roster, case_id: str, member: str | None, at: datetime) -> list[CaseRow]:
-    """The cases that one is linked with, as far as a member (or, for None, the operator) may know of them."""
+def known_links(session: Session, case_id: str, viewer: Viewer) -> list[CaseRow]:
+    """The cases that one is linked with, as far as the viewer may know of them."""
     pairs = session.exec(select(LinkRow).where(or_(LinkRow.one == case_id, LinkRow.other == case_id))).all()
     ids = {pair.other if pair.one == case_id else pair.one for pair in pairs}
     rows = session.exec(select(CaseRow).where(col(CaseRow.id).in_(ids))).all()
-    return [row for row in rows if member is None or may_know(case_file.case_of(session, row), roster, member, at)]
+    return [row for row in rows if viewer.may_know(lookup.case_of(session, row))]
 
 
 def _says_something(message: Message, known: set[str], member: str | None) -> bool:
@@ -83,7 +95,7 @@ def _says_something(message: Message, known: set[str], member: str | None) -> bo
     return not only_done or bool(visible_to(message.body.done, known))
 
 
-def visible_to(done: tuple[Done, ...], known: set[str]) -> list[Done]:
+def visible_to(done: tuple[Change, ...], known: set[str]) -> list[Change]:
     """What was done, less what speaks of another case that is not among the known ones (ids)."""
     return [item for item in done if not item.other_case or item.other_case in known]
 

@@ -6,14 +6,12 @@ Works within a transaction that the caller opened.
 from __future__ import annotations
 
 import re
-from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+from store.cases.case_file import CaseFile
 from store.outbox import queue
-from store.tables import audit
-from store.tables.models import CaseRow, NoticeRow, PatternRow
-from store.tables.vault import Box, Vault
+from store.tables.models import NoticeRow, PatternRow
 from store.team.names import fold, words
 
 # The one goes to the readers of the case that it hangs on, the other to those of the second case who are not among them.
@@ -35,9 +33,10 @@ def forms(value: str) -> list[str]:
     return list(dict.fromkeys(form for form in found if len(form) > 2))
 
 
-def note(session: Session, vault: Vault, row: CaseRow, box: Box, value: str, actor: str, at: datetime) -> None:
+def note(file: CaseFile, value: str) -> None:
     """Write down whom a case concerns, in place of what was known; tell of other cases of the desk that concern them."""
-    digests = {vault.digest(f"reported at {row.desk}", form.encode()) for form in forms(value)}
+    session, row = file.session, file.row
+    digests = {file.by.vault.digest(f"reported at {row.desk}", form.encode()) for form in forms(value)}
     for old in session.exec(select(PatternRow).where(PatternRow.case_id == row.id)):
         session.delete(old)
     session.flush()
@@ -48,9 +47,9 @@ def note(session: Session, vault: Vault, row: CaseRow, box: Box, value: str, act
     session.flush()
     for other in others:
         if not _told(session, row.id, other):
-            queue.enqueue(session, FIRST, row.desk, at, case_id=row.id, subject_id=other)
-            queue.enqueue(session, SECOND, row.desk, at, case_id=other, subject_id=row.id)
-            audit.append(session, vault, "same-person", actor, at, case_id=row.id, box=box, detail={"other": other})
+            file.enqueue(FIRST, other)
+            queue.enqueue(session, SECOND, row.desk, file.at, case_id=other, subject_id=row.id)
+            file.note("same-person", {"other": other})
 
 
 def _told(session: Session, one: str, other: str) -> bool:

@@ -1,80 +1,77 @@
-"""Who is recused from a case, as it is written down.
+"""Recusals as they are written down. Who may withhold a case from whom, and bring back: `store.cases.withholding`.
 
-Works within a transaction that the caller opened. Who may recuse or bring back whom: `store.withholding`.
+Works within a transaction that the caller opened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
-from sqlalchemy import text
 from sqlmodel import Session, col, select
 
+from store.cases.case_file import Actor, CaseFile, open_case
+from store.cases.lookup import recusal_rows, source_of
 from store.kit.clock import to_text
-from store.outbox import queue
-from store.tables import audit
 from store.tables.models import CaseRow, RecusalRow, VoteRow
-from store.tables.records import Recusal, Source
-from store.tables.vault import Box, Vault
-
-_STANDING = text(
-    "SELECT member, source FROM recusals WHERE case_id = :case_id AND ended IS NULL ORDER BY since, member"
-)
+from store.tables.records import Recusal
 
 
-def recuse(
-    session: Session,
-    vault: Vault,
-    row: CaseRow,
-    box: Box,
-    recusals: Sequence[Recusal],
-    actor: str,
-    at: datetime,
-    reason: str = "",
-) -> list[Recusal]:
+def recuse(file: CaseFile, recusals: Sequence[Recusal], reason: str = "") -> list[Recusal]:
     """Recuse members from a case; the recusals that are new. What had a weaker reason gets the stronger one."""
     if not recusals:
         return []
-    known = {item.member: item for item in standing(session, row.id)}
+    known = {item.member: item for item in recusal_rows(file.session, file.row.id)}
     added = []
-
-    def note(kind: str, recusal: Recusal) -> None:
-        detail = {"member": recusal.member, "source": recusal.source} | ({"reason": reason} if reason else {})
-        audit.append(session, vault, kind, actor, at, case_id=row.id, box=box, detail=detail)
-
     for recusal in recusals:
         before = known.get(recusal.member)
-        if before is not None:
-            if recusal.strength > Recusal(before.member, source_of(before)).strength:
-                before.source, before.by = recusal.source, actor
-                session.add(before)
-                note("recusal-confirmed", recusal)
-            continue
-        known[recusal.member] = item = RecusalRow(
-            case_id=row.id, member=recusal.member, source=recusal.source, since=to_text(at), by=actor
-        )
-        session.add(item)
-        forget_votes(session, row.id, recusal.member)
-        note("recused", recusal)
-        added.append(recusal)
+        if before is None:
+            known[recusal.member] = _add(file, recusal)
+            _note(file, "recused", recusal, reason)
+            added.append(recusal)
+        elif recusal.strength > Recusal(before.member, source_of(before)).strength:
+            before.source, before.by = recusal.source, file.actor
+            file.session.add(before)
+            _note(file, "recusal-confirmed", recusal, reason)
     if added:
-        session.flush()
-        queue.reopen(session, case_id=row.id, at=at)
+        file.look_again_at_readers()
     return added
 
 
-def forget_votes(session: Session, case_id: str, member: str) -> None:
+def _add(file: CaseFile, recusal: Recusal) -> RecusalRow:
+    row = RecusalRow(
+        case_id=file.row.id, member=recusal.member, source=recusal.source, since=to_text(file.at), by=file.actor
+    )
+    file.session.add(row)
+    forget_votes(file, recusal.member)
+    return row
+
+
+def _note(file: CaseFile, kind: str, recusal: Recusal, reason: str) -> None:
+    file.note(kind, {"member": recusal.member, "source": recusal.source} | ({"reason": reason} if reason else {}))
+
+
+def reinstate(file: CaseFile, member: str) -> None:
+    """End the recusal of a member."""
+    for row in recusal_rows(file.session, file.row.id):
+        if row.member == member:
+            row.ended = to_text(file.at)
+            file.session.add(row)
+    forget_votes(file, member)
+    file.note("reinstated", {"member": member})
+    file.look_again_at_readers()
+
+
+def forget_votes(file: CaseFile, member: str) -> None:
     """Forget the votes on a member of a case: what they were for is done."""
-    for vote in session.exec(select(VoteRow).where(VoteRow.case_id == case_id, VoteRow.member == member)):
-        session.delete(vote)
+    for vote in file.session.exec(select(VoteRow).where(VoteRow.case_id == file.row.id, VoteRow.member == member)):
+        file.session.delete(vote)
 
 
-def has_withheld(session: Session, case_id: str, reader: str) -> bool:
-    """Whether a reader has withheld a case from somebody else before, by a command or by naming them, also if that ended."""
-    mine = select(RecusalRow.id).where(RecusalRow.case_id == case_id, RecusalRow.by == reader)
-    return session.exec(mine.where(RecusalRow.member != reader)).first() is not None
+def has_withheld(file: CaseFile) -> bool:
+    """Whether who acts has withheld the case from somebody else before, by a command or by naming them, also if that ended."""
+    mine = select(RecusalRow.id).where(RecusalRow.case_id == file.row.id, RecusalRow.by == file.actor)
+    return file.session.exec(mine.where(RecusalRow.member != file.actor)).first() is not None
 
 
 def doubted(found: Sequence[Recusal]) -> tuple[Recusal, ...]:
@@ -82,32 +79,11 @@ def doubted(found: Sequence[Recusal]) -> tuple[Recusal, ...]:
     return tuple(replace(item, source="doubtful") if item.source == "reporter" else item for item in found)
 
 
-def recusals_of(session: Session, case_id: str) -> tuple[Recusal, ...]:
-    """Who is recused from a case now, asked without loading the case."""
-    found = session.connection().execute(_STANDING, {"case_id": case_id}).all()
-    return tuple(Recusal(member, source) for member, source in found)
-
-
-def standing(session: Session, case_id: str) -> Sequence[RecusalRow]:
-    """The recusals of a case that were not ended, as rows."""
-    return session.exec(
-        select(RecusalRow)
-        .where(RecusalRow.case_id == case_id, col(RecusalRow.ended).is_(None))
-        .order_by(col(RecusalRow.since), col(RecusalRow.member))
-    ).all()
-
-
-def source_of(row: RecusalRow) -> Source:
-    """Where a recusal comes from."""
-    return row.source  # type: ignore[return-value]  # only ever written from a Source
-
-
-def recuse_alike(session: Session, vault: Vault, member: str, other: str, at: datetime) -> None:
+def recuse_alike(session: Session, by: Actor, member: str, other: str) -> None:
     """Recuse one member from every case that another id is recused from: it is the same person."""
     same = select(RecusalRow, CaseRow).join(CaseRow, col(CaseRow.id) == col(RecusalRow.case_id))
     mine = same.where(
         RecusalRow.member == member, col(RecusalRow.ended).is_(None), col(CaseRow.wrapped_key).is_not(None)
     )
     for recusal, row in session.exec(mine).all():
-        box = vault.case_box(row.wrapped_key or b"", row.id)
-        recuse(session, vault, row, box, [Recusal(other, source_of(recusal))], "desk", at)
+        recuse(open_case(session, by, row), [Recusal(other, source_of(recusal))])

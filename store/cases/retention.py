@@ -105,15 +105,14 @@ def _care_for(session: Session, vault: Vault, row: CaseRow, desk: Desk, at: date
 def destroy(session: Session, vault: Vault, row: CaseRow, actor: str, at: datetime) -> None:
     """Destroy a case. Raises NotAllowed for one that is on hold or not closed."""
     require_destroyable(row)
-    audit.append(session, vault, "destroyed", actor, at, case_id=row.id)
-    connection = session.connection()
-    connection.execute(delete(LinkRow).where(or_(col(LinkRow.one) == row.id, col(LinkRow.other) == row.id)))
+    audit.append(session, vault, audit.Event("destroyed", actor, at, row.id))
+    session.exec(delete(LinkRow).where(or_(col(LinkRow.one) == row.id, col(LinkRow.other) == row.id)))
     told = select(NoticeRow.id).where(or_(NoticeRow.case_id == row.id, NoticeRow.subject_id == row.id))
-    connection.execute(delete(DeliveryRow).where(col(DeliveryRow.notice_id).in_(told)))
-    connection.execute(delete(NoticeRow).where(col(NoticeRow.subject_id) == row.id))
+    session.exec(delete(DeliveryRow).where(col(DeliveryRow.notice_id).in_(told)))
+    session.exec(delete(NoticeRow).where(col(NoticeRow.subject_id) == row.id))
     for table in _OF_A_CASE:
-        connection.execute(delete(table).where(col(table.case_id) == row.id))
-    connection.execute(update(EventRow).where(col(EventRow.case_id) == row.id).values(detail_sealed=None))
+        session.exec(delete(table).where(col(table.case_id) == row.id))
+    session.exec(update(EventRow).where(col(EventRow.case_id) == row.id).values(detail_sealed=None))
     row.state, row.wrapped_key, row.facts_sealed, row.fields_sealed = "destroyed", None, None, None
     row.screened, row.assignee, row.deadline, row.handle = "{}", None, None, f"gone-{row.id}"
     session.add(row)

@@ -5,159 +5,136 @@ Works within a transaction that the caller opened.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 
-from sqlmodel import Session, select
+from sqlmodel import select
 
-from store.cases import case_file, recusals
-from store.cases.access import readers
+from store.cases import recusals
+from store.cases.case_file import CaseFile
+from store.cases.lookup import recusal_rows, screened_in, screened_text, source_of
 from store.kit.clock import to_text
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.outbox import queue
-from store.tables import audit
-from store.tables.models import CaseRow, VoteRow
-from store.tables.records import Arrival, Body, Case, Done, Facts, Recusal, Source
-from store.tables.vault import Vault
-from store.team.members import Roster
+from store.tables.models import VoteRow
+from store.tables.records import Arrival, Body, Change, Facts, Recusal, Source
 
 VOTES_TO_REINSTATE = 2
 VOTES_TO_NARROW = 2
 OTHERS_LEFT = 2
 
 
-def recuse_for_copy(
-    session: Session, vault: Vault, case_id: str, wanted: Sequence[Recusal], names: Sequence[str], at: datetime
-) -> None:
+def recuse_for_copy(file: CaseFile, wanted: Sequence[Recusal], names: Sequence[str]) -> None:
     """Recuse whom another copy of a mail that was taken in excludes by its address, now or when they join; readers are told."""
-    row = case_file.row_by_id(session, case_id)
-    case_file.lock(session, row)
-    if row.wrapped_key is None:
-        return
-    known = case_file.facts(vault, row)
-    case_file.set_facts(
-        vault, row, replace(known, perhaps_excluded=tuple(dict.fromkeys((*known.perhaps_excluded, *names))))
-    )
-    session.add(row)
-    if added := recusals.recuse(session, vault, row, case_file.box_of(vault, row), wanted, "desk", at):
-        _tell(session, vault, row, added, at)
+    known = file.facts
+    file.remember(replace(known, perhaps_excluded=tuple(dict.fromkeys((*known.perhaps_excluded, *names)))))
+    if added := recusals.recuse(file, wanted):
+        _tell(file, added)
 
 
-def recuse_by_hand(
-    session: Session,
-    vault: Vault,
-    roster: Roster,
-    codename: str,
-    member: str,
-    actor: str,
-    at: datetime,
-    reason: str = "",
-) -> int:
+def recuse_by_hand(file: CaseFile, member: str, reason: str = "") -> int:
     """A member recuses themself, a reader another one, or the operator anyone; how many readers must still agree (0: done).
 
     Nobody narrows a case alone: the second member whom one reader withholds it from, and one without whom fewer than
     two other readers are left, take the word of another reader. The operator hears that it waits.
 
-    Raises NoSuchCase when the actor is a member who may not know of the case, NotAllowed for an unknown member.
+    Raises NotAllowed for an unknown member.
     """
-    row = case_file.row_for(session, roster, codename, actor, at)
-    if roster.get(member) is None:
+    if file.roster.get(member) is None:
         raise NotAllowed(marked("There is no member '{name}' on the roster of this desk."), name=member)
-    source: Source = "operator" if actor == "operator" else "self" if actor == member else "reader"
-    box, case = case_file.box_of(vault, row), case_file.case_of(session, row)
-    if source == "reader" and member not in case.recused and _narrows(session, case, roster, member, actor, at):
-        audit.append(session, vault, "recusal-vote", actor, at, case_id=row.id, box=box, detail={"member": member})
-        missing = VOTES_TO_NARROW - _vote(session, roster, row, member, actor, at)
+    source: Source = "operator" if file.actor == "operator" else "self" if file.actor == member else "reader"
+    if source == "reader" and member not in file.case.recused and _narrows(file, member):
+        file.note("recusal-vote", {"member": member})
+        missing = VOTES_TO_NARROW - _vote(file, member)
         if missing > 0:
-            queue.enqueue_once(session, "consent-waits", row.desk, at, case_id=row.id)
+            file.enqueue_once("consent-waits")
             return missing
-    recusals.recuse(session, vault, row, box, [Recusal(member, source)], actor, at, reason)
+    recusals.recuse(file, [Recusal(member, source)], reason)
     return 0
 
 
-def _narrows(session: Session, case: Case, roster: Roster, member: str, actor: str, at: datetime) -> bool:
+def _narrows(file: CaseFile, member: str) -> bool:
     """Whether it takes more than one reader to withhold a case from a member."""
-    others = {reader.id for reader in readers(case, roster, at)} - {member, actor}
-    return len(others) < OTHERS_LEFT or recusals.has_withheld(session, case.id, actor)
+    return few_others(file, {member, file.actor}) or recusals.has_withheld(file)
 
 
-def reinstate(
-    session: Session, vault: Vault, roster: Roster, codename: str, member: str, actor: str, at: datetime
-) -> int:
+def few_others(file: CaseFile, besides: set[str]) -> bool:
+    """Whether fewer readers than a case must have are left besides some members."""
+    return len({reader.id for reader in file.readers} - besides) < OTHERS_LEFT
+
+
+def reinstate(file: CaseFile, member: str) -> int:
     """One word that a member may come back to a case; how many more are needed (0: they are back).
 
     What the reporter asked for is never undone. What the operator did, the operator undoes. Everything else
     takes two different readers, neither of them the member; where there are not two, the operator may do it: no case
     is ever stuck, or one person's alone. The readers are told.
 
-    Raises NoSuchCase or NotAllowed.
+    Raises NotAllowed.
     """
-    row = case_file.row_for(session, roster, codename, actor, at)
-    standing = next((item for item in recusals.standing(session, row.id) if item.member == member), None)
+    name = file.row.codename
+    standing = next((item for item in recusal_rows(file.session, file.row.id) if item.member == member), None)
     if standing is None:
-        raise NotAllowed(marked("'{name}' is not recused from {case}."), name=member, case=codename)
+        raise NotAllowed(marked("'{name}' is not recused from {case}."), name=member, case=name)
     if standing.source == "reporter":
         raise NotAllowed(
-            marked("The reporter asked to keep {case} from '{name}'; nobody can undo that."),
-            case=codename, name=member,
-        )  # fmt: skip
-    if actor == "operator":
-        enough = len(readers(case_file.case_of(session, row), roster, at)) >= VOTES_TO_REINSTATE
-        if standing.source == "self" or (standing.source != "operator" and enough):
-            raise NotAllowed(
-                "Two readers of the case must agree: repeat the command with --by MEMBER for each of them."
-            )
+            marked("The reporter asked to keep {case} from '{name}'; nobody can undo that."), case=name, name=member
+        )
+    if file.actor == "operator":
+        _require_operators(file, source_of(standing))
         missing = 0
     else:
-        missing = VOTES_TO_REINSTATE - _vote(session, roster, row, member, actor, at)
-    box = case_file.box_of(vault, row)
-    audit.append(session, vault, "reinstatement-vote", actor, at, case_id=row.id, box=box, detail={"member": member})
-    if missing > 0:
-        return missing
-    standing.ended = to_text(at)
-    session.add(standing)
-    recusals.forget_votes(session, row.id, member)
-    audit.append(session, vault, "reinstated", actor, at, case_id=row.id, box=box, detail={"member": member})
-    session.flush()
-    queue.reopen(session, case_id=row.id, at=at)
-    return 0
+        missing = VOTES_TO_REINSTATE - _vote(file, member)
+    file.note("reinstatement-vote", {"member": member})
+    if missing <= 0:
+        recusals.reinstate(file, member)
+    return max(missing, 0)
 
 
-def _vote(session: Session, roster: Roster, row: CaseRow, member: str, voter: str, at: datetime) -> int:
+def _require_operators(file: CaseFile, source: Source) -> None:
+    """Raise NotAllowed unless the operator may undo a recusal of this source."""
+    enough = len(file.readers) >= VOTES_TO_REINSTATE
+    if source == "self" or (source != "operator" and enough):
+        raise NotAllowed("Two readers of the case must agree: repeat the command with --by MEMBER for each of them.")
+
+
+def _vote(file: CaseFile, member: str) -> int:
     """Add a vote on a member (that they come back, or, while they are readers, that they leave); how many of those who
     voted are readers still."""
-    if voter == member:
+    if file.actor == member:
         raise NotAllowed(marked("You can't let yourself back in."))
-    votes = {
-        vote.voter for vote in session.exec(select(VoteRow).where(VoteRow.case_id == row.id, VoteRow.member == member))
-    }
-    if voter not in votes:
-        session.add(VoteRow(case_id=row.id, member=member, voter=voter, at=to_text(at)))
+    session, case_id = file.session, file.row.id
+    found = session.exec(select(VoteRow).where(VoteRow.case_id == case_id, VoteRow.member == member))
+    votes = {vote.voter for vote in found}
+    if file.actor not in votes:
+        session.add(VoteRow(case_id=case_id, member=member, voter=file.actor, at=to_text(file.at)))
         session.flush()
-    counted = {reader.id for reader in readers(case_file.case_of(session, row), roster, at)} & (votes | {voter})
-    return len(counted)
+    return len({reader.id for reader in file.readers} & (votes | {file.actor}))
 
 
-def note_screening(
-    session: Session, vault: Vault, roster: Roster, row: CaseRow, found: Sequence[Recusal], at: datetime
-) -> None:
+def narrow_screened(file: CaseFile, screened: Mapping[str, str]) -> None:
+    """After one more message: only who was looked for in that one too was looked for in all of them."""
+    before = screened_in(file.row)
+    both = {member: known for member, known in before.items() if screened.get(member) == known}
+    file.row.screened = screened_text(both)
+    file.session.add(file.row)
+
+
+def note_screening(file: CaseFile, found: Sequence[Recusal]) -> None:
     """The whole roster was looked for in every message of a case: write down who is named there, and tell the readers."""
-    before = case_file.screened_in(row)
-    if added := recusals.recuse(session, vault, row, case_file.box_of(vault, row), found, "desk", at):
-        _tell(session, vault, row, added, at)
-    fresh = any(before.get(member.id) != member.identity for member in roster.members)
-    row.screened = case_file.screened_text({member.id: member.identity for member in roster.members})
-    session.add(row)
-    session.flush()
-    if fresh and row.state in queue.OPEN_STATES:  # whoever comes is sent what is open
-        queue.reopen(session, case_id=row.id, at=at)
+    before, members = screened_in(file.row), file.roster.members
+    if added := recusals.recuse(file, found):
+        _tell(file, added)
+    fresh = any(before.get(member.id) != member.identity for member in members)
+    file.row.screened = screened_text({member.id: member.identity for member in members})
+    file.session.add(file.row)
+    if fresh and file.row.state in queue.OPEN_STATES:  # whoever comes is sent what is open
+        file.look_again_at_readers()
 
 
-def _tell(session: Session, vault: Vault, row: CaseRow, added: Sequence[Recusal], at: datetime) -> None:
+def _tell(file: CaseFile, added: Sequence[Recusal]) -> None:
     """Tell the readers from whom, of those who came later, the case is withheld: they may know that it is a namesake."""
-    body = Body(done=tuple(Done("recuse", recusal.member) for recusal in added))
-    note = Arrival(row.desk, "new", at, b"", "", "", body, Facts(), author="desk", direction="note")
-    message_id = case_file.add_message(session, vault, row, note)
-    queue.enqueue(session, "note", row.desk, at, case_id=row.id, subject_id=message_id)
+    body = Body(done=tuple(Change("recuse", recusal.member) for recusal in added))
+    note = Arrival(file.row.desk, "new", file.at, b"", "", "", body, Facts(), author="desk", direction="note")
+    file.enqueue("note", file.add_message(note))

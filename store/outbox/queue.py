@@ -16,7 +16,6 @@ from sqlmodel import Session, col, select, update
 from store.kit.clock import from_text, to_text
 from store.outbox import chores
 from store.outbox.outcomes import FINAL, UNDONE, Delivery, Outcome, begin_anew, require_all
-from store.tables import rows
 from store.tables.models import CaseRow, DeliveryRow, KeyTroubleRow, NoticeRow, ReplyCountRow, new_id
 from store.tables.records import Recusal
 
@@ -92,7 +91,8 @@ def enqueue(
 ) -> None:
     """Put a notice into the outbox, due at once, in the transaction of what it tells of."""
     when = to_text(at)
-    rows.add(session, NoticeRow, kind=kind, desk=desk, case_id=case_id, subject_id=subject_id, created=when, due=when)
+    session.add(NoticeRow(kind=kind, desk=desk, case_id=case_id, subject_id=subject_id, created=when, due=when))
+    session.flush()
 
 
 def enqueue_once(

@@ -7,6 +7,8 @@ chain still verifies.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,16 +16,24 @@ from sqlmodel import Session, col, select, update
 
 from store.kit.clock import to_text
 from store.kit.errors import VaultError
-from store.tables import rows
 from store.tables.models import ChainHeadRow, EventRow
 from store.tables.vault import Box, Vault
 
 _HEAD = 1
-_LAST = select(ChainHeadRow.seq, ChainHeadRow.link).where(ChainHeadRow.id == _HEAD).with_for_update()
-_MOVE = update(ChainHeadRow).where(col(ChainHeadRow.id) == _HEAD)
 
 
-class _Event(NamedTuple):
+@dataclass(frozen=True)
+class Event:
+    """Something that happened. `actor` is a member's id, `reporter`, `operator` or `desk`."""
+
+    kind: str
+    actor: str
+    at: datetime
+    case_id: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Linked(NamedTuple):
     """What a link covers of an event, in this order."""
 
     seq: int
@@ -34,29 +44,19 @@ class _Event(NamedTuple):
     detail_digest: str
 
 
-def append(
-    session: Session,
-    vault: Vault,
-    kind: str,
-    actor: str,
-    at: datetime,
-    *,
-    case_id: str | None = None,
-    box: Box | None = None,
-    detail: dict[str, Any] | None = None,
-) -> None:
-    """Add one event to the chain, in the transaction of the change that it tells of.
-
-    `actor` is a member's id, `reporter`, `operator` or `desk`; `detail` is sealed with the case's box.
-    """
-    connection = session.connection()
-    last, previous = connection.execute(_LAST).one()
-    plain = json.dumps(detail or {}, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    event = _Event(last + 1, case_id, kind, to_text(at), actor, vault.digest("event detail", plain))
-    sealed = box.seal(plain, "events", "detail", str(event.seq)) if detail and box is not None else None
-    link = _link(vault, previous, event)
-    rows.add(session, EventRow, **event._asdict(), detail_sealed=sealed, link=link)
-    connection.execute(_MOVE, {"seq": event.seq, "link": link})
+def append(session: Session, vault: Vault, event: Event, box: Box | None = None) -> None:
+    """Add one event to the chain, in the transaction of the change that it tells of; its detail is sealed by `box`."""
+    last, previous = session.exec(
+        select(ChainHeadRow.seq, ChainHeadRow.link).where(ChainHeadRow.id == _HEAD).with_for_update()
+    ).one()
+    plain = json.dumps(dict(event.detail), sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    linked = _Linked(
+        last + 1, event.case_id, event.kind, to_text(event.at), event.actor, vault.digest("event detail", plain)
+    )
+    sealed = box.seal(plain, "events", "detail", str(linked.seq)) if event.detail and box is not None else None
+    link = _link(vault, previous, linked)
+    session.add(EventRow(**linked._asdict(), detail_sealed=sealed, link=link))
+    session.exec(update(ChainHeadRow).where(col(ChainHeadRow.id) == _HEAD).values(seq=linked.seq, link=link))
 
 
 def verify(session: Session, vault: Vault) -> int:
@@ -64,7 +64,7 @@ def verify(session: Session, vault: Vault) -> int:
     previous, count = "", 0
     for row in session.exec(select(EventRow).order_by(col(EventRow.seq)).execution_options(yield_per=500)):
         count += 1
-        event = _Event(row.seq, row.case_id, row.kind, row.at, row.actor, row.detail_digest)
+        event = _Linked(row.seq, row.case_id, row.kind, row.at, row.actor, row.detail_digest)
         if row.seq != count or row.link != _link(vault, previous, event):
             raise VaultError(f"The record is broken at event {count}: it was changed or removed after it was written.")
         previous = row.link
@@ -74,5 +74,5 @@ def verify(session: Session, vault: Vault) -> int:
     return count
 
 
-def _link(vault: Vault, previous: str, event: _Event) -> str:
+def _link(vault: Vault, previous: str, event: _Linked) -> str:
     return vault.digest("event link", json.dumps([previous, *event]).encode())

@@ -45,7 +45,7 @@ class CaseRow(SQLModel, table=True):
     acknowledged_at: str | None = None
     decided_at: str | None = None
     closed_at: str | None = None
-    came: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    transport: str = Field(default="", sa_column_kwargs={"name": "came", "server_default": ""})
     escalated: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     announced_at: str | None = None
 

@@ -35,7 +35,7 @@ class Attachment:
 
 
 @dataclass(frozen=True)
-class Done:
+class Change:
     """One thing that was done to a case. It is only for those who may know of `other_case` (an id) as well.
 
     `subject` is a member's id, a state, a date, a field or a codename, as the verb has it; `text` is what was said.
@@ -69,7 +69,7 @@ class Body:
     message_id: str = ""
     answers: str = ""
     reply_to: str = ""
-    done: tuple[Done, ...] = ()
+    done: tuple[Change, ...] = ()
     key_offered: bool = False
     sent_by: str | None = None
     sent_to: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ class Body:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Body:
         """The body of a sealed JSON value."""
-        done = tuple(Done(**item) for item in value.get("done", ()))
+        done = tuple(Change(**item) for item in value.get("done", ()))
         signature, notes = Signature(**value["signature"]), tuple(map(Sentence.from_json, value["notes"]))
         sent_to = tuple(value.get("sent_to", ()))
         return cls(**{**value, "signature": signature, "notes": notes, "done": done, "sent_to": sent_to})

@@ -22,7 +22,7 @@ from desk.commands.progress import Step, progress
 from desk.demo.rehearsal import PEOPLE, Person, Rehearsal, make_person, pgp_mime, plain_mail, text_entity
 from intake.arrival import Envelope
 from intake.receive import Receiver
-from store.cases.case_file import screened_text
+from store.cases.lookup import screened_text
 from store.context import Context, open_context
 from store.tables.models import CaseRow, DeliveryRow, EventRow, MessageRow, NoticeRow, new_handle, new_id
 from tests.conftest import Desk

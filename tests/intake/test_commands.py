@@ -14,28 +14,30 @@ from intake.asking.form import read_form
 from intake.reading.flowed import unflowed
 from intake.reading.html import html_to_text
 from intake.reading.quotes import below_leading_quote, own_text
-from store.cases.actions import VERBS
+from store.cases.commands import ON_CASES
 from store.cases.fields import FIELDS
 
 
 def test_commands_stand_on_top_until_the_first_other_line() -> None:
     found = parse("\n/assign me\n\n  /FIELD when: a: b\n/show\nHello\n/hold\n")
-    assert [(deed.verb, deed.subject, deed.text) for deed in found.deeds] == [
+    assert [(command.name, command.subject, command.text) for command in found.on_case] == [
         ("assign", "me", ""),
         ("field", "when", "a: b"),
     ]
     assert found.asks == {"show"}
     assert found.rest == "Hello\n/hold\n"
     assert found.reply is None
-    assert parse("/reply\n/hold\ntext").deeds[0].verb == "hold"
+    assert parse("/reply\n/hold\ntext").on_case[0].name == "hold"
     assert parse("/reply new key\ntext").reply == "new-key"
-    assert parse('/recuse "Bo Lindqvist" a friend').deeds[0].subject == "Bo Lindqvist"
+    assert parse('/recuse "Bo Lindqvist" a friend').on_case[0].subject == "Bo Lindqvist"
     assert parse("/case Amber-Heron\n/show").case == named_case("/case Amber-Heron\n/show") == "amber-heron"
     assert parse("// not a command\n/hold") == Commands(rest="// not a command\n/hold")
     assert parse("") == Commands()
 
 
-@pytest.mark.parametrize("text", ["/etc/passwd", "/", "/ assign", "/assign", "/unknown", "/reply\n/reply", "/field x"])
+@pytest.mark.parametrize(
+    "text", ["/etc/passwd", "/", "/ assign", "/assign", "/unknown", "/reply\n/reply", "/field x", "/case a\n/case b"]
+)
 def test_wrong_lines_are_named(text: str) -> None:
     with pytest.raises(WrongLine) as caught:
         parse(text)
@@ -45,7 +47,7 @@ def test_wrong_lines_are_named(text: str) -> None:
 quoted_lines = st.text(
     alphabet=string.printable.replace("\n", "").replace("\r", "").replace("\x0b", "").replace("\x0c", "")
 )
-commands = st.sampled_from([f"/{verb} x" for verb in VERBS] + ["/reply", "/show", "/field when: now"])
+commands = st.sampled_from([f"/{verb} x" for verb in ON_CASES] + ["/reply", "/show", "/field when: now"])
 
 
 @given(st.lists(quoted_lines | commands, max_size=8), quoted_lines.filter(str.strip))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from desk.demo.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
-from store.cases import threads
+from store.cases import lookup, threads
 from tests.conftest import Desk
 from tests.support.talk import failed_delivery, headers, member_mail, read, say, signed_mail, to, words
 
@@ -30,10 +30,9 @@ def refusal(desk: Desk, member: Person, mails: list[Delivered]) -> str:
 
 
 def team_token(desk: Desk, codename: str) -> str:
-    from store.cases import case_file
 
     with desk.context.database.read() as session:
-        row = case_file.find_row(session, codename)
+        row = lookup.find_row(session, codename)
     assert row is not None
     return threads.token(desk.context.vault, row.handle, "team")
 

@@ -11,6 +11,7 @@ import pytest
 
 from desk.demo.rehearsal import Person, ciphertext, pgp_mime, plain_mail
 from mailer.sealing.packets import recipient_key_ids
+from store.cases import withholding
 from store.tables.models import DeliveryRow
 from tests.conftest import Desk, DeskMaker
 from tests.support.talk import to, words
@@ -28,12 +29,9 @@ REPORTER = Counter({"sam@reporter.example": 1})
 
 
 def recuse(desk: Desk, codename: str, member: str) -> None:
-    """As the operator, in this process: a command would read the roster and its keys anew."""
-    from store.cases import withholding
-
-    with desk.context.database.write() as session:
-        roster = desk.context.roster(desk.context.config.desk[0])
-        withholding.recuse_by_hand(session, desk.context.vault, roster, codename, member, "operator", desk.clock())
+    """As the operator."""
+    with desk.open_case(codename) as file:
+        withholding.recuse_by_hand(file, member)
 
 
 def test_headers_of_a_notice(desk: Desk, team: list[Person]) -> None:

@@ -78,7 +78,7 @@ def test_commands_in_a_sentence_stay_whole_and_work_when_they_are_typed_back() -
     turned = direction.latin_isolated("اكتب '/state closed OUTCOME' أو %(name)s ثم Reply: no.")
     assert turned == f"اكتب '{FSI}/state closed OUTCOME{PDI}' أو %(name)s ثم {FSI}Reply: no{PDI}."
     copied = re.findall(f"{FSI}[^{PDI}]*{PDI}", turned)[0].replace("OUTCOME", "warning")
-    assert parse(f"{copied}\n").deeds[0].subject == "closed"
+    assert parse(f"{copied}\n").on_case[0].subject == "closed"
 
 
 def test_tokens_are_found_in_an_arabic_notice_that_comes_back() -> None:

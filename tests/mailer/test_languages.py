@@ -184,5 +184,5 @@ def test_a_reporter_may_ask_in_their_language(lines: str) -> None:
 
 def test_marks_of_writing_direction_do_not_hide_a_command() -> None:
     assert parse("\u200e/show\nx").asks == {"show"}
-    assert parse("\u2067/assign\u2069 me").deeds[0].subject == "me"
+    assert parse("\u2067/assign\u2069 me").on_case[0].subject == "me"
     assert from_text("مرحبا\n\u200fExclude: Bo\n\u200fReply: no").exclude == ("Bo",)

@@ -137,5 +137,5 @@ def test_a_quoted_notice_hides_nothing_of_an_answer_and_is_no_part_of_it(kind: s
         f"{own}\n________________________________\n{headers}{notice}", f"{own}\n-----Original Message-----\n{headers}{notice}",
     ):  # fmt: skip
         commands = parse(mail)
-        assert (commands.reply, commands.deeds) == ("", ())
+        assert (commands.reply, commands.on_case) == ("", ())
         assert own_text(commands.rest) == "Dear Sam,\n\nthank you."

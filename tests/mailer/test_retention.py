@@ -69,7 +69,7 @@ def _files(desk: Desk) -> bytes:
 
 
 def test_a_mail_after_the_close_puts_the_end_off(desk: Desk) -> None:
-    from store.cases import case_file, retention
+    from store.cases import lookup, retention
 
     at(desk, MONDAY)
     name = opened(desk)
@@ -77,7 +77,7 @@ def test_a_mail_after_the_close_puts_the_end_off(desk: Desk) -> None:
     _close_at(desk, MONDAY)
     settings = desk.context.config.desk[0]
     with desk.context.database.write() as session:
-        row = case_file.find_row(session, name)
+        row = lookup.find_row(session, name)
         assert row is not None
         end = retention.ends_at(session, row, settings)
         assert end == MONDAY + timedelta(days=730)
@@ -89,7 +89,7 @@ def test_a_mail_after_the_close_puts_the_end_off(desk: Desk) -> None:
     extra = f"In-Reply-To: {_last_id(desk)}\nAuto-Submitted: auto-replied\n"
     desk.receive(plain_mail("I am away.", extra=extra))
     with desk.context.database.write() as session:
-        row = case_file.find_row(session, name)
+        row = lookup.find_row(session, name)
         assert row is not None
         assert retention.ends_at(session, row, settings) == MONDAY + timedelta(days=740)
 

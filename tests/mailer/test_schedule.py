@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from desk.demo.rehearsal import Person, plain_mail
 from mailer.sealing.padding import stepped_length
 from mailer.sealing.seal import Sealed, Sealer
-from store.cases import withholding
+from store.cases import lookup, withholding
 from store.cases.deadlines import Due, day_off, dues
 from store.outbox import chores
 from store.tables.records import Case
@@ -51,9 +51,8 @@ def test_who_is_recused_while_their_digest_is_sealed_gets_another_one(
 
     def recuse_first(sealer: Sealer, entity: bytes, members: list[Member], signer: str) -> Sealed:
         if [item.id for item in members] == ["bo"] and not desk.case(name)["recused"]:
-            with desk.context.database.write() as session:
-                roster = desk.context.roster(desk.context.config.desk[0])
-                withholding.recuse_by_hand(session, desk.context.vault, roster, name, "bo", "operator", desk.clock())
+            with desk.open_case(name) as file:
+                withholding.recuse_by_hand(file, "bo")
         return seal(sealer, entity, members, signer)
 
     monkeypatch.setattr(Sealer, "for_members", recuse_first)
@@ -75,9 +74,7 @@ def test_a_digest_says_what_is_to_be_done(desk: Desk, team: list[Person]) -> Non
     closed = opened(desk, sender="ned@other.example")
     say(desk, team[0], "/state closed withdrawn", closed)
     with desk.context.database.write() as session:
-        from store.cases import case_file
-
-        row = case_file.find_row(session, late)
+        row = lookup.find_row(session, late)
         assert row is not None
         row.received_at = (now - timedelta(days=3)).isoformat()
     following = (now + timedelta(days=1)).replace(hour=9, minute=0, second=30)

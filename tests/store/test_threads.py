@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.demo.rehearsal import plain_mail
-from store.cases import patterns, threads
+from store.cases import lookup, patterns, threads
 from store.cases.threads import Token
 from store.tables.database import Database
 from store.tables.models import new_handle
@@ -43,9 +43,7 @@ def test_only_the_right_proof_for_the_right_side_finds_the_case(desk: Desk) -> N
     name = desk.receive(plain_mail("x")).codename
     context = desk.context
     with context.database.read() as session:
-        from store.cases import case_file
-
-        row = case_file.find_row(session, name)
+        row = lookup.find_row(session, name)
         assert row is not None
         for side in ("reporter", "team"):
             token = threads.read_token(threads.token(context.vault, row.handle, side))

@@ -17,7 +17,7 @@ from intake.receive import Receiver
 from mailer.delivery import Mailer
 from mailer.schedule import Schedule
 from mailer.sealing.seal import Sealer
-from store.cases import case_file
+from store.cases import content, lookup
 from store.kit.errors import StoreUnavailable
 from store.tables import audit
 from tests.conftest import Desk, DeskMaker
@@ -92,9 +92,9 @@ def test_two_mails_at_once_do_not_undo_each_other(make_desk: DeskMaker, database
             names = list(pool.map(lambda text, extra=extra: receive(plain_mail(text, extra=extra)), texts))
         assert set(names) == {name}
         with desk.context.database.read() as session:
-            row = case_file.find_row(session, name)
+            row = lookup.find_row(session, name)
             assert row is not None
-            known = case_file.facts(desk.context.vault, row)
+            known = content.facts(desk.context.vault, row)
         assert known.asks_quiet, "silence holds"
         assert known.excluded == ("Bo",)
         assert desk.case(name)["fields"] == {"reported": "Somebody"}

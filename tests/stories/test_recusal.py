@@ -110,9 +110,8 @@ def test_nothing_for_a_recused_member(
 def play_recuse(desk: Desk, codename: str, member: str) -> None:
     from store.cases import withholding
 
-    with desk.context.database.write() as session:
-        roster = desk.context.roster(desk.context.config.desk[0])
-        withholding.recuse_by_hand(session, desk.context.vault, roster, codename, member, "operator", desk.clock())
+    with desk.open_case(codename) as file:
+        withholding.recuse_by_hand(file, member)
 
 
 def check_nothing_leaks(

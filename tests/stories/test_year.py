@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from desk.demo.rehearsal import Delivered, Person, make_person, plain_mail, roster_text
-from store.cases import case_file, conversation
-from store.cases.actions import Deed, Scene
+from store.cases import lookup, notes
+from store.cases.commands import State
 from store.tables.records import Arrival, Body, Facts
 from tests.conftest import Desk, DeskMaker
 from tests.support.talk import read
@@ -169,13 +169,9 @@ def chidi(short_tmp: Path) -> Person:
 def do(desk: Desk, story: Story, state: str) -> None:
     """A reader says how far the case has come."""
     by = next(person for person in ("ada", "chidi") if person != story.excluded)
-    settings = desk.context.config.desk[0]
-    with desk.context.database.write() as session:
-        row = case_file.find_row(session, story.codename)
-        assert row is not None
-        scene = Scene(desk.context.vault, settings, desk.context.roster(settings), by, desk.clock())
+    with desk.open_case(story.codename, by) as file:
         note = Arrival("conduct", "new", desk.clock(), b"", "", "", Body(), Facts(), author=by, direction="note")
-        conversation.act(session, scene, row, [Deed("state", state, "warning" if state == "closed" else "")], note)
+        notes.act(file, [State(state, "warning" if state == "closed" else "")], note)
 
 
 def kind_of(text: str) -> str:
@@ -240,6 +236,6 @@ def test_a_year(make_desk: DeskMaker, team: list[Person], chidi: Person) -> None
 
 def _state(desk: Desk, codename: str) -> str:
     with desk.context.database.read() as session:
-        row = case_file.find_row(session, codename)
+        row = lookup.find_row(session, codename)
         assert row is not None
         return row.state

@@ -28,7 +28,7 @@ from sqlmodel import select
 
 from desk.demo.rehearsal import Delivered, Person, Sink, ciphertext, free_port, pgp_mime, plain_mail, text_entity
 from mailer.sealing.packets import recipient_key_ids
-from store.cases import case_file
+from store.cases import content
 from store.openpgp.status import PublicKey
 from store.tables import audit
 from store.tables.models import CaseRow
@@ -232,7 +232,7 @@ def check(desk: Desk, team: Sequence[Person], loads: Sequence[Load]) -> str:
     with desk.context.database.read() as session:
         assert audit.verify(session, desk.context.vault) >= len(taken)
         for row in session.exec(select(CaseRow)).all():
-            message = case_file.message(session, desk.context.vault, row.id)
+            message = content.message(session, desk.context.vault, row.id)
             assert message is not None
             name = message.body.text.split("\n")[-1]
             found[name] += 1

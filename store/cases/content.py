@@ -1,0 +1,116 @@
+"""What a case holds, opened: its messages, its record, and what the desk remembers of it.
+
+Works within a transaction that the caller opened, and decides nothing about who may read: that is `store.cases.access`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy.orm import defer
+from sqlmodel import Session, col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from store.cases.fields import FIELDS
+from store.cases.lookup import no_such_case, row_by_id
+from store.kit.clock import from_text
+from store.tables.models import AttachmentRow, CaseRow, MessageRow
+from store.tables.records import Attachment, AttachmentInfo, Body, Direction, Facts, Message
+from store.tables.vault import Box, Vault
+
+_WITHOUT_RAW = defer(MessageRow.raw_sealed)  # type: ignore[arg-type]  # on the class it is an attribute of the ORM
+
+
+def box_of(vault: Vault, row: CaseRow) -> Box:
+    """The box that seals what belongs to a case. Raises NoSuchCase when the case was destroyed."""
+    if row.wrapped_key is None:
+        raise no_such_case(row.codename)
+    return vault.case_box(row.wrapped_key, row.id)
+
+
+def facts(vault: Vault, row: CaseRow) -> Facts:
+    """What the desk remembers of a case besides its messages."""
+    return facts_in(box_of(vault, row), row)
+
+
+def facts_in(box: Box, row: CaseRow) -> Facts:
+    """The same, with the box of the case."""
+    if row.facts_sealed is None:
+        return Facts()
+    return Facts.from_json(box.open_json(row.facts_sealed, "cases", "facts", row.id))
+
+
+def fields(vault: Vault, row: CaseRow) -> dict[str, str]:
+    """The fields of a case's record that are filled, in the order of `store.cases.fields`."""
+    return fields_in(box_of(vault, row), row)
+
+
+def fields_in(box: Box, row: CaseRow) -> dict[str, str]:
+    """The same, with the box of the case."""
+    if row.fields_sealed is None:
+        return {}
+    known: dict[str, str] = box.open_json(row.fields_sealed, "cases", "fields", row.id)
+    return {name: known[name] for name in FIELDS if known.get(name)}
+
+
+def count_messages(session: Session, case_id: str) -> int:
+    """How many messages a case has."""
+    return session.exec(select(func.count()).select_from(MessageRow).where(MessageRow.case_id == case_id)).one()
+
+
+def messages(session: Session, vault: Vault, case_id: str) -> list[Message]:
+    """The messages of a case, opened, without the content of attachments."""
+    box = box_of(vault, row_by_id(session, case_id))
+    return [_opened(session, box, row) for row in session.exec(_messages_of(case_id)).all()]
+
+
+def message(session: Session, vault: Vault, case_id: str, message_id: str | None = None) -> Message | None:
+    """One message of a case, the first one when none is named; opened, without the content of attachments."""
+    wanted = _messages_of(case_id)
+    wanted = wanted.limit(1) if message_id is None else wanted.where(MessageRow.id == message_id)
+    row = session.exec(wanted).first()
+    return _opened(session, box_of(vault, row_by_id(session, case_id)), row) if row else None
+
+
+def _messages_of(case_id: str) -> SelectOfScalar[MessageRow]:
+    return (
+        select(MessageRow).options(_WITHOUT_RAW).where(MessageRow.case_id == case_id).order_by(col(MessageRow.position))
+    )
+
+
+def _opened(session: Session, box: Box, row: MessageRow) -> Message:
+    return Message(
+        row.id,
+        _direction(row.direction),
+        from_text(row.at),
+        Body.from_json(box.open_json(row.body_sealed, "messages", "body", row.id)),
+        _attachments(session, box, row.id),
+        row.author,
+    )
+
+
+def _attachments(session: Session, box: Box, message_id: str) -> tuple[AttachmentInfo, ...]:
+    found = session.exec(
+        select(AttachmentRow.id, AttachmentRow.meta_sealed)
+        .where(AttachmentRow.message_id == message_id)
+        .order_by(col(AttachmentRow.position))
+    ).all()
+    return tuple(AttachmentInfo(id=item, **box.open_json(meta, "attachments", "meta", item)) for item, meta in found)
+
+
+def attachment_contents(session: Session, vault: Vault, row: CaseRow, message: Message) -> Iterator[Attachment]:
+    """The attachments of a message with their content, one at a time."""
+    box = box_of(vault, row)
+    for info in message.attachments:
+        sealed = session.exec(select(AttachmentRow.data_sealed).where(AttachmentRow.id == info.id)).one()
+        yield Attachment(info.name, info.type, box.open(sealed, "attachments", "data", info.id), info.note)
+
+
+def raw_message(session: Session, vault: Vault, row: CaseRow, message_id: str) -> bytes:
+    """A mail as it was received."""
+    sealed = session.exec(select(MessageRow.raw_sealed).where(MessageRow.id == message_id)).one()
+    return box_of(vault, row).open(sealed, "messages", "raw", message_id)
+
+
+def _direction(value: str) -> Direction:
+    return value  # type: ignore[return-value]  # only ever written from a Direction

@@ -1,0 +1,112 @@
+"""Which cases there are, and what is known of one without opening it.
+
+Works within a transaction that the caller opened. Nothing here decides who may read (`store.cases.access`), but `row_for`,
+which asks it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from store.cases.access import may_know
+from store.kit.clock import from_text
+from store.kit.errors import NoSuchCase
+from store.kit.sentences import marked
+from store.outbox import queue
+from store.tables.models import CaseRow, MessageRow, RecusalRow
+from store.tables.records import Case, Recusal, Source, State
+from store.team.members import Roster
+
+
+def find_by_digest(session: Session, desk: str, digest: str) -> tuple[str, str] | None:
+    """The case that a mail with this digest became, if it was taken in before: its id and its codename."""
+    found = (
+        select(CaseRow.id, CaseRow.codename)
+        .join(MessageRow, col(MessageRow.case_id) == col(CaseRow.id))
+        .where(MessageRow.desk == desk, MessageRow.digest == digest)
+    )
+    return session.exec(found).first()
+
+
+def row_for(session: Session, roster: Roster, codename: str, actor: str, at: datetime) -> CaseRow:
+    """The row of a case for an actor: a member's id, or `operator`. Raises NoSuchCase alike for none and not yours."""
+    row = find_row(session, codename)
+    if row is None or (actor != "operator" and not may_know(case_of(session, row), roster, actor, at)):
+        raise no_such_case(codename)
+    return row
+
+
+def no_such_case(codename: str) -> NoSuchCase:
+    """The one answer for a case that does not exist and for one that the asker may not know of."""
+    return NoSuchCase(marked("There is no case '{case}'."), case=codename)
+
+
+def find_row(session: Session, codename: str) -> CaseRow | None:
+    """The row of a codename."""
+    return session.exec(select(CaseRow).where(CaseRow.codename == codename)).first()
+
+
+def row_by_id(session: Session, case_id: str) -> CaseRow:
+    """The row of a case that is known to exist."""
+    return session.get_one(CaseRow, case_id)  # asked for once in a transaction
+
+
+def case_of(session: Session, row: CaseRow) -> Case:
+    """What is known of a case without opening it."""
+    return _case(row, recusals_of(session, row.id))
+
+
+def open_cases(session: Session, desk: str) -> list[Case]:
+    """The open cases of a desk as the clock sees them: asked in one go, without who is recused."""
+    rows = session.exec(select(CaseRow).where(CaseRow.desk == desk, col(CaseRow.state).in_(queue.OPEN_STATES)))
+    return [_case(row, ()) for row in rows]
+
+
+def _case(row: CaseRow, recusals: tuple[Recusal, ...]) -> Case:
+    return Case(
+        row.id, row.codename, row.desk, _state(row.state), from_text(row.received_at), recusals, row.handle,
+        frozenset(screened_in(row).values()), row.assignee or "", row.deadline or "", row.outcome or "", bool(row.on_hold), bool(row.escalated),
+        _moment(row.acknowledged_at), _moment(row.decided_at), _moment(row.closed_at),
+    )  # fmt: skip
+
+
+def recusals_of(session: Session, case_id: str) -> tuple[Recusal, ...]:
+    """Who is recused from a case now."""
+    return tuple(Recusal(row.member, source_of(row)) for row in recusal_rows(session, case_id))
+
+
+def recusal_rows(session: Session, case_id: str) -> Sequence[RecusalRow]:
+    """The recusals of a case that were not ended, as rows, the oldest first."""
+    return session.exec(
+        select(RecusalRow)
+        .where(RecusalRow.case_id == case_id, col(RecusalRow.ended).is_(None))
+        .order_by(col(RecusalRow.since), col(RecusalRow.member))
+    ).all()
+
+
+def source_of(row: RecusalRow) -> Source:
+    """Where a recusal comes from."""
+    return row.source  # type: ignore[return-value]  # only ever written from a Source
+
+
+def screened_in(row: CaseRow) -> dict[str, str]:
+    """Who was looked for in every message of a case: members' ids and identities."""
+    known: dict[str, str] = json.loads(row.screened)
+    return known
+
+
+def screened_text(screened: Mapping[str, str]) -> str:
+    """The same, as it is kept: equal for the same members."""
+    return json.dumps(dict(screened), sort_keys=True)
+
+
+def _moment(value: str | None) -> datetime | None:
+    return from_text(value) if value else None
+
+
+def _state(value: str) -> State:
+    return value  # type: ignore[return-value]  # only ever written from a State

@@ -1,0 +1,73 @@
+"""What readers and the operator do and write on a case.
+
+Works within a transaction that the caller opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from store.cases import command, recusals, withholding
+from store.cases.case_file import CaseFile
+from store.cases.command import CaseCommand
+from store.cases.dates import date_once
+from store.kit.clock import to_text
+from store.tables.records import Arrival, Change, Recusal
+from store.team.names import who_is_named
+
+
+@dataclass(frozen=True)
+class Acted:
+    """What was done, and the id of the message that it is kept as, if there is one."""
+
+    changes: tuple[Change, ...]
+    message: str = ""
+
+
+def act(file: CaseFile, commands: Sequence[CaseCommand], arrival: Arrival) -> Acted:
+    """Do what a reader (or the operator) asks for, and keep what they wrote with it.
+
+    Either may be missing. Raises Refused naming the line that cannot be done.
+    """
+    changes = command.perform(file, commands)
+    said = [arrival.body.text, *(item.name for item in arrival.attachments), *(item.text for item in commands)]
+    changes += _withheld_from_who_is_named(file, said)
+    withholding.narrow_screened(file, {member.id: member.identity for member in file.roster.members})
+    if changes or arrival.body.text or arrival.attachments:
+        return Acted(changes, _add(file, replace(arrival, body=replace(arrival.body, done=changes))))
+    return Acted(changes)
+
+
+def _withheld_from_who_is_named(file: CaseFile, said: Sequence[str]) -> tuple[Change, ...]:
+    """Withhold a case, provisionally, from the members whom a reader names as part of it, before they are told so."""
+    members = [member for member in file.roster.members if member.id != file.actor]
+    named = [Recusal(member.id, "named") for member in who_is_named(said, members, file.roster.members)]
+    fresh = recusals.recuse(file, named)
+    if file.row.assignee in {recusal.member for recusal in fresh}:
+        file.row.assignee = None
+        file.session.add(file.row)
+    if fresh and withholding.few_others(file, {file.actor}):
+        file.enqueue_once("consent-waits")
+    return tuple(Change("recuse", recusal.member) for recusal in fresh)
+
+
+def _add(file: CaseFile, arrival: Arrival) -> str:
+    """Add what a reader wrote or did, and tell the other readers; the id of the message."""
+    message_id = file.add_message(arrival)
+    if arrival.body.text or arrival.attachments:
+        file.on_behalf_of(arrival.author).note("replied" if arrival.direction == "out" else "noted")
+    file.enqueue("note", message_id)
+    if arrival.direction == "out":
+        file.enqueue("reply", message_id)
+        _answered(file)
+    return message_id
+
+
+def _answered(file: CaseFile) -> None:
+    """The reporter is answered: by the day at the desk, and if nobody had answered before."""
+    date_once(file, "acknowledged")
+    file.row.acknowledged_at = file.row.acknowledged_at or to_text(file.at)
+    if file.row.state == "new":
+        file.row.state = "acknowledged"
+    file.session.add(file.row)
