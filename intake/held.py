@@ -19,7 +19,7 @@ from intake.plan import Outcome, actor, with_acknowledgement
 from intake.reader_process import Unreadable
 from intake.reading.message import Mail
 from intake.standing import Record, standing
-from store.cases import content, conversation, linking, lookup, recusals
+from store.cases import content, conversation, correspondents, linking, lookup, recusals
 from store.cases.case_file import CaseFile, open_case
 from store.context import Context
 from store.kit.errors import NotAllowed
@@ -142,6 +142,7 @@ class InPlace:
             arrival = self._as_later_mail(file, arrival)
         elif may_belong_to is not None:
             arrival = linking.pointing_at(session, self.context.vault, may_belong_to, arrival)
+        arrival = correspondents.inheriting(session, file.by, arrival, besides=file.row.id)
         if self.acknowledge:
             arrival = with_acknowledgement(session, self.context, kept.job, arrival, arrival.facts.reply_to)
         conversation.open_at_last(file, kept.message_id, arrival)

@@ -9,7 +9,7 @@ from sqlmodel import Session
 from intake.arrival import Job
 from intake.plan import TO_THE_TEAM, Outcome, actor, unanswered, with_acknowledgement, within_the_flood_limit
 from intake.reading.quotes import own_text
-from store.cases import conversation, linking, threads
+from store.cases import conversation, correspondents, linking, threads
 from store.context import Context
 from store.tables.models import CaseRow
 from store.tables.records import Arrival
@@ -44,12 +44,14 @@ class NewCase:
             may_belong_to = threads.find(session, self.context.vault, desk.id, token)
         if may_belong_to is not None:
             arrival = linking.pointing_at(session, self.context.vault, may_belong_to, arrival)
+        by = actor(self.context, self.job)
+        arrival = correspondents.inheriting(session, by, arrival)
         arrival = within_the_flood_limit(session, self.context, desk, self.source, arrival)
         if self.answered:
             arrival = with_acknowledgement(session, self.context, self.job, arrival, arrival.facts.reply_to)
         else:
             arrival = unanswered(arrival, TO_THE_TEAM)
-        file = conversation.begin(session, actor(self.context, self.job), arrival)
+        file = conversation.begin(session, by, arrival)
         if may_belong_to is not None:
             linking.link(file, may_belong_to)
         outcome: Outcome = (

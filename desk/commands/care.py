@@ -153,11 +153,17 @@ def upgrade(config: ConfigOption = None) -> None:
 def _screen_all(config: Config) -> None:
     """Look for the members in every case, if this version looks for them in more than the last one did."""
     from intake.screening import screen_desk
+    from store.cases import correspondents
+    from store.cases.case_file import Actor
     from store.context import open_configured
 
     context = open_configured(config)
     try:
         number = sum(screen_desk(context, desk) for desk in config.desk)
+        for desk in config.desk:
+            with context.database.write() as session:
+                by = Actor(context.vault, desk, context.roster(desk), "desk", context.clock())
+                correspondents.note_all(session, by)
     finally:
         context.close()
     if number:

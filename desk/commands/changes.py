@@ -16,9 +16,9 @@ from desk.commands import show
 from desk.commands.cases import ByOption
 from desk.commands.options import ConfigOption, JsonOption, opened
 from store.cases import lookup, notes
+from store.cases.case_commands import STATES, Assign, Deadline, Field, Hold, Link, Recuse, Reinstate, Release, State
 from store.cases.case_file import Actor, CaseFile, open_for
 from store.cases.command import CaseCommand
-from store.cases.commands import STATES, Assign, Deadline, Field, Hold, Link, Recuse, Reinstate, Release, State
 from store.cases.replies import How, Reply, as_reply
 from store.context import Context
 from store.kit.errors import NotAllowed

@@ -56,7 +56,7 @@ WHY_WITHHELD: Mapping[Source, str] = {
     "sender": marked("the mail seems to be from them (two other readers can let them back in)"),
     "addressed": marked("the mail was sent to them as well (two other readers can let them back in)"),
     "doubtful": marked("a mail that may not be from the reporter asks for it (two other readers can let them back in)"),
-    "linked": marked("the case that this may belong to is withheld from them (two other readers can let them back in)"),
+    "linked": marked("whoever wrote this may not want them to know (two other readers can let them back in)"),
     "self": marked("they stepped back from this case"),
     "reader": marked("a reader withheld it from them"),
     "operator": marked("the operator withheld it from them"),

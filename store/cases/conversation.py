@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from sqlmodel import Session, select
 
-from store.cases import patterns, recusals
+from store.cases import correspondents, patterns, recusals
 from store.cases.case_file import Actor, CaseFile
 from store.cases.codenames import new_codename
 from store.cases.lookup import screened_text
@@ -45,6 +45,7 @@ def begin(session: Session, by: Actor, arrival: Arrival) -> CaseFile:
     file.note("case-opened", detail)
     _fill(file, arrival)
     recusals.recuse(file, arrival.recusals)
+    correspondents.note(file)
     for kind in arrival.notices:
         queue.enqueue(session, kind, arrival.desk, arrival.told_at or arrival.at, case_id=case_id)
     return file
@@ -75,6 +76,7 @@ def join(file: CaseFile, arrival: Arrival) -> str:
     if row.assignee in {recusal.member for recusal in fresh}:
         row.assignee = None
     file.remember(known)
+    correspondents.note(file)
     narrow_screened(file, arrival.screened)
     if arrival.author == "reporter":
         _fill(file, arrival)
@@ -107,6 +109,7 @@ def open_at_last(file: CaseFile, message_id: str, arrival: Arrival) -> None:
     for kind in arrival.notices:
         file.enqueue(kind)
     file.remember(known)
+    correspondents.note(file)
     narrow_screened(file, arrival.screened)
     _fill(file, arrival)
 

@@ -11,10 +11,12 @@ from sqlmodel import Session
 
 from store.cases import content
 from store.cases.case_file import CaseFile
-from store.cases.lookup import recusal_rows
+from store.cases.correspondents import taking_over
+from store.cases.lookup import recusals_of
+from store.cases.recusals import doubted
 from store.kit.clock import to_text
 from store.tables.models import CaseRow, LinkRow
-from store.tables.records import Arrival, Change, Recusal
+from store.tables.records import Arrival, Change
 from store.tables.vault import Vault
 
 
@@ -25,25 +27,16 @@ def pointing_at(session: Session, vault: Vault, other: CaseRow, arrival: Arrival
     other's record, that one's wish for silence holds as well. What it asks for itself is provisional.
     """
     known = content.facts(vault, other)
-    asked = tuple(replace(item, source="doubtful") if item.source == "reporter" else item for item in arrival.recusals)
-    withheld = {item.member for item in asked}
-    inherited = tuple(
-        Recusal(item.member, "linked") for item in recusal_rows(session, other.id) if item.member not in withheld
+    facts = arrival.facts
+    perhaps = tuple(dict.fromkeys((*facts.perhaps_excluded, *facts.excluded)))
+    doubtful = replace(
+        arrival,
+        facts=replace(facts, excluded=(), perhaps_excluded=perhaps),
+        recusals=doubted(arrival.recusals),
+        body=replace(arrival.body, done=(*arrival.body.done, Change("link", other.codename, other_case=other.id))),
     )
-    facts = replace(
-        arrival.facts,
-        excluded=(),
-        perhaps_excluded=tuple(
-            dict.fromkeys(
-                (*arrival.facts.perhaps_excluded, *arrival.facts.excluded, *known.perhaps_excluded, *known.excluded)
-            )
-        ),
-    )
-    if known.asks_quiet and set(facts.reporters) & set(known.reporters):
-        facts = replace(facts, reply_to="", answer_to="", no_reply_because=known.no_reply_because, asks_quiet=True)
-    done = (*arrival.body.done, Change("link", other.codename, other_case=other.id))
-    body = replace(arrival.body, done=done, reply_to=facts.reply_to)
-    return replace(arrival, facts=facts, body=body, recusals=(*asked, *inherited))
+    quiet = known.asks_quiet and bool(set(facts.reporters) & set(known.reporters))
+    return taking_over(doubtful, known, recusals_of(session, other.id), quiet=quiet)
 
 
 def link(file: CaseFile, other: CaseRow) -> None:

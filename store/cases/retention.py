@@ -22,6 +22,7 @@ from store.tables.models import (
     AttachmentRow,
     CaseRow,
     ChoreRow,
+    CorrespondentRow,
     DeliveryRow,
     EventRow,
     LinkRow,
@@ -34,7 +35,18 @@ from store.tables.models import (
 from store.tables.vault import Vault
 
 ANNOUNCED = timedelta(days=30)
-_OF_A_CASE = (AttachmentRow, AnswerRow, MessageRow, RecusalRow, VoteRow, PatternRow, ChoreRow, DeliveryRow, NoticeRow)
+_OF_A_CASE = (
+    AttachmentRow,
+    AnswerRow,
+    MessageRow,
+    RecusalRow,
+    VoteRow,
+    PatternRow,
+    CorrespondentRow,
+    ChoreRow,
+    DeliveryRow,
+    NoticeRow,
+)
 
 
 def ends_at(session: Session, row: CaseRow, desk: Desk) -> datetime | None:

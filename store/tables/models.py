@@ -215,6 +215,15 @@ class PatternRow(SQLModel, table=True):
     form: str = Field(index=True)
 
 
+class CorrespondentRow(SQLModel, table=True):
+    """By what the reporter of a case is known: a keyed hash of an address or of a key's fingerprint."""
+
+    __tablename__ = "correspondents"
+    case_id: str = Field(foreign_key="cases.id", primary_key=True)
+    digest: str = Field(primary_key=True, index=True)
+    desk: str
+
+
 class LinkRow(SQLModel, table=True):
     """Two cases that belong together. `one` is the smaller id."""
 

@@ -17,7 +17,7 @@ import pytest
 
 from desk.demo.rehearsal import Delivered, Person, make_person, plain_mail, roster_text
 from store.cases import lookup, notes
-from store.cases.commands import State
+from store.cases.case_commands import State
 from store.tables.records import Arrival, Body, Facts
 from tests.conftest import Desk, DeskMaker
 from tests.support.talk import read
