@@ -8,7 +8,8 @@ import structlog
 
 from intake.doors.poller import Look
 from store.context import Context
-from store.kit.config import Desk, Imap
+from store.kit.config import Desk
+from store.kit.sections import Imap
 from store.outbox import heartbeat, queue
 
 MAILBOX = "mailbox of "

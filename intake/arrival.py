@@ -14,7 +14,7 @@ from intake.reading.charsets import decode
 from intake.reading.message import Mail, read_mail
 from intake.reading.opening import OpenedMail, open_mail
 from store.context import Context
-from store.kit.addresses import bare
+from store.kit.addresses import bare, folded
 from store.kit.config import Desk
 from store.kit.sentences import marked
 from store.openpgp.keyring import Keyring
@@ -167,9 +167,9 @@ def _reply_key(keyring: Keyring, content: OpenedMail, address: str) -> tuple[byt
         return b"", ""
     for material in content.keys:
         keys = keyring.read_key_data(material)
-        if len(keys) != 1 or not keys[0].can_encrypt or keys[0].secret:
+        if len(keys) != 1 or keys[0].trouble or keys[0].secret:
             continue
-        speaks_for = {address.casefold() for address in keys[0].addresses}
-        if address.casefold() in speaks_for or keys[0].fingerprint == content.body.signature.fingerprint:
+        speaks_for = {folded(item) for item in keys[0].addresses}
+        if folded(address) in speaks_for or keys[0].fingerprint == content.body.signature.fingerprint:
             return material, keys[0].fingerprint
     return b"", ""

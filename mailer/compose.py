@@ -9,7 +9,6 @@ from email.utils import format_datetime
 
 from mailer.saying.render import Rendered
 from mailer.sealing.mime import Headers, mailbox, sealed_mail, signable, signed_mail
-from mailer.sealing.seal import Sealer
 from store.kit.config import Desk
 from store.openpgp.keyring import Keyring
 from store.tables.records import Attachment
@@ -17,7 +16,7 @@ from store.team.members import Member
 
 
 @dataclass(frozen=True)
-class Way:
+class Addressing:
     """How a mail is addressed. `automatic` is what the desk says of itself (RFC 3834).
 
     `answers` is the mail that it answers, `thread` what the conversation began with where that is another one
@@ -34,46 +33,52 @@ class Way:
     thread: str = ""
 
 
-def to_member(desk: Desk, subject: str, member: Member, way: Way, armored: bytes, sealer: Sealer) -> bytes:
-    """A sealed notice or answer to one member. `way` needs neither their address nor the desk's key."""
-    way = replace(way, to=mailbox(member.name, member.email), autocrypt=sealer.autocrypt(desk.fingerprint))
-    return sealed_mail(_headers(desk, way, subject, "auto-generated"), armored)
+def to_one(addressing: Addressing, member: Member, autocrypt: str) -> Addressing:
+    """The same, to one member, with the desk's key."""
+    return replace(addressing, to=mailbox(member.name, member.email), autocrypt=autocrypt)
 
 
-def plain_note(desk: Desk, way: Way, rendered: Rendered, keyring: Keyring, files: Sequence[Attachment] = ()) -> bytes:
+def to_member(desk: Desk, subject: str, addressing: Addressing, armored: bytes) -> bytes:
+    """A sealed notice or answer to one member."""
+    return sealed_mail(_headers(desk, addressing, subject, "auto-generated"), armored)
+
+
+def plain_note(
+    desk: Desk, addressing: Addressing, rendered: Rendered, keyring: Keyring, files: Sequence[Attachment] = ()
+) -> bytes:
     """A signed mail in plain: to a reporter, to a member about their key, or to the operator."""
     signed = signable(rendered.subject, rendered.text, files)
     signature, micalg = keyring.sign(signed, desk.fingerprint)
-    return signed_mail(_headers(desk, way, rendered.subject, _kind(way)), signed, signature, micalg)
+    return signed_mail(_headers(desk, addressing, rendered.subject, _kind(addressing)), signed, signature, micalg)
 
 
-def sealed_note(desk: Desk, way: Way, armored: bytes) -> bytes:
+def sealed_note(desk: Desk, addressing: Addressing, armored: bytes) -> bytes:
     """A sealed mail to a reporter whose key came with their mail."""
-    return sealed_mail(_headers(desk, way, "...", _kind(way)), armored)
+    return sealed_mail(_headers(desk, addressing, "...", _kind(addressing)), armored)
 
 
-def _kind(way: Way) -> str:
-    return "" if not way.automatic else "auto-replied" if way.answers else "auto-generated"
+def _kind(addressing: Addressing) -> str:
+    return "" if not addressing.automatic else "auto-replied" if addressing.answers else "auto-generated"
 
 
-def _headers(desk: Desk, way: Way, subject: str, kind: str) -> Headers:
+def _headers(desk: Desk, addressing: Addressing, subject: str, kind: str) -> Headers:
     """What is readable on the way: in a notice to readers, nothing but the codename tells it from another."""
     headers = [
         ("From", mailbox(desk.title, desk.address)),
-        ("To", way.to),
+        ("To", addressing.to),
         ("Subject", subject),
-        ("Date", format_datetime(way.at)),
-        ("Message-ID", way.message_id),
+        ("Date", format_datetime(addressing.at)),
+        ("Message-ID", addressing.message_id),
     ]
     if kind:
         headers += [("Auto-Submitted", kind), ("X-Auto-Response-Suppress", "All")]
-    if way.reply_to:
-        headers.append(("Reply-To", mailbox(desk.title, way.reply_to)))
-    if answered := way.answers or way.thread:
-        references = " ".join(dict.fromkeys(filter(None, (way.thread, way.answers))))
+    if addressing.reply_to:
+        headers.append(("Reply-To", mailbox(desk.title, addressing.reply_to)))
+    if answered := addressing.answers or addressing.thread:
+        references = " ".join(dict.fromkeys(filter(None, (addressing.thread, addressing.answers))))
         headers += [("In-Reply-To", answered), ("References", references)]
-    if way.autocrypt:
-        keydata = _folded(way.autocrypt)
+    if addressing.autocrypt:
+        keydata = _folded(addressing.autocrypt)
         headers.append(("Autocrypt", f"addr={desk.address}; prefer-encrypt=mutual; keydata={keydata}"))
     return headers
 

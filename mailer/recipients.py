@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from mailer.saying.notices import AUDIENCE, Story
+from mailer.saying.notices import AUDIENCE, CaseView
 from store.cases import answers, content, lookup, patterns
 from store.cases.access import eligible, may_know, readers
 from store.cases.answers import Answer
@@ -36,25 +36,25 @@ class Audience:
     answer: Answer = NO_ANSWER
 
 
-def story_of(session: Session, context: Context, claim: Claim, roster: Roster) -> Story:
+def view_of(session: Session, context: Context, claim: Claim, roster: Roster) -> CaseView:
     """The case that a notice tells of, screened for members who are new."""
     vault, at = context.vault, context.clock()
     row = lookup.row_by_id(session, claim.case_id or "")
     case = lookup.case_of(session, row)
     subject = claim.subject_id if claim.kind in ABOUT_A_MESSAGE else None
     message = content.message(session, vault, row.id, subject)
-    return Story(case, content.facts(vault, row), readers(case, roster, at), roster, message)
+    return CaseView(case, content.facts(vault, row), readers(case, roster, at), roster, message)
 
 
-def audience_of(session: Session, context: Context, claim: Claim, roster: Roster, story: Story | None) -> Audience:
+def audience_of(session: Session, context: Context, claim: Claim, roster: Roster, view: CaseView | None) -> Audience:
     """Who should have a notice now."""
     audience = AUDIENCE[claim.kind]
-    if audience == "readers" and story is not None:
-        return Audience(_readers(session, context, claim, roster, story))
-    if audience == "reporter" and story is not None:
-        return Audience(("reporter",) if _may_be_written_to(claim, roster, story) else ())
+    if audience == "readers" and view is not None:
+        return Audience(_readers(session, context, claim, roster, view))
+    if audience == "reporter" and view is not None:
+        return Audience(("reporter",) if _may_be_written_to(claim, roster, view) else ())
     if audience == "asker":
-        return _asker(session, context, claim, roster, story)
+        return _asker(session, context, claim, roster, view)
     member = claim.subject_id or ""
     if audience in ("one", "former"):
         on_duty = any(item.id == member for item in roster.on_duty(context.clock()))
@@ -63,7 +63,7 @@ def audience_of(session: Session, context: Context, claim: Claim, roster: Roster
         # What is only about a key may always be said; that something waits, only to who may know of it.
         waits = claim.kind != "key-trouble" or _something_waits_for(session, context, claim.desk, member, roster)
         return Audience((member,) if waits and roster.get(member) else ())
-    return Audience(("operator",) if _operator_may_be_told(context, roster, story) else ())
+    return Audience(("operator",) if _operator_may_be_told(context, roster, view) else ())
 
 
 def known_others(
@@ -73,12 +73,12 @@ def known_others(
     return frozenset(item for item in mentioned if _knows(session, roster, item, member, context.clock()))
 
 
-def mentioned_in(claim: Claim, story: Story | None, answer: Answer = NO_ANSWER) -> frozenset[str]:
+def mentioned_in(claim: Claim, view: CaseView | None, answer: Answer = NO_ANSWER) -> frozenset[str]:
     """The other cases (ids) that a notice mentions."""
     if claim.kind in (patterns.FIRST, patterns.SECOND):
         return frozenset({claim.subject_id or ""})
-    tells = claim.kind in ("report", "message", "note") and story and story.message
-    done = story.message.body.done if tells and story and story.message else answer.done
+    tells = claim.kind in ("report", "message", "note") and view and view.message
+    done = view.message.body.done if tells and view and view.message else answer.done
     return frozenset(item.other_case for item in done if item.other_case)
 
 
@@ -97,15 +97,15 @@ def told_of_pattern(session: Session, context: Context, claim: Claim, roster: Ro
     return claim.kind == patterns.FIRST or not may_know(other, roster, member, context.clock())
 
 
-def _readers(session: Session, context: Context, claim: Claim, roster: Roster, story: Story) -> tuple[str, ...]:
-    if not eligible(story.case, roster, context.clock()):
+def _readers(session: Session, context: Context, claim: Claim, roster: Roster, view: CaseView) -> tuple[str, ...]:
+    if not eligible(view.case, roster, context.clock()):
         queue.enqueue_once(session, "case-waits", claim.desk, context.clock(), case_id=claim.case_id)
     skipped = {claim.subject_id}
-    if claim.kind == "note" and story.message is not None:
-        skipped.add(story.message.author)
-    ids = [member.id for member in story.readers if member.id not in skipped]
-    if claim.kind == "note" and story.message is not None:
-        ids = [item for item in ids if _says_something(session, context, roster, story.message, item)]
+    if claim.kind == "note" and view.message is not None:
+        skipped.add(view.message.author)
+    ids = [member.id for member in view.readers if member.id not in skipped]
+    if claim.kind == "note" and view.message is not None:
+        ids = [item for item in ids if _says_something(session, context, roster, view.message, item)]
     if claim.kind in (patterns.FIRST, patterns.SECOND):
         ids = [item for item in ids if told_of_pattern(session, context, claim, roster, item)]
     return tuple(ids)
@@ -122,23 +122,23 @@ def _says_something(session: Session, context: Context, roster: Roster, message:
     return bool(visible_to(message.body.done, set(known_others(session, context, roster, member, others))))
 
 
-def _may_be_written_to(claim: Claim, roster: Roster, story: Story) -> bool:
+def _may_be_written_to(claim: Claim, roster: Roster, view: CaseView) -> bool:
     """Whether there is an address, and it is not that of a member who is withheld by now; and whether they want to hear."""
-    if claim.kind != "reply" and story.facts.asks_quiet:
+    if claim.kind != "reply" and view.facts.asks_quiet:
         return False
-    address = story.reporter
+    address = view.reporter
     return bool(address) and not any(
-        same_mailbox(member.email, address) for member in roster.members if member.id in story.case.recused
+        same_mailbox(member.email, address) for member in roster.members if member.id in view.case.recused
     )
 
 
-def _asker(session: Session, context: Context, claim: Claim, roster: Roster, story: Story | None) -> Audience:
+def _asker(session: Session, context: Context, claim: Claim, roster: Roster, view: CaseView | None) -> Audience:
     """The member whom an answer is for; nobody, when it is about a case that they may no longer know of."""
     found = answers.read(session, context.vault, claim.subject_id or "")
     if found is None or roster.get(found[0]) is None:
         return Audience(())
     member, answer = found
-    knows = story is None or may_know(story.case, roster, member, context.clock())
+    knows = view is None or may_know(view.case, roster, member, context.clock())
     return Audience((member,) if knows else (), answer)
 
 
@@ -156,10 +156,10 @@ def _something_waits_for(session: Session, context: Context, desk: str, member: 
     return any(item is None or _knows(session, roster, item, member, context.clock()) for item in held)
 
 
-def _operator_may_be_told(context: Context, roster: Roster, story: Story | None) -> bool:
+def _operator_may_be_told(context: Context, roster: Roster, view: CaseView | None) -> bool:
     """The operator may be a member too: one who is recused is told nothing in either role."""
     address = context.config.operator.address
-    recused = story.case.recused if story else frozenset()
+    recused = view.case.recused if view else frozenset()
     return bool(address) and not any(
         same_mailbox(member.email, address) for member in roster.members if member.id in recused
     )

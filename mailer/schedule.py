@@ -20,11 +20,11 @@ from store.context import Context
 from store.kit.clock import to_text
 from store.kit.config import Desk
 from store.kit.errors import OmbudError
-from store.openpgp.keyring import Keyring
 from store.outbox import chores, health, queue
 from store.tables import audit
 from store.tables.records import Case
 from store.team import rotation
+from store.team.expiries import expiries
 from store.team.members import Roster
 
 _DAILY = "daily@03:00"
@@ -34,12 +34,12 @@ _PARTS = ("digest", "reminders", "late notices", "daily care", "key checks", "te
 
 Found = TypeVar("Found")
 Step = Callable[[Session], None]
-Preparation = Callable[[Desk, datetime, "_Broken"], Step]
+Preparation = Callable[[Desk, datetime, "_Failures"], Step]
 
 log = structlog.get_logger("ombud.schedule")
 
 
-class _Broken:
+class _Failures:
     """The cases that something failed for: each other has its turn."""
 
     def __init__(self, what: str) -> None:
@@ -145,7 +145,7 @@ class Schedule:
 
     def _remind(self, desk: Desk, now: datetime) -> None:
         """Send the reminders of each case. Raises OmbudError when some could not be worked out, after the others."""
-        broken = _Broken("reminders")
+        broken = _Failures("reminders")
         with self._context.database.read() as session:
             found = lookup.open_cases(session, desk.id)
             late = [case for case in found if broken.unless(partial(self._reminders, session, desk, case, now))]
@@ -196,7 +196,7 @@ class Schedule:
         due, name = chores.last_due(_DAILY, desk.zone, now), f"{chore} {desk.id}"
         if not self._is_new(name, due):
             return
-        broken = _Broken(chore)
+        broken = _Failures(chore)
         carry_out = prepare(desk, now, broken)
         with self._context.database.write() as session:
             before = chores.done_at(session, name)
@@ -206,7 +206,7 @@ class Schedule:
                 chores.take_back(session, name, before)
         broken.tell()
 
-    def _retain(self, desk: Desk, now: datetime, broken: _Broken) -> Step:
+    def _retain(self, desk: Desk, now: datetime, broken: _Failures) -> Step:
         """Closed cases come to their end, and so does what was counted."""
 
         def carry_out(session: Session) -> None:
@@ -218,7 +218,7 @@ class Schedule:
 
         return carry_out
 
-    def _look_at_keys(self, desk: Desk, now: datetime, _: _Broken) -> Step:
+    def _look_at_keys(self, desk: Desk, now: datetime, _: _Failures) -> Step:
         """Whether a notice can be sealed to each member on duty."""
         on_duty = self._context.roster(desk).on_duty(now)
         trouble = {member.id: why for member in on_duty if (why := self._sealer.key_trouble(member))}
@@ -229,7 +229,7 @@ class Schedule:
 
         return carry_out
 
-    def _look_at_terms(self, desk: Desk, now: datetime, _: _Broken) -> Step:
+    def _look_at_terms(self, desk: Desk, now: datetime, _: _Failures) -> Step:
         """What the roster and its keys will run into."""
         roster = self._context.roster(desk)
         expiring = expiries(self._context.keyring, desk, roster)
@@ -246,13 +246,3 @@ class Schedule:
             on_duty = roster.on_duty(now)
             for member in [item for item in on_duty if item.role == "lead"] or on_duty:
                 queue.enqueue_once(session, "roster-warning", desk.id, now, subject_id=member.id)
-
-
-def expiries(keyring: Keyring, desk: Desk, roster: Roster) -> dict[str, date]:
-    """The last day of each member's key, by id, and of the desk's as `desk`; those without an end are left out."""
-    names = {member.fingerprint: member.id for member in roster.members} | {desk.fingerprint: rotation.DESK}
-    return {
-        names[key.fingerprint]: key.usable_until.astimezone(desk.zone).date()
-        for key in keyring.public_keys(list(names))
-        if key.usable_until is not None and key.fingerprint in names
-    }

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +16,7 @@ from store.kit.addresses import same_mailbox
 from store.kit.clock import Clock, system_clock, to_text
 from store.kit.config import Config, Desk, load
 from store.kit.errors import ConfigError, KeyProblem
+from store.kit.files import replace_private, write_private
 from store.openpgp.keyring import Keyring, open_keyring
 from store.outbox import queue
 from store.tables import audit
@@ -25,7 +24,8 @@ from store.tables.database import Database
 from store.tables.models import RosterRow
 from store.tables.vault import Vault, new_key
 from store.team.members import Member, Roster
-from store.team.roster import Loaded, RosterBook, parse
+from store.team.roster import Loaded, RosterBook
+from store.team.roster_file import parse
 
 _NOBODY = "-"
 # Changed when members are looked for in more than before: then they are looked for once more in every case.
@@ -94,7 +94,7 @@ def create_vault(config: Config, keyring: Keyring) -> None:
     """Make the vault file with a new key. Never overwrites: raises ConfigError when there is one."""
     file = config.path(config.vault_file)
     try:
-        _write_private(file, _wrapped(config, keyring, new_key()))
+        write_private(file, _wrapped(config, keyring, new_key()))
     except FileExistsError:
         raise ConfigError(
             f"{file}: exists already; it is the only key to the database and is never overwritten."
@@ -107,10 +107,7 @@ def rewrap_vault(config: Config, keyring: Keyring) -> int:
     Raises ConfigError or KeyProblem; the file is replaced as a whole or not at all.
     """
     file = config.path(config.vault_file)
-    fresh = file.with_name(file.name + ".new")
-    fresh.unlink(missing_ok=True)
-    _write_private(fresh, _wrapped(config, keyring, _vault_key(config, keyring)))
-    fresh.replace(file)
+    replace_private(file, _wrapped(config, keyring, _vault_key(config, keyring)))
     return len(_owners(config))
 
 
@@ -121,14 +118,6 @@ def _owners(config: Config) -> list[str]:
 def _wrapped(config: Config, keyring: Keyring, key: bytes) -> bytes:
     """The vault key as an OpenPGP message to every desk key and archive key."""
     return keyring.seal(key, _owners(config), None)
-
-
-def _write_private(file: Path, content: bytes) -> None:
-    number = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR)
-    with os.fdopen(number, "wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(number)
 
 
 def load_vault(config: Config, keyring: Keyring) -> Vault:

@@ -13,7 +13,6 @@ from desk.care.machine import Finding
 from desk.service import check_templates, missing_key
 from intake.doors.imap import Mailbox
 from mailer.relay.connection import Relay, RelayDown
-from mailer.schedule import expiries
 from mailer.sealing.seal import Sealer
 from store.context import load_vault
 from store.kit import presence
@@ -24,6 +23,7 @@ from store.openpgp.keyring import Keyring, open_keyring
 from store.outbox.health import Health, look
 from store.tables.database import Database
 from store.team import rotation
+from store.team.expiries import expiries
 from store.team.members import Roster
 from store.team.roster import RosterBook
 
@@ -96,7 +96,7 @@ def _desk_keys(config: Config, keyring: Keyring) -> Iterator[Finding]:
                 "failure",
                 missing_key(keyring, desk),
             )
-        elif key.revoked or key.expired or not key.can_encrypt:
+        elif key.trouble or key.expired:
             yield Finding(
                 f"key of {desk.id}",
                 "failure",

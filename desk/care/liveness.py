@@ -12,7 +12,8 @@ from sqlmodel import Session
 from desk.care.machine import Finding, Level
 from desk.mailboxes import MAILBOX, part_of
 from store.kit import presence
-from store.kit.config import Config, Desk, Imap
+from store.kit.config import Config, Desk
+from store.kit.sections import Imap
 from store.outbox import heartbeat
 
 State = Literal["runs", "hangs", "by cron", "stopped", "never ran"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import segno
 
+from store.kit.addresses import folded
 from store.kit.config import Desk
 from store.kit.errors import ConfigError
 from store.openpgp.keyring import Keyring
@@ -29,8 +30,8 @@ def write_directory(desk: Desk, keyring: Keyring, folder: Path) -> list[Path]:
     Only addresses that the key names are published: clients refuse others. Raises ConfigError.
     """
     found = keyring.public_keys([desk.fingerprint])
-    named = {address.casefold() for key in found for address in key.addresses}
-    published = [address for address in desk.addresses if address.casefold() in named]
+    named = {folded(address) for key in found for address in key.addresses}
+    published = [address for address in desk.addresses if folded(address) in named]
     if not published:
         raise ConfigError(
             f"The key {desk.fingerprint} names none of the desk's addresses; add one: gpg --quick-add-uid {desk.fingerprint} {desk.address}"

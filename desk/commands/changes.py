@@ -162,7 +162,7 @@ def _case(context: Context, codename: str, actor: str) -> Iterator[CaseFile]:
     """The case for an actor, for writing. Raises NoSuchCase alike for none and for one that the actor may not know of."""
     with context.database.write() as session:
         row = lookup.find_row(session, codename)
-        desk = next((desk for desk in context.config.desk if row is not None and desk.id == row.desk), None)
+        desk = context.config.find_desk(row.desk) if row else None
         if desk is None:
             raise lookup.no_such_case(codename)
         by = Actor(context.vault, desk, context.roster(desk), actor, context.clock())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import tomlkit
 import typer
 
 from desk.commands import show
@@ -14,7 +15,7 @@ from desk.commands.options import ConfigOption, DeskOption, JsonOption, chosen_d
 from store.context import Context, rewrap_vault
 from store.kit.config import Desk, load
 from store.kit.errors import ConfigError, KeyProblem, NotAllowed
-from store.kit.files import read_given
+from store.kit.files import read_given, replace_file
 from store.kit.local import find
 from store.openpgp.status import PublicKey
 from store.outbox import queue
@@ -40,8 +41,7 @@ def key_list(config: ConfigOption = None, desk: DeskOption = None, as_json: Json
 
 
 def _line(owner: str, fingerprint: str, key: PublicKey | None) -> dict[str, str | None]:
-    state = "missing" if key is None else "revoked" if key.revoked else "expired" if key.expired else "ok"
-    state = "cannot encrypt" if state == "ok" and key is not None and not key.can_encrypt else state
+    state = "missing" if key is None else key.trouble.replace("-", " ") or "ok"
     until = key.usable_until.date().isoformat() if key is not None and key.usable_until else None
     return {"owner": owner, "fingerprint": fingerprint, "state": state, "until": until}
 
@@ -111,17 +111,15 @@ def key_rotate(config: ConfigOption = None, desk: DeskOption = None) -> None:
 
 def _rotate(context: Context, desk: Desk, file: Path) -> str:
     text = file.read_text(encoding="utf-8")
-    if text.count(desk.fingerprint) != 1:
-        raise ConfigError(
-            f"{file}: the fingerprint of the desk stands there in another form. Write it as {desk.fingerprint}, once."
-        )
+    document: Any = tomlkit.parse(text)
     fresh = context.keyring.create(desk.title, desk.address)
-    keyfiles.replace_file(file, text.replace(desk.fingerprint, fresh).encode())
+    document["desk"][context.config.desk.index(desk)]["fingerprint"] = fresh
+    replace_file(file, tomlkit.dumps(document).encode())
     try:
         loaded = load(file)
         rewrap_vault(loaded, context.keyring)
     except (ConfigError, KeyProblem):
-        keyfiles.replace_file(file, text.encode())
+        replace_file(file, text.encode())
         raise
     with context.database.write() as session:
         for member in context.roster(desk).on_duty(context.clock()):

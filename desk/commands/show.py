@@ -17,7 +17,6 @@ from store.cases import lookup, overview
 from store.cases.overview import JSON, Viewer
 from store.context import Context
 from store.kit.clock import from_text
-from store.kit.config import Desk
 from store.outbox.outcomes import UNDONE
 from store.tables.models import CaseRow, DeliveryRow, NoticeRow
 from store.tables.records import Case
@@ -38,7 +37,7 @@ def visible_cases(context: Context, session: Session, member: str | None) -> lis
 def case_record(context: Context, session: Session, codename: str, member: str | None) -> JSON:
     """The whole of a case. Raises NoSuchCase, also when the member may not know of it."""
     row = lookup.find_row(session, codename)
-    desk = _desk(context, row.desk) if row else None
+    desk = context.config.find_desk(row.desk) if row else None
     if desk is None:
         raise lookup.no_such_case(codename)
     viewer = Viewer(context.roster(desk), member, context.clock())
@@ -175,7 +174,3 @@ def print_case(record: JSON) -> None:
             )
         for item in message["attachments"]:
             console.print(f"attached: {item['name']} ({item['type']}, {item['size']} bytes) {item['note']}")
-
-
-def _desk(context: Context, desk_id: str) -> Desk | None:
-    return next((desk for desk in context.config.desk if desk.id == desk_id), None)

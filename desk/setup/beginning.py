@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from desk.setup.folder import Answers, Made, config_text, create, quoted
+import tomlkit
+
+from desk.setup.folder import Answers, Made, config_text, create
+from desk.setup.toml_tables import Value, add_block, set_fields
 from desk.setup.wishes import Account, Wanted, Wishes
 from intake.doors.imap import Mailbox
 from mailer.delivery import Mailer
@@ -20,7 +21,7 @@ from mailer.sealing.seal import Sealer
 from store.context import open_context, refresh_roster
 from store.kit.config import Config, load
 from store.kit.errors import ConfigError, KeyProblem, OmbudError, RosterError
-from store.kit.files import read_given
+from store.kit.files import read_given, write_private
 from store.openpgp.keyring import Keyring, open_keyring
 from store.openpgp.status import PublicKey
 from store.outbox import queue
@@ -162,51 +163,46 @@ def _answers(wishes: Wishes) -> Answers:
 
 def _completed(text: str, wishes: Wishes, folder: Path) -> str:
     """The configuration of a new desk with what the plain one does not ask for. Passwords go to files of their own."""
+    document = tomlkit.parse(text)
     if wishes.listener is None:
-        text = _with_values(text, "listener", {"enabled": "false"})
+        set_fields(document, "listener", {"enabled": False})
     if wishes.language != "en":
-        text = _with_values(text, "[desk]", {"language": quoted(wishes.language)})
-    text = _with_values(text, "relay", _login(wishes.relay, "relay-password", folder))
+        set_fields(document, "desk", {"language": wishes.language})
+    set_fields(document, "relay", _login(wishes.relay, "relay-password", folder))
     if wishes.mailbox is not None:
-        values = {"host": quoted(wishes.mailbox.host), **_login(wishes.mailbox, "mailbox-password", folder)}
+        values = {"host": wishes.mailbox.host, **_login(wishes.mailbox, "mailbox-password", folder)}
         if wishes.mailbox.port:
-            values["port"] = str(wishes.mailbox.port)
-        text += "\n[[desk.imap]]\n" + "".join(f"{name} = {value}\n" for name, value in values.items())
-    return text
+            values["port"] = wishes.mailbox.port
+        add_block(document, "desk", "imap", values)
+    return tomlkit.dumps(document)
 
 
-def _login(account: Account, name: str, folder: Path) -> Mapping[str, str]:
-    values = {"tls": quoted(account.tls)}
+def _login(account: Account, name: str, folder: Path) -> dict[str, Value]:
+    values: dict[str, Value] = {"tls": account.tls}
     if account.ca_file:
-        values["ca_file"] = quoted(str(account.ca_file.absolute()))
+        values["ca_file"] = str(account.ca_file.absolute())
     if account.user:
-        values["user"] = quoted(account.user)
+        values["user"] = account.user
     if account.password:
-        file = folder / name
-        file.touch(mode=stat.S_IRUSR | stat.S_IWUSR)
-        file.write_text(f"{account.password}\n", encoding="utf-8")
-        values["password_file"] = quoted(name)
+        write_private(folder / name, f"{account.password}\n".encode())
+        values["password_file"] = name
     elif account.password_file:
-        values["password_file"] = quoted(str(account.password_file.absolute()))
+        values["password_file"] = str(account.password_file.absolute())
     elif account.token_command:
-        values["token_command"] = f"[{', '.join(map(quoted, account.token_command))}]"
-        values["token_mechanism"] = quoted(account.token_mechanism)
+        values["token_command"] = list(account.token_command)
+        values["token_mechanism"] = account.token_mechanism
     return values
 
 
-def _with_values(text: str, section: str, values: Mapping[str, str]) -> str:
-    """Set fields of a section, in place of the lines that show their defaults."""
-    before, mark, after = text.partition(f"\n[{section}]\n")
-    for name, value in values.items():
-        line = f"{name} = {value}".replace("\\", r"\\")
-        after = re.sub(rf"^(# )?{name} = .*$", line, after, count=1, flags=re.MULTILINE)
-    return before + mark + after
-
-
 def _entry(item: Wanted, fingerprint: str) -> str:
-    aliases = ", ".join(map(quoted, item.aliases))
-    return (
-        f"[[member]]\nid = {quoted(item.id)}\nname = {quoted(item.name)}\naliases = [{aliases}]\nemail = {quoted(item.email)}\n"
-        f"fingerprint = {quoted(fingerprint)}\nrole = {quoted(item.role)}\nfrom = {datetime.now(UTC).date()}\nuntil = {item.until}\n"
-        f"language = {quoted(item.language)}\n"
-    )
+    """The block of a member in the roster."""
+    member = tomlkit.table()
+    for name, value in (
+        ("id", item.id), ("name", item.name), ("aliases", list(item.aliases)), ("email", item.email),
+        ("fingerprint", fingerprint), ("role", item.role), ("from", datetime.now(UTC).date()), ("until", item.until),
+        ("language", item.language),
+    ):  # fmt: skip
+        member.add(name, value)
+    blocks = tomlkit.aot()
+    blocks.append(member)
+    return tomlkit.dumps({"member": blocks})

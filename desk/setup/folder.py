@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import tomlkit
+
+from desk.setup.toml_tables import Value, set_fields
 from store.context import create_vault
 from store.kit.config import load
 from store.kit.errors import ConfigError, KeyProblem, OmbudError
-from store.kit.files import read_given, why_unread
+from store.kit.files import read_given, why_unread, write_private
 from store.kit.kinds import plain_address
 from store.kit.local import CONFIG_NAME
 from store.openpgp.keyring import Keyring, open_keyring
@@ -109,8 +111,8 @@ def _create(folder: Path, answers: Answers) -> Made:
     keyring = Keyring("gpg", folder / "gnupg", passphrase=passphrase)
     fingerprint = keyring.create(answers.name or f"{answers.address.partition('@')[0]} desk", answers.address)
     archive = [_archive_key(keyring, path) for path in answers.archive_keys]
-    _write(folder / CONFIG_NAME, config_text(answers, fingerprint, archive))
-    _write(folder / "roster.toml", _ROSTER)
+    write_private(folder / CONFIG_NAME, config_text(answers, fingerprint, archive).encode())
+    write_private(folder / "roster.toml", _ROSTER.encode())
     (folder / "keys" / "README.md").write_text(_KEYS, encoding="utf-8")
     config = load(folder / CONFIG_NAME)
     create_vault(config, open_keyring(config))
@@ -133,41 +135,22 @@ def _archive_key(keyring: Keyring, path: Path) -> str:
     return key.fingerprint
 
 
-def _write(path: Path, text: str) -> None:
-    number = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR)
-    with os.fdopen(number, "w", encoding="utf-8") as handle:
-        handle.write(text)
-
-
 def config_text(answers: Answers, fingerprint: str, archive: Sequence[str] = ()) -> str:
     """The configuration of a new desk; what is commented out is the default."""
-    passphrase = (
-        f"passphrase_file = {quoted(str(answers.passphrase_file.absolute()))}"
-        if answers.passphrase_file
-        else '# passphrase_file = "passphrase"'
-    )
-    return _CONFIG.format(
-        database=quoted(answers.database_url or "sqlite:///ombud.sqlite3"),
-        passphrase=passphrase,
-        listen_host=quoted(answers.listen_host),
-        listen_port=answers.listen_port,
-        protocol=quoted(answers.protocol),
-        relay_host=quoted(answers.relay_host),
-        relay_port=answers.relay_port,
-        operator=quoted(answers.operator),
-        address=quoted(answers.address),
-        name=quoted(answers.name),
-        fingerprint=quoted(fingerprint),
-        archive=f"archive_fingerprints = [{', '.join(map(quoted, archive))}]"
-        if archive
-        else "# archive_fingerprints = []",
-    )
-
-
-def quoted(value: str) -> str:
-    """A TOML basic string."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in escaped) + '"'
+    document = tomlkit.parse(_CONFIG)
+    values: dict[str, dict[str, Value]] = {
+        "database": {"url": answers.database_url or "sqlite:///ombud.sqlite3"},
+        "gnupg": {"passphrase_file": str(answers.passphrase_file.absolute())} if answers.passphrase_file else {},
+        "listener": {"host": answers.listen_host, "port": answers.listen_port, "protocol": answers.protocol},
+        "relay": {"host": answers.relay_host, "port": answers.relay_port},
+        "operator": {"address": answers.operator},
+        "desk": {"address": answers.address, "name": answers.name, "fingerprint": fingerprint},
+    }
+    if archive:
+        values["desk"]["archive_fingerprints"] = list(archive)
+    for section, fields in values.items():
+        set_fields(document, section, fields)
+    return tomlkit.dumps(document)
 
 
 _CONFIG = """\
@@ -178,20 +161,20 @@ _CONFIG = """\
 # vault_file = "vault.asc"              # the key to the database, sealed to the keys below
 
 [database]
-url = {database}          # or postgresql://user@host/name
+url = "sqlite:///ombud.sqlite3"          # or postgresql://user@host/name
 
 [gnupg]
 home = "gnupg"
-{passphrase}
+# passphrase_file = "passphrase"
 # program = "gpg"
 # seconds = 60                          # the longest that one call may take
 # unpack_limit = "100MB"                # what a message may unpack to
 
 [listener]
 # enabled = true
-host = {listen_host}
-port = {listen_port}
-protocol = {protocol}                     # smtp or lmtp
+host = "127.0.0.1"
+port = 2525
+protocol = "smtp"                     # smtp or lmtp
 # tls_certificate = "tls/fullchain.pem"
 # tls_key = "tls/privkey.pem"
 # size_limit = "25MB"
@@ -200,8 +183,8 @@ protocol = {protocol}                     # smtp or lmtp
 # socket = "deliver.sock"               # where 'ombud deliver' hands over to the service
 
 [relay]
-host = {relay_host}
-port = {relay_port}
+host = "127.0.0.1"
+port = 25
 # tls = "none"                          # none, starttls or tls
 # ca_file = "provider-ca.pem"
 # user = ""
@@ -220,16 +203,16 @@ port = {relay_port}
 # alarm_minutes = 60                    # the operator is told when notices wait for longer; 0: never
 
 [operator]
-address = {operator}                            # told, without content, when something needs a hand
+address = "operator@example.org"                            # told, without content, when something needs a hand
 
 [[desk]]
-address = {address}
-name = {name}
-fingerprint = {fingerprint}
+address = "conduct@example.org"
+name = "Conduct Team"
+fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567"
 # id = "conduct"                        # stands in subjects and commands; the first part of the address
 # aliases = ["aloha@example.org"]
 # Offline keys that can open the vault too; after a change run 'ombud rewrap'.
-{archive}
+# archive_fingerprints = []
 # roster = "roster.toml"
 # keys = "keys"
 # require_signed_roster = false         # true: roster.toml.asc, a detached signature by a lead on duty, must fit
@@ -250,7 +233,7 @@ fingerprint = {fingerprint}
 # follow_up_days = 14
 # working_days = ""                     # a country as DE or US-CA: weekends and holidays do not count
 # retention_days = 730                  # after which closed cases are destroyed; 0: never
-# retention = {{ withdrawn = 90 }}        # days for single outcomes
+# retention = { withdrawn = 90 }        # days for single outcomes
 # outcomes = ["no-action", "warning"]   # what a case can be closed with
 
 # A mailbox at a provider that mail is taken from; see docs/mailbox.md.

@@ -16,11 +16,11 @@ from desk.setup.beginning import read_key, try_mailbox, try_relay
 from desk.setup.interview_team import ask_team
 from desk.setup.questions import Questions, host, one_of, port
 from desk.setup.wishes import DESKS_OWN, IN_CLEAR, Account, Listen, Mechanism, Tls, Wishes, same_address
-from store.kit.config import LOOPBACK
 from store.kit.errors import ConfigError
 from store.kit.files import read_given
 from store.kit.kinds import LANGUAGES, plain_address
-from store.team.roster import one_line
+from store.kit.sections import LOOPBACK
+from store.team.roster_file import one_line
 
 _WAYS = {"1": "listener", "2": "mailbox", "3": "pipe"}
 _NO_LOGIN = "-"

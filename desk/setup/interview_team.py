@@ -18,7 +18,7 @@ from store.kit.errors import ConfigError
 from store.kit.kinds import LANGUAGES
 from store.openpgp.status import PublicKey
 from store.team.members import Role
-from store.team.roster import member_address, member_id, one_line
+from store.team.roster_file import member_address, member_id, one_line
 
 _YEAR = timedelta(days=365)
 _FIELDS = ("name", "id", "email", "key", "aliases", "until", "role", "language")

@@ -7,8 +7,6 @@ is kept in a file between the two. Passwords are not in it.
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +14,7 @@ from typing import TypeVar
 import typer
 
 from store.kit.errors import ConfigError
+from store.kit.files import replace_private
 
 KEPT = ".init-answers.json"
 NOTHING = "none"
@@ -101,13 +100,9 @@ class Questions:
 
     def _keep(self) -> None:
         """Write the answers down; a machine where that is impossible is no reason to end the conversation."""
-        fresh = self.file.with_name(f"{KEPT}.new")
         try:
             self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            number = os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR)
-            with os.fdopen(number, "w", encoding="utf-8") as handle:
-                json.dump(self._typed, handle, ensure_ascii=False)
-            fresh.replace(self.file)
+            replace_private(self.file, json.dumps(self._typed, ensure_ascii=False).encode())
         except OSError:
             return
 

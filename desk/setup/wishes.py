@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from store.kit.config import LOOPBACK
 from store.kit.errors import ConfigError
 from store.kit.files import toml_trouble, why_unread
 from store.kit.kinds import Address, Language, Port
+from store.kit.sections import LOOPBACK
 from store.team.members import Role
-from store.team.roster import member_address, member_id, one_line
+from store.team.roster_file import member_address, member_id, one_line
 
 Tls = Literal["none", "starttls", "tls"]
 Mechanism = Literal["XOAUTH2", "OAUTHBEARER"]

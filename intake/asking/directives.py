@@ -21,6 +21,7 @@ from intake.asking.consent import is_clear_yes
 from intake.asking.directive_lines import directives_in, names
 from intake.reading.message import clean
 from store.cases.threads import Token, read_token
+from store.kit.addresses import same_address
 from store.kit.config import Desk
 
 _MOST_NAMES = 500
@@ -97,7 +98,7 @@ def desk_of(address: str, desks: tuple[Desk, ...]) -> tuple[Desk, Asked] | None:
     local, _, domain = clean(address).strip().strip("<>").rpartition("@")
     base, *extensions = local.strip('"').split("+")
     for desk in desks:
-        if any(f"{base}@{domain}".casefold() == own.casefold() for own in desk.addresses):
+        if any(same_address(f"{base}@{domain}", own) for own in desk.addresses):
             asked = _extensions(extensions)
             return (desk, asked) if asked is not None else None
     return None

@@ -20,8 +20,9 @@ from intake.doors.envelope import envelope_of
 from intake.doors.left import LeftMail
 from intake.doors.session import MailboxDown, Refused, Session
 from intake.receive import Receiver
-from store.kit.config import Config, Desk, Imap
+from store.kit.config import Config, Desk
 from store.kit.errors import StoreUnavailable, TryLater
+from store.kit.sections import Imap
 
 _BATCH_MAILS = 100
 _BATCH_OCTETS = 4_000_000

@@ -12,8 +12,9 @@ from intake.doors.imap import Mailbox, Passed
 from intake.doors.session import MailboxDown
 from intake.receive import Receiver
 from store.kit.backoff import delay
-from store.kit.config import Config, Desk, Imap
+from store.kit.config import Config, Desk
 from store.kit.errors import OmbudError
+from store.kit.sections import Imap
 
 _FIRST_SECONDS, _LONGEST_SECONDS = 1.0, 300.0
 # So many sessions in a row may end over single mails, and take nothing in, before the next has to wait longer.

@@ -18,9 +18,10 @@ from typing import Any
 from imapclient import IMAPClient
 from imapclient.exceptions import CapabilityError, IMAPClientAbortError, IMAPClientReadOnlyError, LoginError
 
-from store.kit.config import Config, Imap
+from store.kit.config import Config
 from store.kit.errors import OmbudError
 from store.kit.secrets import client_tls, fetch_token, read_secret
+from store.kit.sections import Imap
 
 # imaplib and IMAPClient log commands, which hold addresses.
 logging.getLogger("imapclient").disabled = True

@@ -23,9 +23,10 @@ from aiosmtpd.smtp import SMTP
 
 from intake.arrival import Envelope
 from intake.receive import Receipt, Receiver
-from store.kit.config import Config, Listener
+from store.kit.config import Config
 from store.kit.errors import ConfigError, TryLater
 from store.kit.local import UNKNOWN_SENDER, socket_address
+from store.kit.sections import Listener
 
 # aiosmtpd logs addresses, and at level debug every line of a mail.
 logging.getLogger("mail.log").disabled = True

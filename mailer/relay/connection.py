@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from mailer.relay import remedies
 from mailer.relay.refusals import NotTaken, RelayDown, refused, witnesses
 from mailer.relay.transaction import Answer, hand_over
+from store.kit.addresses import to_ascii
 from store.kit.config import Config
-from store.kit.idn import to_ascii
 from store.kit.secrets import bearer_response, client_tls, fetch_token, read_secret
 
 _KEEP_OPEN_SECONDS = 20.0

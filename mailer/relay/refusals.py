@@ -10,6 +10,8 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Literal
 
+from store.kit.addresses import domain_of, folded, same_address
+
 Stage = Literal["address", "mail"]
 
 _MOST = 3
@@ -63,25 +65,20 @@ def witnesses(refused_address: str, trusted: Sequence[str], own: Sequence[str]) 
     Most relays take mail for their own domain from everybody. So those elsewhere are asked about first, and alone, one
     of each domain before two of one.
     """
-    at_home = {domain(address) for address in own}
-    others = [item for item in _once(trusted) if item.casefold() != refused_address.casefold()]
-    abroad = [item for item in others if domain(item) not in at_home]
-    chosen = abroad or others or [item for item in own if item.casefold() != refused_address.casefold()]
+    at_home = {domain_of(address) for address in own}
+    others = [item for item in _once(trusted) if not same_address(item, refused_address)]
+    abroad = [item for item in others if domain_of(item) not in at_home]
+    chosen = abroad or others or [item for item in own if not same_address(item, refused_address)]
     return _spread(chosen)[:_MOST]
 
 
-def domain(address: str) -> str:
-    """The domain of an address, folded."""
-    return address.rpartition("@")[2].casefold()
-
-
 def _spread(addresses: Sequence[str]) -> list[str]:
-    first = {domain(item): item for item in reversed(addresses)}.values()
+    first = {domain_of(item): item for item in reversed(addresses)}.values()
     return [item for item in addresses if item in first] + [item for item in addresses if item not in first]
 
 
 def _once(addresses: Collection[str]) -> list[str]:
-    return list({item.casefold(): item for item in addresses if item}.values())
+    return list({folded(item): item for item in addresses if item}.values())
 
 
 def _enhanced(text: bytes | str) -> tuple[int, int, int] | None:

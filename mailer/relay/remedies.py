@@ -7,13 +7,13 @@ import socket
 import ssl
 
 from mailer.relay.refusals import spoken, wants_login
-from store.kit.config import Relay as RelayConfig
+from store.kit.sections import RelaySettings
 
 _LOGIN = "Check relay.user and its password or token."
 _PORTS = "Check relay.port and relay.tls: 'tls' is mostly 465, 'starttls' 587."
 
 
-def not_reached(error: Exception, relay: RelayConfig) -> str:
+def not_reached(error: Exception, relay: RelaySettings) -> str:
     """What kept us from connecting and logging in. Names the host, never an address of a person."""
     away = error.__context__ if isinstance(error, smtplib.SMTPServerDisconnected) else error
     if isinstance(away, OSError) and not isinstance(away, smtplib.SMTPException):
@@ -21,7 +21,7 @@ def not_reached(error: Exception, relay: RelayConfig) -> str:
     return _refused(error)
 
 
-def _why(error: OSError, relay: RelayConfig) -> str:
+def _why(error: OSError, relay: RelaySettings) -> str:
     where = f"{relay.host}, port {relay.port}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message}). Check relay.host, or set relay.ca_file."

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from mailer.saying import digest, notices
 from mailer.saying.language import language_of
-from mailer.saying.notices import Story, name_of
+from mailer.saying.notices import CaseView, name_of
 from mailer.saying.render import Rendered, Templates, templates_of
 from mailer.sealing.mime import DeskKey, entity
 from mailer.sealing.padding import padded_length, stepped_length
@@ -31,7 +31,7 @@ _BETWEEN_LANGUAGES = "\n* * *\n\n"
 
 
 @dataclass(frozen=True)
-class Made:
+class Protected:
     """The protected entity of what goes to one member, and the cases (ids) that it lists besides its own."""
 
     entity: bytes = field(repr=False)
@@ -45,43 +45,43 @@ class Contents:
         self._context = context
         self._templates: dict[str, Templates] = {}
 
-    def for_readers(self, desk: Desk, claim: Claim, story: Story, language: str, known: Collection[str]) -> bytes:
+    def for_readers(self, desk: Desk, claim: Claim, view: CaseView, language: str, known: Collection[str]) -> bytes:
         """The protected entity of a notice to readers. `known` are the other cases (ids) that these readers may know of."""
-        reference = threads.token(self._context.vault, story.case.handle, "team")
+        reference = threads.token(self._context.vault, view.case.handle, "team")
         at = self._context.clock()
-        values = {**notices.case_values(desk, story, reference, at), **self._values(desk, claim, story, known)}
+        values = {**notices.case_values(desk, view, reference, at), **self._values(desk, claim, view, known)}
         rendered = self._of(desk).render(claim.kind, language, values)
         with_files = claim.kind in ("report", "message", "note") and desk.notice == "full"
-        return entity(rendered.subject, rendered.text, self._files(story) if with_files else (), pad=padded_length)
+        return entity(rendered.subject, rendered.text, self._files(view) if with_files else (), pad=padded_length)
 
-    def _values(self, desk: Desk, claim: Claim, story: Story, known: Collection[str]) -> dict[str, Any]:
+    def _values(self, desk: Desk, claim: Claim, view: CaseView, known: Collection[str]) -> dict[str, Any]:
         if claim.kind in ("report", "message"):
-            return notices.report_values(desk, story, known)
+            return notices.report_values(desk, view, known)
         if claim.kind == "held":
-            return notices.held_values(story)
+            return notices.held_values(view)
         if claim.kind == "note":
-            return notices.note_values(desk, story, known)
+            return notices.note_values(desk, view, known)
         if claim.kind == "flood":
             return {"limit": desk.flood_limit}
         if claim.kind == "bounced":
-            return notices.bounced_values(story, claim.subject_id or "")
+            return notices.bounced_values(view, claim.subject_id or "")
         if claim.kind == "reminder":
-            return digest.reminder_values(desk, story, claim.subject_id or "")
+            return digest.reminder_values(desk, view, claim.subject_id or "")
         return {"other": self._codename(claim.subject_id or "") if known else ""}
 
     def _codename(self, case_id: str) -> str:
         with self._context.database.read() as session:
             return lookup.row_by_id(session, case_id).codename
 
-    def _files(self, story: Story) -> Sequence[Attachment]:
-        if story.message is None or not story.message.attachments or story.message.body.failure:
+    def _files(self, view: CaseView) -> Sequence[Attachment]:
+        if view.message is None or not view.message.attachments or view.message.body.failure:
             return ()
         with self._context.database.read() as session:
-            row = lookup.row_by_id(session, story.case.id)
-            return list(content.attachment_contents(session, self._context.vault, row, story.message))
+            row = lookup.row_by_id(session, view.case.id)
+            return list(content.attachment_contents(session, self._context.vault, row, view.message))
 
     def for_reporter(
-        self, desk: Desk, claim: Claim, story: Story, *, sealed: bool
+        self, desk: Desk, claim: Claim, view: CaseView, *, sealed: bool
     ) -> tuple[Rendered, Sequence[Attachment]]:
         """What the reporter is told, and the files with it. Nothing of the team is in it.
 
@@ -89,18 +89,18 @@ class Contents:
         English and the desk's language; also where it would go in plain and what they wrote was sealed: the language
         of a sealed text is nobody else's business.
         """
-        body = story.message.body if story.message else None
-        values = notices.reporter_values(desk, story, self._context.clock(), sealed=sealed)
+        body = view.message.body if view.message else None
+        values = notices.reporter_values(desk, view, self._context.clock(), sealed=sealed)
         values["text"] = body.text if body and claim.kind == "reply" else ""
         telling = body is not None and body.encryption != "none" and not sealed
         found = "" if body is None or telling else language_of(body.text)
         rendered = self._in_languages(desk, claim.kind, found, values)
-        if not (desk.extensions or story.facts.without_token):  # then what answers it is known by its subject
-            tag = threads.token(self._context.vault, story.case.handle, "reporter")
+        if not (desk.extensions or view.facts.without_token):  # then what answers it is known by its subject
+            tag = threads.token(self._context.vault, view.case.handle, "reporter")
             rendered = Rendered(f"{rendered.subject} [{tag}]", rendered.text)
         if claim.kind in ("send-key", "acknowledge-held"):
             return rendered, [self._desk_key(desk)]
-        return rendered, self._files(story) if claim.kind == "reply" else ()
+        return rendered, self._files(view) if claim.kind == "reply" else ()
 
     def _in_languages(self, desk: Desk, kind: str, language: str, values: dict[str, Any]) -> Rendered:
         templates = self._of(desk)
@@ -113,22 +113,23 @@ class Contents:
         subjects = dict.fromkeys(item.subject for item in made)
         return Rendered(" / ".join(subjects), _BETWEEN_LANGUAGES.join(item.text for item in made))
 
-    def answer(self, desk: Desk, member: Member, answer: Answer, story: Story | None, roster: Roster) -> Made:
+    def answer(self, desk: Desk, member: Member, answer: Answer, view: CaseView | None, roster: Roster) -> Protected:
         """An answer to a member, with what they asked to be shown."""
+        viewer = overview.Viewer(roster, member.id, self._context.clock())
         with self._context.database.read() as session:
-            values = self._answer_values(session, desk, member, answer, story, roster)
+            values = self._answer_values(session, desk, viewer, answer, view)
         rendered = self._of(desk).render("answer", member.language, values)
-        return Made(entity(rendered.subject, rendered.text, (), pad=padded_length), values[digest.LISTED])
+        return Protected(entity(rendered.subject, rendered.text, (), pad=padded_length), values[digest.LISTED])
 
     def _answer_values(
-        self, session: Session, desk: Desk, member: Member, answer: Answer, story: Story | None, roster: Roster
+        self, session: Session, desk: Desk, viewer: overview.Viewer, answer: Answer, view: CaseView | None
     ) -> dict[str, Any]:
-        viewer = overview.Viewer(roster, member.id, self._context.clock())
-        told = [item.name for item in story.readers if item.id != member.id] if story else []
-        linked = overview.known_links(session, story.case.id, viewer) if story else []
+        roster = viewer.roster
+        told = [item.name for item in view.readers if item.id != viewer.member] if view else []
+        linked = overview.known_links(session, view.case.id, viewer) if view else []
         record = None
-        if story and answer.show:
-            found = overview.case_record(session, self._context.vault, story.case.codename, viewer)
+        if view and answer.show:
+            found = overview.case_record(session, self._context.vault, view.case.codename, viewer)
             record = record_values(desk, roster, found)
         listed, ids = None, frozenset[str]()
         if answer.cases:
@@ -137,13 +138,13 @@ class Contents:
             ids = frozenset(case.id for case in visible)
         return {
             "desk": notices.desk_values(desk),
-            "case": story.case.codename if story else "",
+            "case": view.case.codename if view else "",
             "refusal": answer.refusal,
             "line": answer.line,
             "done": notices.done_values(overview.visible_to(answer.done, {row.id for row in linked}), roster),
             "withdrawn": answer.withdrawn,
             "wrote": answer.wrote,
-            "written": self._written(session, desk, answer, story),
+            "written": self._written(session, desk, answer, view),
             "told": told,
             "in_plain": answer.in_plain,
             "key": answer.key,
@@ -156,16 +157,16 @@ class Contents:
             "fields": [{"name": name, "what": what} for name, what in FIELDS.items()],
         }
 
-    def _written(self, session: Session, desk: Desk, answer: Answer, story: Story | None) -> dict[str, Any] | None:
+    def _written(self, session: Session, desk: Desk, answer: Answer, view: CaseView | None) -> dict[str, Any] | None:
         """What a member wrote, as it was kept and sent: they cannot know what was cut off otherwise."""
-        if not (answer.wrote and answer.message and story and desk.notice == "full"):
+        if not (answer.wrote and answer.message and view and desk.notice == "full"):
             return None
-        message = content.message(session, self._context.vault, story.case.id, answer.message)
+        message = content.message(session, self._context.vault, view.case.id, answer.message)
         if message is None:
             return None
         return {"text": message.body.text, "files": [item.name for item in message.attachments]}
 
-    def for_one(self, desk: Desk, claim: Claim, member: Member, roster: Roster) -> Made | None:
+    def for_one(self, desk: Desk, claim: Claim, member: Member, roster: Roster) -> Protected | None:
         """What goes to one member because it is time; None for an empty digest that is to be
         left out. A digest is of one of a few lengths."""
         values = self._timed_values(desk, claim.kind, member, roster)
@@ -176,7 +177,7 @@ class Contents:
         files = [self._desk_key(desk)] if claim.kind in ("welcome", "desk-key", "test") else []
         pad = stepped_length if claim.kind == "digest" else padded_length
         made = entity(rendered.subject, rendered.text, files, pad=pad)
-        return Made(made, values.get(digest.LISTED, frozenset()))
+        return Protected(made, values.get(digest.LISTED, frozenset()))
 
     def digest_text(self, desk: Desk, member_id: str) -> str:
         """The digest that a member would get now. Raises NotAllowed for somebody who is not on this desk's roster."""

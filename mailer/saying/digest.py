@@ -8,8 +8,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from mailer.saying.notices import Story, name_of
-from mailer.schedule import expiries
+from mailer.saying.notices import CaseView, name_of
 from store.cases import lookup, overview, retention
 from store.cases.deadlines import Due, Stage, dues
 from store.context import Context
@@ -18,6 +17,7 @@ from store.kit.sentences import marked
 from store.tables.models import MessageRow
 from store.tables.records import Case
 from store.team import rotation
+from store.team.expiries import expiries
 from store.team.members import Member, Roster
 
 LISTED = "listed"
@@ -83,16 +83,16 @@ def _line(desk: Desk, roster: Roster, case: Case, due: Due | None, at: datetime)
     }
 
 
-def reminder_values(desk: Desk, story: Story, subject: str) -> dict[str, Any]:
+def reminder_values(desk: Desk, view: CaseView, subject: str) -> dict[str, Any]:
     """The values of a reminder; what is due is worked out anew, and may be done by now."""
     stage, _, level = subject.partition(" ")
-    due = next((item for item in dues(story.case, desk) if item.stage == stage), None)
+    due = next((item for item in dues(view.case, desk) if item.stage == stage), None)
     return {
         "stage": stage,
         "over": level not in ("half", "late"),
         "escalated": level in ("escalate", "again"),
         "due": due.at if due else None,
-        "assignee": name_of(story.roster, story.case.assignee) if story.case.assignee else "",
+        "assignee": name_of(view.roster, view.case.assignee) if view.case.assignee else "",
     }
 
 

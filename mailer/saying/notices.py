@@ -64,7 +64,7 @@ WHY_WITHHELD: Mapping[Source, str] = {
 
 
 @dataclass(frozen=True)
-class Story:
+class CaseView:
     """A case as a notice tells of it; `message` is the one that it is about."""
 
     case: Case
@@ -81,12 +81,12 @@ class Story:
         return self.message.body.reply_to
 
 
-def case_values(desk: Desk, story: Story, reference: str, at: datetime) -> dict[str, Any]:
+def case_values(desk: Desk, view: CaseView, reference: str, at: datetime) -> dict[str, Any]:
     """The values that every notice to readers has: how the case stands `at` a moment, and what is to be done next.
 
     `reference` is the token of the team's side (`store.threads`).
     """
-    case = story.case
+    case = view.case
     due = next(iter(dues(case, desk)), None)
     return {
         "desk": desk_values(desk),
@@ -95,30 +95,30 @@ def case_values(desk: Desk, story: Story, reference: str, at: datetime) -> dict[
             "received": case.received_at,
             "state": case.state,
             "reference": reference,
-            "assignee": name_of(story.roster, case.assignee) if case.assignee else "",
+            "assignee": name_of(view.roster, case.assignee) if case.assignee else "",
         },
         "due": {"stage": due.stage, "at": due.at, "over": due.at <= at} if due else None,
-        "can_reply": bool(story.facts.answer_to),
-        "readers": [member.name for member in story.readers],
+        "can_reply": bool(view.facts.answer_to),
+        "readers": [member.name for member in view.readers],
         "withheld": [
-            {"name": name_of(story.roster, recusal.member), "why": WHY_WITHHELD[recusal.source]}
-            for recusal in story.case.recusals
+            {"name": name_of(view.roster, recusal.member), "why": WHY_WITHHELD[recusal.source]}
+            for recusal in view.case.recusals
         ],
-        "no_reply_because": story.facts.no_reply_because,
+        "no_reply_because": view.facts.no_reply_because,
     }
 
 
-def report_values(desk: Desk, story: Story, known: Collection[str] = ()) -> dict[str, Any]:
+def report_values(desk: Desk, view: CaseView, known: Collection[str] = ()) -> dict[str, Any]:
     """The values of a notice of a mail from outside, beside those of its case. `known` as in `note_values`."""
-    message = story.message
+    message = view.message
     if message is None:
         raise ValueError("a notice of a mail needs its message")
     body = message.body
     signer = body.signature.fingerprint or ""
-    name = next((member.name for member in story.roster.members if member.fingerprint == signer), "")
+    name = next((member.name for member in view.roster.members if member.fingerprint == signer), "")
     return {
         "full": desk.notice == "full",
-        "excluded": list(story.facts.also_excluded),
+        "excluded": list(view.facts.also_excluded),
         "report": {
             "sender": body.sender,
             "subject": body.subject,
@@ -133,20 +133,20 @@ def report_values(desk: Desk, story: Story, known: Collection[str] = ()) -> dict
             "failure": body.failure,
             "received": message.at,
         },
-        "changes": done_values(visible_to(body.done, set(known)), story.roster),
+        "changes": done_values(visible_to(body.done, set(known)), view.roster),
         "files": _files(message),
     }
 
 
-def reporter_values(desk: Desk, story: Story, at: datetime, *, sealed: bool) -> dict[str, Any]:
+def reporter_values(desk: Desk, view: CaseView, at: datetime, *, sealed: bool) -> dict[str, Any]:
     """The values of what the desk itself says to somebody who wrote: nothing of the case, the team, or their mail.
 
     `answer_by` is the day that the desk's deadline gives; None where it has none, where it is over, or was not theirs.
     `why` is said only of what anybody sees who sees the mail: how decrypting failed is told to nobody outside.
     """
-    body = story.message.body if story.message else None
-    theirs = story.message is not None and story.message.author == "reporter"
-    due = next((item for item in dues(story.case, desk) if item.stage == "acknowledge"), None) if theirs else None
+    body = view.message.body if view.message else None
+    theirs = view.message is not None and view.message.author == "reporter"
+    due = next((item for item in dues(view.case, desk) if item.stage == "acknowledge"), None) if theirs else None
     came_sealed = body is not None and body.encryption != "none"
     local, _, domain = desk.address.rpartition("@")
     return {
@@ -158,30 +158,30 @@ def reporter_values(desk: Desk, story: Story, at: datetime, *, sealed: bool) -> 
     }
 
 
-def held_values(story: Story) -> dict[str, Any]:
+def held_values(view: CaseView) -> dict[str, Any]:
     """The values of a notice of a mail that did not open: nothing of the mail itself."""
-    body = story.message.body if story.message else Body()
+    body = view.message.body if view.message else Body()
     return {"reason": body.failure or marked("it can't be read"), "notes": list(body.notes)}
 
 
-def bounced_values(story: Story, recipient: str) -> dict[str, Any]:
+def bounced_values(view: CaseView, recipient: str) -> dict[str, Any]:
     """The values of a notice that somebody could not be reached: `who` is empty for the reporter."""
-    return {"who": "" if recipient == "reporter" else name_of(story.roster, recipient)}
+    return {"who": "" if recipient == "reporter" else name_of(view.roster, recipient)}
 
 
-def note_values(desk: Desk, story: Story, known: Collection[str]) -> dict[str, Any]:
+def note_values(desk: Desk, view: CaseView, known: Collection[str]) -> dict[str, Any]:
     """The values of a notice of what a reader wrote and did. `known` are the other cases that its readers may know of."""
-    message = story.message
+    message = view.message
     if message is None:
         raise ValueError("a note needs its message")
     return {
         "full": desk.notice == "full",
-        "author": name_of(story.roster, message.author),
+        "author": name_of(view.roster, message.author),
         "written": message.at,
         "to_reporter": message.direction == "out",
         "sealed": message.body.encryption != "none",
         "text": message.body.text,
-        "done": done_values(visible_to(message.body.done, set(known)), story.roster),
+        "done": done_values(visible_to(message.body.done, set(known)), view.roster),
         "files": _files(message),
     }
 

@@ -26,7 +26,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mailer.saying.direction import without_marks
 from mailer.saying.notices import AUDIENCE
-from mailer.saying.speech import label, speech
+from mailer.saying.translation import label, speech
 from store.kit.config import Config, Desk
 from store.kit.errors import ConfigError
 from store.kit.kinds import LANGUAGES

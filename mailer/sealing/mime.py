@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import Any
 
 from mailer.sealing.padding import filled
-from store.kit.idn import to_ascii
+from store.kit.addresses import to_ascii
 from store.tables.records import Attachment
 
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mailer.sealing.packets import Part, split
 from store.kit.errors import KeyProblem
 from store.kit.sentences import marked
 from store.openpgp.keyring import Keyring
+from store.openpgp.status import KeyTrouble
 from store.team.members import Member
+
+_TROUBLES: Mapping[KeyTrouble, str] = {
+    "revoked": marked("your key has been revoked"),
+    "expired": marked("your key has expired"),
+    "cannot-encrypt": marked("your key cannot be used for encryption"),
+}
 
 
 @dataclass(frozen=True)
@@ -57,10 +64,8 @@ class Sealer:
         key = found[0] if found else None
         if key is None:
             return marked("the desk does not have your key")
-        if key.revoked:
-            return marked("your key has been revoked")
-        if not key.can_encrypt:
-            return marked("your key has expired") if key.expired else marked("your key cannot be used for encryption")
+        if key.trouble:
+            return _TROUBLES[key.trouble]
         try:
             self._keyring.seal(b"", [member.fingerprint], None)
         except KeyProblem:

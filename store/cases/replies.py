@@ -45,7 +45,7 @@ def as_reply(file: CaseFile, arrival: Arrival, reply: Reply, keys: KeyReader) ->
     require_anonymous(Draft(reply.text, reply.files, author, told, file.row.codename), file.roster)
     known, sealed = how_to_reply(file.facts, reply.how)
     _require_not_withheld(file, known.answer_to)
-    if sealed and not any(key.can_encrypt for key in keys.read_key_data(known.reporter_key)):
+    if sealed and not any(not key.trouble for key in keys.read_key_data(known.reporter_key)):
         raise NotAllowed(
             marked(
                 "The reporter's key has expired or cannot be used. Write '/reply plain' if it may go out unencrypted."

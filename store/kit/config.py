@@ -7,7 +7,6 @@ credential is such a file), so that no secret stands in the configuration itself
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from pathlib import Path
@@ -15,9 +14,6 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
-    BaseModel,
-    ByteSize,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -25,163 +21,25 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from store.kit.addresses import bare
+from store.kit.addresses import bare, folded
+from store.kit.config_errors import sentence_of
 from store.kit.errors import ConfigError
 from store.kit.files import toml_trouble, why_unread
 from store.kit.kinds import (
-    CENTURY_DAYS,
     Address,
     Country,
     Days,
     Fingerprint,
     Hours,
     Language,
-    Port,
     Schedule,
-    Seconds,
     Word,
     Zone,
-    at_most,
 )
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from store.kit.sections import DatabaseSettings, GnuPG, Imap, Listener, Operator, OutboxSettings, RelaySettings, Section
 
 
-class Database(_Section):
-    """Where cases are kept: an SQLAlchemy URL for SQLite or PostgreSQL."""
-
-    url: str = "sqlite:///ombud.sqlite3"
-
-    @field_validator("url")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
-            raise ValueError("must begin with sqlite:/// or postgresql://")
-        return value.replace("postgresql://", "postgresql+psycopg://", 1)
-
-
-class GnuPG(_Section):
-    """The program, its home folder, and the bounds on each call."""
-
-    program: str = "gpg"
-    home: Path = Path("gnupg")
-    passphrase_file: Path | None = None
-    seconds: Annotated[float, Field(gt=0)] = 60
-    unpack_limit: ByteSize = ByteSize(100_000_000)
-
-
-class Listener(_Section):
-    """The way in by SMTP or LMTP (RFC 5321, RFC 2033)."""
-
-    enabled: bool = True
-    host: str = "127.0.0.1"
-    port: Port = 2525
-    protocol: Literal["smtp", "lmtp"] = "smtp"
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    size_limit: ByteSize = ByteSize(25_000_000)
-    connections: Annotated[int, Field(ge=1)] = 50
-    seconds: Annotated[float, Field(gt=0)] = 300
-    socket: Path = Path("deliver.sock")
-
-    @model_validator(mode="after")
-    def _pair(self) -> Listener:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key belong together: give both or neither")
-        return self
-
-
-class Relay(_Section):
-    """The way out: the mail server that takes our mail."""
-
-    host: str = "127.0.0.1"
-    port: Port = 25
-    tls: Literal["none", "starttls", "tls"] = "none"
-    ca_file: Path | None = None
-    user: str = ""
-    password_file: Path | None = None
-    token_command: tuple[str, ...] = ()
-    token_mechanism: Literal["XOAUTH2", "OAUTHBEARER"] = "XOAUTH2"
-    hello: str = ""
-    seconds: Annotated[float, Field(gt=0)] = 60
-    connections: Annotated[int, Field(ge=1, le=16)] = 3
-
-    @model_validator(mode="after")
-    def _sealed_login(self) -> Relay:
-        if self.user and self.tls == "none" and self.host not in LOOPBACK:
-            raise ValueError("a password would travel in clear: set tls to 'starttls' or 'tls'")
-        if self.user and (self.password_file is None) == (not self.token_command):
-            raise ValueError("user is set: set either password_file or token_command as well, one of the two logs in")
-        return self
-
-
-class Outbox(_Section):
-    """How long and how often a delivery is tried."""
-
-    retry_days: Annotated[float, Field(gt=0), at_most(CENTURY_DAYS)] = 5
-    first_retry_seconds: Seconds = 30
-    longest_retry_seconds: Seconds = 3600
-    claim_seconds: Seconds = 300
-    alarm_minutes: Annotated[float, Field(ge=0)] = 60
-
-
-class Operator(_Section):
-    """Who runs the machine. Their mail never holds content; none is sent when the address is empty."""
-
-    address: Address | Literal[""] = ""
-
-
-class Imap(_Section):
-    """A mailbox at a provider that mail for a desk is taken from (RFC 9051, RFC 3501)."""
-
-    host: str
-    port: Port | None = None
-    tls: Literal["tls", "starttls", "none"] = "tls"
-    ca_file: Path | None = None
-    user: str
-    password_file: Path | None = None
-    token_command: tuple[str, ...] = ()
-    token_mechanism: Literal["XOAUTH2", "OAUTHBEARER"] = "XOAUTH2"
-    folder: str = "INBOX"
-    after: Literal["delete", "archive"] = "delete"
-    archive_folder: str = "Archive"
-    idle: bool = True
-    poll_seconds: Annotated[float, Field(gt=0)] = 60
-    seconds: Annotated[float, Field(gt=0)] = 60
-    warn_minutes: Annotated[float, Field(gt=0)] = 30
-
-    @model_validator(mode="after")
-    def _login(self) -> Imap:
-        if (self.password_file is None) == (not self.token_command):
-            raise ValueError("set either password_file or token_command: one of the two logs in")
-        if self.tls == "none" and self.host not in LOOPBACK:
-            raise ValueError("a password would travel in clear: set tls to 'tls' or 'starttls'")
-        if self.archives_into_itself and self.after == "archive":
-            raise ValueError("folder and archive_folder are the same: mail would come in again and again")
-        return self
-
-    @property
-    def archives_into_itself(self) -> bool:
-        """Whether folder and archive_folder are the same; INBOX is that in any case of letters (RFC 9051 section 5.1)."""
-        one, other = (name.upper() if name.upper() == "INBOX" else name for name in (self.folder, self.archive_folder))
-        return one == other
-
-    @property
-    def server_port(self) -> int:
-        """The port, by default that of the kind of TLS."""
-        return self.port or (993 if self.tls == "tls" else 143)
-
-    @property
-    def title(self) -> str:
-        """How the mailbox is called in logs and checks: without the user, which may be an address."""
-        return f"{self.host}/{self.folder}"
-
-
-class Desk(_Section):
+class Desk(Section):
     """One team behind one or more addresses."""
 
     id: str = ""
@@ -213,7 +71,7 @@ class Desk(_Section):
     follow_up_days: Days = 14
     working_days: Country = ""
     retention_days: Days = 730
-    retention: dict[str, Days] = {}
+    retention: dict[str, Days] = Field(default_factory=dict)
     imap: tuple[Imap, ...] = ()
 
     @model_validator(mode="after")
@@ -260,12 +118,12 @@ class Config(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="OMBUD_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     folder: Path = Path()
-    database: Database = Database()
+    database: DatabaseSettings = DatabaseSettings()
     gnupg: GnuPG = GnuPG()
     vault_file: Path = Path("vault.asc")
     listener: Listener = Listener()
-    relay: Relay = Relay()
-    outbox: Outbox = Outbox()
+    relay: RelaySettings = RelaySettings()
+    outbox: OutboxSettings = OutboxSettings()
     operator: Operator = Operator()
     desk: tuple[Desk, ...] = ()
 
@@ -306,16 +164,19 @@ class Config(BaseSettings):
             return self.database.url
         return prefix + str(self.path(Path(self.database.url.removeprefix(prefix))))
 
+    def find_desk(self, desk_id: str) -> Desk | None:
+        """The desk with that id; None when there is none."""
+        return next((desk for desk in self.desk if desk.id == desk_id), None)
+
     def desk_by_id(self, desk_id: str) -> Desk:
         """The desk with that id; raises ConfigError when there is none."""
-        for desk in self.desk:
-            if desk.id == desk_id:
-                return desk
+        if found := self.find_desk(desk_id):
+            return found
         raise ConfigError(f"There is no desk '{desk_id}' in the configuration; its cases wait until it is back.")
 
     def is_own(self, address: str) -> bool:
         """Whether an address (extensions ignored) is one of any desk's."""
-        return any(bare(address) == own.casefold() for desk in self.desk for own in desk.addresses)
+        return any(bare(address) == folded(own) for desk in self.desk for own in desk.addresses)
 
 
 def load(path: Path) -> Config:
@@ -341,43 +202,4 @@ def load(path: Path) -> Config:
     try:
         return Config(**values)
     except ValidationError as error:
-        raise ConfigError("\n".join(_sentence(path, dict(item), values) for item in error.errors())) from None
-
-
-def _sentence(path: Path, item: dict[str, Any], values: dict[str, Any]) -> str:
-    """One pydantic complaint as `file: field: what is wrong. What to do.`"""
-    field = _field(item["loc"])
-    if item["type"] == "extra_forbidden":
-        return f"{path}: {field}: there is no such field.{_did_you_mean(item['loc'])}"
-    if item["type"] == "missing":
-        return f"{path}: {field}: must be set."
-    message = str(item["msg"]).removeprefix("Value error, ").rstrip(".")
-    value = _value_at(values, item["loc"])
-    shown = f" (it is {value!r})" if isinstance(value, str | int | float | bool) else ""
-    return f"{path}: {field or 'file'}: {message[0].lower()}{message[1:]}{shown}."
-
-
-def _field(loc: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in loc:
-        text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
-    return text
-
-
-def _value_at(values: Any, loc: tuple[int | str, ...]) -> Any:
-    for part in loc:
-        try:
-            values = values[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return values
-
-
-def _did_you_mean(loc: tuple[int | str, ...]) -> str:
-    model: Any = Config
-    lists: dict[str, Any] = {"desk": Desk, "imap": Imap}
-    for part in loc[:-1]:
-        if isinstance(part, str):
-            model = lists.get(part) or type(Config.model_fields[part].default)
-    near = difflib.get_close_matches(str(loc[-1]), list(model.model_fields), n=1)
-    return f" Did you mean '{near[0]}'?" if near else " Remove it, or look up its name in docs/operators.md."
+        raise ConfigError("\n".join(sentence_of(path, dict(item), values, Config) for item in error.errors())) from None

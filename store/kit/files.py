@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import stat
 import tomllib
 from pathlib import Path
 
@@ -17,6 +18,35 @@ def read_given(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: {why_unread(error)}.") from None
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a new file whole, of mode 0600, and onto the disk. Raises FileExistsError."""
+    number = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR)
+    with os.fdopen(number, "wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(number)
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Write a file of mode 0600 as a whole or not at all, in place of the one that is there."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    write_private(fresh, content)
+    fresh.replace(path)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file that people own as a whole or not at all, with the mode that it has. Raises ConfigError."""
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        fresh.write_bytes(content)
+        if path.exists():
+            fresh.chmod(path.stat().st_mode & 0o777)
+        fresh.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}). Check its permissions.") from None
 
 
 def why_unread(error: OSError | UnicodeDecodeError) -> str:

@@ -42,6 +42,9 @@ class Decryption:
     passing: bool = False
 
 
+KeyTrouble = Literal["", "revoked", "expired", "cannot-encrypt"]
+
+
 @dataclass(frozen=True)
 class PublicKey:
     """An OpenPGP certificate as GnuPG lists it. `expires` is the primary key's; `usable_until` when nothing can be sealed to it any more."""
@@ -55,6 +58,15 @@ class PublicKey:
     expires: datetime | None
     secret: bool
     usable_until: datetime | None = None
+
+    @property
+    def trouble(self) -> KeyTrouble:
+        """Why nothing can be encrypted to it; empty when it can be used."""
+        if self.revoked:
+            return "revoked"
+        if self.can_encrypt:
+            return ""
+        return "expired" if self.expired else "cannot-encrypt"
 
 
 def read_signature(lines: Sequence[StatusLine]) -> Signature:

@@ -14,7 +14,7 @@ from sqlmodel import Session, select
 
 from store.kit.backoff import delay
 from store.kit.clock import to_text
-from store.kit.config import Outbox as OutboxConfig
+from store.kit.sections import OutboxSettings
 from store.tables.models import DeliveryRow
 
 FINAL = frozenset({"sent", "bounced", "withdrawn"})
@@ -86,7 +86,7 @@ def require_all(made: Sequence[Delivery], outcomes: Mapping[str, Outcome]) -> No
         raise Unsettled(f"{len(left)} of {len(made)} deliveries")
 
 
-def is_overdue(delivery: Delivery, at: datetime, settings: OutboxConfig) -> bool:
+def is_overdue(delivery: Delivery, at: datetime, settings: OutboxSettings) -> bool:
     """Whether a mailbox was tried for as long as one is tried."""
     first = delivery.first_try
     return delivery.state == "waiting" and first is not None and at - first >= timedelta(days=settings.retry_days)
@@ -104,7 +104,7 @@ def mark_sent(session: Session, delivery_ids: Sequence[str], at: datetime) -> No
         session.connection().execute(_SENT, sent)
 
 
-def conclude(session: Session, delivery_id: str, outcome: Outcome, at: datetime, settings: OutboxConfig) -> bool:
+def conclude(session: Session, delivery_id: str, outcome: Outcome, at: datetime, settings: OutboxSettings) -> bool:
     """Write an outcome down; whether it was: what was over already (by somebody else's hand) stays so."""
     if isinstance(outcome, Sent):
         mark_sent(session, [delivery_id], at)
@@ -138,7 +138,7 @@ def _begin_anew(row: DeliveryRow, state: str, reason: str) -> None:
     row.state, row.reason, row.tries, row.first_try = state, reason, 0, None
 
 
-def _again(row: DeliveryRow, outcome: Later, at: datetime, settings: OutboxConfig) -> None:
+def _again(row: DeliveryRow, outcome: Later, at: datetime, settings: OutboxSettings) -> None:
     """Tried later, exponentially and with jitter. What the relay kept waiting is not the mailbox's fault, nor the other way round."""
     if outcome.made_anew and row.tries < _ANEW_AT_ONCE:
         row.reason, row.due = outcome.reason, to_text(at)

@@ -8,7 +8,6 @@ and the encrypted file.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sqlite3
 import stat
@@ -24,6 +23,7 @@ from sqlmodel import SQLModel
 
 from store.kit.config import Config
 from store.kit.errors import ConfigError, KeyProblem
+from store.kit.files import write_private
 from store.kit.local import CONFIG_NAME
 from store.tables.database import Database
 from store.tables.models import CaseRow
@@ -101,7 +101,7 @@ def restore(file: Path, folder: Path, home: Path | None = None, step: Callable[[
 
 def take_snapshot(database: Database, file: Path) -> None:
     """Copy a database as it is at one moment into a new SQLite file of mode 0600. Raises StoreUnavailable."""
-    os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR))
+    write_private(file, b"")
     try:
         if database.file is not None:
             with database.read():

@@ -6,9 +6,7 @@ that writes begins with BEGIN IMMEDIATE, so that it waits for its turn at the st
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import stat
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -22,6 +20,7 @@ from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, create_engine
 
 from store.kit.errors import StoreOutdated, StoreUnavailable
+from store.kit.files import write_private
 
 MIGRATION_HEAD = "0004"
 _EARLIER = frozenset(f"{number:04}" for number in range(1, int(MIGRATION_HEAD)))
@@ -135,7 +134,7 @@ class Database:
         from alembic.config import Config as AlembicConfig
 
         if self.file is not None and not self.file.exists():
-            os.close(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR))
+            write_private(self.file, b"")
         if self._version() not in ("", MIGRATION_HEAD, *_EARLIER):
             raise StoreUnavailable(_NEWER)
         settings = AlembicConfig()

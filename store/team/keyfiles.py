@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
+
+import tomlkit
 
 from store.kit.config import Config, Desk
-from store.kit.errors import ConfigError, KeyProblem, NotAllowed, RosterError
+from store.kit.errors import KeyProblem, NotAllowed, RosterError
+from store.kit.files import replace_file
 from store.kit.sentences import marked
 from store.openpgp.keyring import Keyring
-from store.openpgp.status import PublicKey
+from store.openpgp.status import KeyTrouble, PublicKey
 from store.team.members import Member
-from store.team.roster import Lines, Loaded, key_file, parse
+from store.team.roster import Loaded, key_file
+from store.team.roster_file import Lines, parse
+
+_TROUBLES: Mapping[KeyTrouble, str] = {
+    "revoked": marked("This key was revoked by its owner. Ask them for another."),
+    "expired": marked("This key has expired. Ask its owner for the renewed one."),
+    "cannot-encrypt": marked(
+        "Nothing can be encrypted to this key. Ask its owner for one with a sub-key for encryption."
+    ),
+}
 
 
 def one_public_key(data: bytes, keyring: Keyring) -> PublicKey:
@@ -35,14 +47,8 @@ def one_public_key(data: bytes, keyring: Keyring) -> PublicKey:
             number=len(found),
         )
     key = found[0]
-    if key.revoked:
-        raise KeyProblem(marked("This key was revoked by its owner. Ask them for another."))
-    if not key.can_encrypt and key.expired:
-        raise KeyProblem(marked("This key has expired. Ask its owner for the renewed one."))
-    if not key.can_encrypt:
-        raise KeyProblem(
-            marked("Nothing can be encrypted to this key. Ask its owner for one with a sub-key for encryption.")
-        )
+    if key.trouble:
+        raise KeyProblem(_TROUBLES[key.trouble])
     return key
 
 
@@ -64,24 +70,12 @@ def change_key(config: Config, desk: Desk, loaded: Loaded, member: Member, data:
     if fresh.fingerprint != member.fingerprint:
         file = config.path(desk.roster)
         index = [item.id for item in loaded.roster.members].index(member.id)
-        lines = loaded.source.splitlines(keepends=True)
-        at = Lines(loaded.source, file).of(index, "fingerprint") - 1
-        changed = re.sub(r"=.*$", f'= "{fresh.fingerprint}"', lines[at].rstrip("\r\n")) + "\n"
-        source = "".join([*lines[:at], changed, *lines[at + 1 :]])
+        document: Any = tomlkit.parse(loaded.source)
+        document["member"][index]["fingerprint"] = fresh.fingerprint
+        source = tomlkit.dumps(document)
         if parse(source, file, desk).get(member.id) != replace(fresh, identity=""):
-            raise RosterError(f"{file}:{at + 1}: fingerprint: cannot be changed by itself; change it by hand.")
+            line = Lines(loaded.source, file).of(index, "fingerprint")
+            raise RosterError(f"{file}:{line}: fingerprint: cannot be changed by itself; change it by hand.")
         replace_file(file, source.encode())
     replace_file(key_file(fresh, config.path(desk.keys)), data)
     return fresh.fingerprint
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file as a whole or not at all. Raises ConfigError."""
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        fresh.write_bytes(content)
-        if path.exists():
-            fresh.chmod(path.stat().st_mode & 0o777)
-        fresh.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror}). Check its permissions.") from None

@@ -85,7 +85,8 @@ def test_the_example_is_what_init_writes() -> None:
 
 def test_the_configuration_of_a_new_desk_names_every_field() -> None:
     from desk.setup.folder import Answers, config_text
-    from store.kit.config import Config, Desk, Imap
+    from store.kit.config import Config, Desk
+    from store.kit.sections import Imap
 
     text = config_text(Answers("a@b.example"), "A" * 40)
     for section, model in Config.model_fields.items():

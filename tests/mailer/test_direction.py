@@ -12,7 +12,7 @@ from mailer.saying import direction, render
 from mailer.saying.direction import FSI, PDI, RLI, RLM
 from mailer.saying.notices import AUDIENCE
 from mailer.saying.samples import sample_values
-from mailer.saying.speech import speech
+from mailer.saying.translation import speech
 from store.cases.threads import team_tokens
 from store.kit.config import Desk as Settings
 

@@ -15,7 +15,7 @@ from mailer.saying import render
 from mailer.saying.language import language_of
 from mailer.saying.notices import AUDIENCE
 from mailer.saying.samples import sample_values
-from mailer.saying.speech import speech
+from mailer.saying.translation import speech
 from store.kit.config import Desk as Settings
 from store.kit.kinds import LANGUAGES
 from store.kit.sentences import Sentence

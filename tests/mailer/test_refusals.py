@@ -12,7 +12,7 @@ from sqlmodel import select
 from desk.care import status
 from desk.demo.rehearsal import Person, plain_mail
 from mailer.relay.refusals import wants_login, witnesses
-from store.kit.config import Outbox
+from store.kit.sections import OutboxSettings
 from store.outbox import outcomes, queue
 from store.outbox.outcomes import Bounced, Delivery, Held, Later, Unsettled, Withdrawn
 from store.tables.models import DeliveryRow, NoticeRow
@@ -235,9 +235,9 @@ def test_a_claim_cannot_be_settled_with_a_delivery_left_over(
 ) -> None:
     with pytest.raises(Unsettled):
         outcomes.require_all([Delivery("1", "ada", "<x>"), Delivery("2", "bo", "<y>")], {"1": Withdrawn()})
-    from mailer.delivery import Mailer
+    from mailer.mails import MailMaker
 
-    monkeypatch.setattr(Mailer, "_deliver", lambda *_: None)
+    monkeypatch.setattr(MailMaker, "mails_of", lambda *_: iter(()))
     desk.receive(plain_mail("x", extra="List-Id: x\n"))
     assert desk.mail_out() == [], "it is not claimed again and again"
     monkeypatch.undo()
@@ -260,7 +260,7 @@ def late(desk: Desk) -> tuple[Desk, str]:
 def test_what_was_held_away_or_withdrawn_begins_a_new_try(late: tuple[Desk, str], between: outcomes.Outcome) -> None:
     desk, row_id = late
     with desk.context.database.write() as session:
-        outcomes.conclude(session, row_id, between, desk.clock(), Outbox())
+        outcomes.conclude(session, row_id, between, desk.clock(), OutboxSettings())
     if isinstance(between, Withdrawn):  # brought back
         with desk.context.database.write() as session:
             queue.reopen(session, at=desk.clock(), desk="conduct")
@@ -275,7 +275,7 @@ def test_what_was_tried_for_days_is_given_up(late: tuple[Desk, str]) -> None:
     desk.mail_out()
     assert [row.id for row in undelivered(desk) if row.state == "bounced"] == [row_id]
     with desk.context.database.write() as session:
-        assert not outcomes.conclude(session, row_id, Bounced("again"), desk.clock(), Outbox())
+        assert not outcomes.conclude(session, row_id, Bounced("again"), desk.clock(), OutboxSettings())
 
 
 def test_a_worker_waits_while_another_is_at_what_is_due(desk: Desk) -> None:

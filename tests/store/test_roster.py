@@ -11,7 +11,7 @@ import pytest
 from desk.demo.rehearsal import Person, make_person, roster_text
 from store.kit.config import Desk as DeskConfig
 from store.kit.errors import RosterError
-from store.team.roster import parse
+from store.team.roster_file import parse
 from tests.conftest import Desk
 
 CONFIG = DeskConfig(address="conduct@desk.example", fingerprint="A" * 40)

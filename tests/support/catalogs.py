@@ -13,7 +13,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-from mailer.saying.speech import CATALOGS
+from mailer.saying.translation import CATALOGS
 from store.kit.kinds import LANGUAGES
 
 ROOT = Path(__file__).parent.parent.parent

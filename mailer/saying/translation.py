@@ -23,7 +23,7 @@ _WIDTH = 76
 _LABEL = 12
 
 
-class Speech:
+class Translation:
     """What can be said in one language. What its catalog lacks is said in English."""
 
     def __init__(self, language: str) -> None:
@@ -120,9 +120,9 @@ def label(text: str) -> str:
 
 
 @cache
-def speech(language: str) -> Speech:
+def speech(language: str) -> Translation:
     """What can be said in a language: one of `LANGUAGES`, otherwise English."""
-    return Speech(language if language in LANGUAGES else "en")
+    return Translation(language if language in LANGUAGES else "en")
 
 
 def _sentences(language: str) -> dict[str, str]:

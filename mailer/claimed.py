@@ -13,8 +13,8 @@ from store.team.members import Roster
 
 
 @dataclass(frozen=True)
-class Work:
-    """A claimed notice with what is needed to handle it. `others` are other cases that it mentions, `listed` those of a list (ids).
+class ClaimedNotice:
+    """A claimed notice with what is needed to handle it. `others` are other cases that it mentions (ids).
 
     `since` is when the roster was read, in seconds of the monotonic clock. `outcomes` are those of its deliveries so
     far (by id), `takes` what the relay said when it was asked whether it takes mail at all.
@@ -23,12 +23,11 @@ class Work:
     claim: Claim
     desk: Desk
     roster: Roster
-    story: notices.Story | None
+    view: notices.CaseView | None
     answer: Answer
     others: frozenset[str]
     deliveries: list[Delivery]
     since: float
-    listed: frozenset[str] = frozenset()
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     takes: list[bool | None] = field(default_factory=list)
 

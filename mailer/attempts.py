@@ -1,0 +1,118 @@
+"""Attempts at deliveries: each mail is handed to the relay after one more look at who may have it, and ends in an outcome."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from sqlmodel import Session
+
+from mailer.claimed import ClaimedNotice
+from mailer.mails import Outgoing
+from mailer.recheck import recheck
+from mailer.refusal_policy import RefusalPolicy
+from mailer.relay.connection import Relay
+from mailer.relay.refusals import NotTaken
+from store.context import Context
+from store.outbox import outcomes, queue
+from store.outbox.outcomes import Bounced, Delivery, Held, Later, Outcome, Sent, Withdrawn
+from store.outbox.queue import Claim
+from store.tables import audit
+
+_MARK_SECONDS = 0.05
+_WAKE_SECONDS = 60.0
+_CHANGED = "what it tells of changed while it was made"
+
+log = structlog.get_logger("ombud.mailer")
+
+
+class Attempts:
+    """Attempts over one connection to the relay."""
+
+    def __init__(self, context: Context, relay: Relay) -> None:
+        self._context = context
+        self._relay = relay
+        self._policy = RefusalPolicy(context, relay)
+        self._sent: list[str] = []
+        self._unmarked_since = 0.0
+        self._was_away, self._is_back = True, False  # it may have been, before this began
+        self._woken: float | None = None
+
+    def send(self, work: ClaimedNotice, row: Delivery, outgoing: Outgoing) -> None:
+        """Send one mail and write down how it went. Raises RelayDown, ClaimLost.
+
+        What was sent is noted before the next mail when that took a while, else with those that follow at once: a
+        crash repeats what left in a twentieth of a second, under the same Message-IDs.
+        """
+        if self._sent and time.monotonic() - self._unmarked_since >= _MARK_SECONDS:
+            self.note_sent(work.claim)
+        found = recheck(self._context, work, outgoing)
+        if found != "may":
+            self.conclude(work, row, Withdrawn() if found == "not" else Later(_CHANGED, made_anew=True))
+            return
+        try:
+            self._relay.send(outgoing.sender, outgoing.recipient, outgoing.mail)
+        except NotTaken as error:
+            self.note_sent(work.claim)  # what was taken before this is not what was taken since
+            self.conclude(work, row, self._policy.outcome(work, row, error, outgoing))
+        else:
+            self.conclude(work, row, Sent())
+
+    def conclude(self, work: ClaimedNotice, row: Delivery, outcome: Outcome) -> None:
+        """Write down how a delivery ended; what was sent is written with what follows at once, what was withdrawn at the end."""
+        work.outcomes[row.id] = outcome
+        if isinstance(outcome, Sent):
+            if not self._sent:
+                self._unmarked_since = time.monotonic()
+            self._sent.append(row.id)
+            self._is_back = self._was_away
+        elif not isinstance(outcome, Withdrawn):
+            self.note_sent(work.claim)
+            self._write_down(work, row, outcome)
+
+    def _write_down(self, work: ClaimedNotice, row: Delivery, outcome: Outcome) -> None:
+        """With whom else that concerns: a key's owner, the operator, the other readers."""
+        context, claim, at = self._context, work.claim, self._context.clock()
+        with context.database.write() as session:
+            if not outcomes.conclude(session, row.id, outcome, at, context.config.outbox):
+                return
+            if isinstance(outcome, Held):
+                queue.tell_of_key(session, "key-trouble", work.desk.id, row.recipient, outcome.reason, at)
+            elif isinstance(outcome, Later) and outcome.away:
+                self._was_away, self._is_back = True, False
+            elif isinstance(outcome, Bounced):
+                audit.append(session, context.vault, audit.Event("bounced", "desk", at, claim.case_id))
+                if claim.case_id and claim.kind != "bounced":
+                    queue.enqueue(session, "bounced", claim.desk, at, case_id=claim.case_id, subject_id=row.recipient)
+                log.warning("given up", kind=claim.kind, desk=claim.desk)
+
+    def note_sent(self, claim: Claim) -> None:
+        """Write down what the relay has."""
+        if self._sent:
+            with self._context.database.write(durable=False) as session:
+                self._note_sent_in(session, claim)
+            self._sent.clear()
+
+    def _note_sent_in(self, session: Session, claim: Claim) -> None:
+        if self._sent:
+            outcomes.mark_sent(session, self._sent, self._context.clock())
+            log.info("sent", kind=claim.kind, desk=claim.desk, mails=len(self._sent))
+
+    def settle(self, work: ClaimedNotice) -> None:
+        """Give the claim back, with what was not written down yet, in one transaction. Raises Unsettled."""
+        at, settings = self._context.clock(), self._context.config.outbox
+        with self._context.database.write(durable=False) as session:
+            self._note_sent_in(session, work.claim)
+            for delivery_id, outcome in work.outcomes.items():
+                if isinstance(outcome, Withdrawn):
+                    outcomes.conclude(session, delivery_id, outcome, at, settings)
+            self._wake_in(session)
+            queue.settle(session, work.claim, work.deliveries, work.outcomes)
+        self._sent.clear()
+
+    def _wake_in(self, session: Session) -> None:
+        """What waited for the relay is due, now that it takes mail again."""
+        now = time.monotonic()
+        if self._is_back and (self._woken is None or now - self._woken > _WAKE_SECONDS):
+            self._was_away, self._is_back, self._woken = False, False, now
+            queue.wake(session, self._context.clock())

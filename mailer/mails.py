@@ -1,0 +1,189 @@
+"""The mails that a claimed notice makes: one for each of its recipients, sealed, or the outcome of one that cannot be made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mailer import compose, recipients
+from mailer.claimed import ClaimedNotice
+from mailer.saying import notices
+from mailer.saying.contents import Contents, Protected
+from mailer.sealing.mime import entity, mailbox
+from mailer.sealing.packets import Part, armor
+from mailer.sealing.padding import padded_length
+from mailer.sealing.seal import Sealer
+from store.cases import threads
+from store.context import Context
+from store.kit.errors import KeyProblem
+from store.outbox.outcomes import Bounced, Delivery, Held, Outcome, Withdrawn
+from store.team.members import Member
+
+# Whoever wrote the mail that is answered chose its Message-ID: what does not look like one is left out.
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,240}>")
+
+# What stands outside says of what goes to one member no more than what kind of mail it is.
+_SUBJECTS = {
+    "digest": "[{}] digest",
+    "roster-warning": "[{}] roster",
+    "test": "[{}] test",
+    "welcome": "[{}] welcome",
+    "goodbye": "[{}] goodbye",
+    "desk-key": "[{}] key",
+}
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One mail as the relay gets it. `reader` is the member whom it is for, if it tells of a case; `known` are the other
+    cases that it tells them of, `listed` those of a list in it (ids)."""
+
+    sender: str
+    recipient: str
+    mail: bytes = field(repr=False)
+    reader: str = ""
+    known: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
+
+
+Made = tuple[Delivery, Outgoing | Outcome]
+
+
+class MailMaker:
+    """Makes the mails of notices. Each is made when it is asked for: what it says is as fresh as can be."""
+
+    def __init__(self, context: Context, sealer: Sealer) -> None:
+        self._context = context
+        self._sealer = sealer
+        self._contents = Contents(context)
+
+    def mails_of(self, work: ClaimedNotice) -> Iterator[Made]:
+        """Each delivery with its mail, or with its outcome when there is none to send."""
+        if not work.deliveries:
+            return
+        audience, first = notices.AUDIENCE[work.claim.kind], work.deliveries[0]
+        if audience == "readers":
+            yield from self._to_readers(work)
+        elif audience in ("asker", "one", "former"):
+            yield from self._to_single(work, first)
+        elif audience == "reporter":
+            yield first, self._to_reporter(work, first)
+        else:
+            yield first, self._in_plain(work, first)
+
+    def _to_readers(self, work: ClaimedNotice) -> Iterator[Made]:
+        """Sealed once for all who read the same language and may know the same."""
+        if work.view is None:
+            raise ValueError("a notice to readers needs its case")
+        wanted = {row.recipient for row in work.deliveries}
+        groups: dict[tuple[str, frozenset[str]], list[Member]] = {}
+        for member in work.roster.members:
+            if member.id in wanted:
+                groups.setdefault((member.language, self._known(work, member.id)), []).append(member)
+        for (language, known), group in groups.items():
+            made = self._contents.for_readers(work.desk, work.claim, work.view, language, known)
+            yield from self._sealed(work, Protected(made), group, known)
+
+    def _to_single(self, work: ClaimedNotice, row: Delivery) -> Iterator[Made]:
+        """An answer to a member, or what a member gets because it is time."""
+        member, made = work.roster.get(row.recipient), None
+        if member is not None and notices.AUDIENCE[work.claim.kind] == "asker":
+            made = self._contents.answer(work.desk, member, work.answer, work.view, work.roster)
+        elif member is not None:
+            made = self._contents.for_one(work.desk, work.claim, member, work.roster)
+        if member is None or made is None:  # an empty digest
+            yield row, Withdrawn()
+            return
+        yield from self._sealed(work, made, [member], self._known(work, member.id))
+
+    def _known(self, work: ClaimedNotice, member: str) -> frozenset[str]:
+        if not work.others:
+            return frozenset()
+        with self._context.database.read() as session:
+            return recipients.known_others(session, self._context, work.roster, member, work.others)
+
+    def _sealed(
+        self, work: ClaimedNotice, made: Protected, members: Sequence[Member], known: frozenset[str]
+    ) -> Iterator[Made]:
+        rows: Mapping[str, Delivery] = {row.recipient: row for row in work.deliveries}
+        sealed = self._sealer.for_members(made.entity, members, work.desk.fingerprint)
+        for member in members:
+            row = rows[member.id]
+            if reason := sealed.trouble.get(member.id):
+                yield row, Held(reason)
+                continue
+            mail = self._sealed_mail(work, row, member, sealed.parts[member.id])
+            yield row, Outgoing(work.desk.address, member.email, mail, member.id, known, made.listed)
+
+    def _sealed_mail(self, work: ClaimedNotice, row: Delivery, member: Member, part: Part) -> bytes:
+        subject, thread, domain = (
+            _SUBJECTS.get(work.claim.kind, "[{}]").format(work.desk.id),
+            "",
+            work.desk.address.rpartition("@")[2],
+        )
+        if work.view is not None:
+            subject = f"{subject} {work.view.case.codename}"
+            thread = f"<{self._context.vault.digest('thread', work.view.case.id.encode())[:32]}@{domain}>"
+        answers = work.answer.answers if _MESSAGE_ID.fullmatch(work.answer.answers) else ""
+        addressing = compose.Addressing("", row.message_id, self._context.clock(), answers, thread=thread)
+        addressing = compose.to_one(addressing, member, self._sealer.autocrypt(work.desk.fingerprint))
+        return compose.to_member(work.desk, subject, addressing, part.armored())
+
+    def _to_reporter(self, work: ClaimedNotice, row: Delivery) -> Outgoing | Outcome:
+        """An acknowledgement, or what a reader wrote to the reporter; encrypted when their key is known.
+
+        An acknowledgement holds nothing, and goes in plain when the key can't be used, or was only offered by the
+        header of a plain mail: it would often be read where that key is not. A reply never does.
+        """
+        view, desk, claim = work.view, work.desk, work.claim
+        if view is None or view.message is None:
+            return Withdrawn()
+        body, own = view.message.body, view.message.author
+        reply = claim.kind == "reply"
+        key = view.facts.reporter_key if reply or own == "reporter" else b""
+        sealed = body.encryption != "none" if reply else bool(key) and not body.key_offered
+        answers = body.answers if reply else body.message_id or view.facts.first_message_id
+        token = threads.reply_address(self._context.vault, view.case.handle, "reporter", desk.address)
+        with_token = desk.extensions and not view.facts.without_token
+        addressing = compose.Addressing(
+            mailbox("", view.reporter), row.message_id, self._context.clock(), answers,
+            # A mail program looks for a key by address: who encrypts must answer to the one that the key names.
+            reply_to=token if with_token and not sealed else "",
+            autocrypt=self._sealer.autocrypt(desk.fingerprint), automatic=not reply,
+        )  # fmt: skip
+        mail = self._sealed_to_reporter(work, addressing, key) if sealed else None
+        if mail is None and reply and sealed:
+            return Bounced("their key cannot be used any more")
+        if mail is None:
+            rendered, files = self._contents.for_reporter(desk, claim, view, sealed=False)
+            mail = compose.plain_note(desk, addressing, rendered, self._context.keyring, files)
+        # Where a person wrote, a mail server that gives up later must be able to say so.
+        sender = (token if with_token else desk.address) if reply else ""
+        return Outgoing(sender, view.reporter, mail)
+
+    def _sealed_to_reporter(self, work: ClaimedNotice, addressing: compose.Addressing, key: bytes) -> bytes | None:
+        """Sealed to the key that came with the report; None when that key can't be used (any more)."""
+        if work.view is None:
+            return None
+        rendered, files = self._contents.for_reporter(work.desk, work.claim, work.view, sealed=True)
+        inner = entity(rendered.subject, rendered.text, files, pad=padded_length)
+        try:
+            armored = armor(self._context.keyring.seal_to_key(inner, key, work.desk.fingerprint))
+        except KeyProblem:
+            return None
+        return compose.sealed_note(work.desk, addressing, armored)
+
+    def _in_plain(self, work: ClaimedNotice, row: Delivery) -> Outgoing | Outcome:
+        """A note without content to a member about their key, or to the operator."""
+        desk, member = work.desk, None
+        address, reason = self._context.config.operator.address, ""
+        if row.recipient != "operator":
+            member = work.roster.get(row.recipient)
+            reason = self._sealer.key_trouble(member) if member else ""
+            if member is None or (not reason and work.claim.kind != "key-replaced"):  # gone, or it works again
+                return Withdrawn()
+            address = member.email
+        rendered = self._contents.plain(desk, work.claim.kind, member, reason)
+        addressing = compose.Addressing(mailbox("", address), row.message_id, self._context.clock())
+        return Outgoing("", address, compose.plain_note(desk, addressing, rendered, self._context.keyring))
