@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from intake.asking import directives
-from intake.asking.directives import Asked
+from intake.asking.directives import ReporterRequest
 from intake.asking.form import read_form
-from intake.asking.triage import Sorted, excluded, sort
+from intake.asking.own_addresses import asked_by_header
+from intake.asking.triage import Reception, Triage, excluded, sort
 from intake.reading.autocrypt import only_offered
 from intake.reading.charsets import decode
 from intake.reading.message import Mail, read_mail
-from intake.reading.opening import OpenedMail, open_mail
+from intake.reading.opened import OpenedMail
+from intake.reading.opening import open_mail
 from store.context import Context
 from store.kit.addresses import bare, folded
 from store.kit.config import Desk
@@ -39,7 +41,7 @@ class Job:
     """One mail at one desk, while it is handled."""
 
     desk: Desk
-    asked: Asked
+    asked: ReporterRequest
     envelope: Envelope
     digest: str
     roster: Roster
@@ -55,7 +57,7 @@ class Opened:
     job: Job
     mail: Mail
     content: OpenedMail
-    found: Sorted
+    found: Triage
     key: tuple[bytes, str] = field(default=(b"", ""), repr=False)
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -72,9 +74,9 @@ def open_job(job: Job, keyring: Keyring, is_own: Callable[[str], bool], unread: 
         content = OpenedMail(body)
     else:
         content = open_mail(parsed, keyring)
-    asked = job.asked | directives.from_text(content.body.text)
-    asked |= Asked(quiet=directives.from_text(content.body.outside_text).quiet)
-    found = sort(parsed, content, job.envelope.sender, asked, job.roster, is_own)
+    asked = job.asked | asked_by_header(job.envelope.raw, job.desk) | directives.from_text(content.body.text)
+    asked |= ReporterRequest(quiet=directives.from_text(content.body.outside_text).quiet)
+    found = sort(parsed, content, Reception(job.envelope.sender, asked, job.roster, is_own))
     key = _reply_key(keyring, content, found.answer_to)
     offered = only_offered(parsed, content.body, content.attachments, key[0])
     content = replace(content, body=replace(content.body, key_offered=offered))

@@ -1,6 +1,6 @@
 """Members who join, or gain a name, are looked for in every case that there is, in all that its messages say.
 
-Until they were, they are no readers of it (`store.access`). It is a chore of its own, done in reader processes, by the same
+Until they were, they are no readers of it (`store.cases.access`). It is a chore of its own, done in reader processes, by the same
 rule as for a mail that comes in.
 """
 
@@ -13,11 +13,11 @@ import structlog
 from sqlmodel import Session, col, select
 
 from intake import reader_process
-from intake.asking.directives import Asked
+from intake.asking.directives import ReporterRequest
 from intake.asking.triage import who_is_recused
 from intake.reader_process import Unreadable
 from intake.reading.message import read_mail
-from intake.reading.opening import OpenedMail
+from intake.reading.opened import OpenedMail
 from store.cases import content, lookup, withholding
 from store.cases.case_file import Actor, open_case
 from store.context import Context
@@ -34,7 +34,7 @@ log = structlog.get_logger("ombud.intake")
 
 
 @dataclass(frozen=True)
-class Said:
+class MessageTexts:
     """One message of a case with all that may name a person: its header as it came, what it says, and its files."""
 
     header: bytes = field(repr=False)
@@ -69,7 +69,9 @@ def _screen_case(context: Context, by: Actor, case_id: str) -> bool:
         unseen = [member.id for member in roster.members if known.get(member.id) != member.identity]
         messages = _said(session, context, row) if unseen else []
         facts, filled = content.facts(context.vault, row), list(content.fields(context.vault, row).values())
-    found = _look_in(messages, filled, Asked(facts.excluded, perhaps_exclude=facts.perhaps_excluded), roster, unseen)
+    found = _look_in(
+        messages, filled, ReporterRequest(facts.excluded, perhaps_exclude=facts.perhaps_excluded), roster, unseen
+    )
     with context.database.write() as session:
         try:
             file = open_case(session, by, lookup.row_by_id(session, case_id))
@@ -82,7 +84,11 @@ def _screen_case(context: Context, by: Actor, case_id: str) -> bool:
 
 
 def _look_in(
-    messages: Sequence[Said], filled: Sequence[str], asked: Asked, roster: Roster, unseen: Sequence[str]
+    messages: Sequence[MessageTexts],
+    filled: Sequence[str],
+    asked: ReporterRequest,
+    roster: Roster,
+    unseen: Sequence[str],
 ) -> list[Recusal]:
     """Whom of some members a case is to be withheld from. Where it cannot be searched, from all of them, provisionally."""
     if not unseen:
@@ -97,25 +103,26 @@ def _look_in(
         return [*found, *(Recusal(member, "named") for member in unseen)]
 
 
-def _said(session: Session, context: Context, row: CaseRow) -> list[Said]:
+def _said(session: Session, context: Context, row: CaseRow) -> list[MessageTexts]:
     # What a mail server answers to a notice names the member whom it could not reach, and says nothing of them.
     told = [item for item in content.messages(session, context.vault, row.id) if item.author != "machine"]
     return [_one(session, context, row, message) for message in told]
 
 
-def _one(session: Session, context: Context, row: CaseRow, message: Message) -> Said:
+def _one(session: Session, context: Context, row: CaseRow, message: Message) -> MessageTexts:
     outside = message.direction == "in"
     raw = content.raw_message(session, context.vault, row, message.id) if outside else b""
     files = tuple(content.attachment_contents(session, context.vault, row, message))
-    return Said(_header_of(raw), message.body, files, outside)
+    return MessageTexts(_header_of(raw), message.body, files, outside)
 
 
 def _header_of(raw: bytes) -> bytes:
+    raw = raw.lstrip(b"\r\n")
     ends = [end for mark in (b"\n\n", b"\r\n\r\n") if (end := raw.find(mark, 0, _HEADER_OCTETS)) >= 0]
     return raw[: min(ends, default=_HEADER_OCTETS)] + b"\n\n"
 
 
-def look(said: Said, asked: Asked, roster: Roster, unseen: Sequence[str]) -> list[Recusal]:
+def look(said: MessageTexts, asked: ReporterRequest, roster: Roster, unseen: Sequence[str]) -> list[Recusal]:
     """In a reader process: whom of some members one message withholds its case from."""
     opened = OpenedMail(said.body, said.files)
     if not said.from_outside:

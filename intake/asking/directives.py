@@ -7,7 +7,7 @@ Reply: yes           you may write to me after all
 (send me the desk's public key)                            conduct+key@
 
 Such a line counts wherever it stands among the author's own words, and never in what they quote
-(`intake.authorship`). Where nobody can tell the two apart, it counts as far as that does no harm: `Exclude:` withholds
+(`intake.reading.authorship`). Where nobody can tell the two apart, it counts as far as that does no harm: `Exclude:` withholds
 provisionally, and only what asks for silence is heard.
 """
 
@@ -29,7 +29,7 @@ _KEPT_PERHAPS = 20_000
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReporterRequest:
     """What a reporter asked for. Each of `exclude` is one line, which may hold several names.
 
     `perhaps_exclude` are lines of which nobody can tell whether the reporter wrote or quoted them, or where they end.
@@ -42,14 +42,14 @@ class Asked:
     key: bool = False
     perhaps_exclude: tuple[str, ...] = ()
 
-    def __or__(self, other: Asked) -> Asked:
+    def __or__(self, other: ReporterRequest) -> ReporterRequest:
         exclude = tuple(dict.fromkeys((*self.exclude, *other.exclude)))
         quiet, reply, key = self.quiet or other.quiet, self.reply or other.reply, self.key or other.key
         perhaps = tuple(dict.fromkeys((*self.perhaps_exclude, *other.perhaps_exclude)))
-        return Asked(exclude, quiet, reply, self.token or other.token, key, perhaps)
+        return ReporterRequest(exclude, quiet, reply, self.token or other.token, key, perhaps)
 
 
-def from_text(text: str) -> Asked:
+def from_text(text: str) -> ReporterRequest:
     """What an opened text asks for. Anything but a clear yes after `Reply:` means silence."""
     exclude: dict[str, None] = {}
     perhaps: dict[str, None] = {}
@@ -65,15 +65,15 @@ def from_text(text: str) -> Asked:
         else:
             agreed = agreed or sure
     agreed = agreed and not refused
-    return Asked(tuple(exclude), perhaps_refused and not agreed, agreed, perhaps_exclude=tuple(perhaps))
+    return ReporterRequest(tuple(exclude), perhaps_refused and not agreed, agreed, perhaps_exclude=tuple(perhaps))
 
 
-def all_names(asked: Asked) -> tuple[str, ...]:
+def all_names(asked: ReporterRequest) -> tuple[str, ...]:
     """Everything that was excluded, each line whole and each name in it: what later members are compared with."""
     return _with_names(asked.exclude)
 
 
-def perhaps_names(asked: Asked) -> tuple[str, ...]:
+def perhaps_names(asked: ReporterRequest) -> tuple[str, ...]:
     """The same of what was perhaps excluded; bounded, for it is kept."""
     kept: list[str] = []
     length = 0
@@ -89,7 +89,7 @@ def _with_names(lines: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for line in lines for name in (line, *names(line))))
 
 
-def desk_of(address: str, desks: tuple[Desk, ...]) -> tuple[Desk, Asked] | None:
+def desk_of(address: str, desks: tuple[Desk, ...]) -> tuple[Desk, ReporterRequest] | None:
     """The desk that an envelope recipient (RFC 5321) means, and what its extensions ask for; None when unknown.
 
     Extensions may be combined: `conduct+quiet+except-jane@`. A name that nobody bears is accepted all the same:
@@ -104,19 +104,19 @@ def desk_of(address: str, desks: tuple[Desk, ...]) -> tuple[Desk, Asked] | None:
     return None
 
 
-def _extensions(extensions: list[str]) -> Asked | None:
-    asked = Asked()
+def _extensions(extensions: list[str]) -> ReporterRequest | None:
+    asked = ReporterRequest()
     for extension in extensions:
         word, _, name = extension.partition("-")
         if extension.casefold() == "quiet":
-            asked |= Asked(quiet=True)
+            asked |= ReporterRequest(quiet=True)
         elif extension.casefold() == "key":
-            asked |= Asked(key=True)
+            asked |= ReporterRequest(key=True)
         elif (token := read_token(extension)) is not None:
-            asked |= Asked(token=token)
+            asked |= ReporterRequest(token=token)
         elif word.casefold() == "except" and name:
             meant = name.replace("=", "@") if "=" in name else re.sub(r"[-_.]+", " ", name)
-            asked |= Asked(exclude=(meant,))
+            asked |= ReporterRequest(exclude=(meant,))
         else:
             return None
     return asked

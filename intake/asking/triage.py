@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from intake.asking.directive_lines import names
-from intake.asking.directives import Asked, from_text
+from intake.asking.directives import ReporterRequest, from_text
 from intake.reading.message import Mail, Parsed, children, content_type, header, header_values
-from intake.reading.opening import OpenedMail
+from intake.reading.opened import OpenedMail
 from store.kit.addresses import bare
 from store.kit.sentences import marked
 from store.tables.records import Recusal
@@ -26,7 +26,7 @@ _LIST_ID = re.compile(r"<([\w-]{1,64}\.[\w.-]{1,255})>")
 
 
 @dataclass(frozen=True)
-class Sorted:
+class Triage:
     """What triage found.
 
     `circular`: it went to many, by a list or in bulk. `undelivered`: it says that another mail could not be delivered for good. `answer_to` is where the team may write, `address` where it could if the author had not asked for silence.
@@ -45,23 +45,36 @@ class Sorted:
     circular: bool = False
 
 
-def sort(
-    parsed: Parsed, opened: OpenedMail, sender: str | None, asked: Asked, roster: Roster, is_own: Callable[[str], bool]
-) -> Sorted:
-    """Sort an opened mail.
+@dataclass(frozen=True)
+class Reception:
+    """What a desk knows of a mail besides its octets: who sent it, what its address asks for, and who is at the desk.
 
     `sender` is the envelope's: None when unknown (a mailbox), empty for the null sender (RFC 5321 section 4.5.5).
+    `is_own` says whether an address is one of the desk's.
     """
-    mail, kind, undelivered = parsed.mail, what_kind(parsed, sender), is_failure(parsed)
-    circular = went_to_many(parsed, is_own)
-    recusals, unmatched = who_is_recused(mail, opened, sender, asked, roster)
+
+    sender: str | None
+    asked: ReporterRequest
+    roster: Roster
+    is_own: Callable[[str], bool]
+
+
+# Of Exchange, and of programs that answer by themselves and wrote so before RFC 3834.
+_OF_AUTOMATIC_REPLIES = ("X-Autoreply", "X-Autorespond", "X-Failed-Recipients", "X-MS-Exchange-Inbox-Rules-Loop")
+
+
+def sort(parsed: Parsed, opened: OpenedMail, by: Reception) -> Triage:
+    """Sort an opened mail."""
+    mail, kind, undelivered = parsed.mail, what_kind(parsed, by.sender), is_failure(parsed)
+    circular, asked = went_to_many(parsed, by.is_own), by.asked
+    recusals, unmatched = who_is_recused(mail, opened, by.sender, asked, by.roster)
     withheld = {item.member for item in recusals}
-    reply_to, because = reply_address(mail, kind, asked, withheld, roster, is_own)
+    reply_to, because = reply_address(mail, kind, by, withheld)
     # A program's mail is never answered by this one, but a person may write to whom it names: a web form's visitor.
-    address = reply_address(mail, "report", replace(asked, quiet=False), withheld, roster, is_own)[0]
+    address = reply_address(mail, "report", replace(by, asked=replace(asked, quiet=False)), withheld)[0]
     if kind == "reply-by-machine":
-        return Sorted(kind, recusals, unmatched, reply_to, because, undelivered=undelivered, circular=circular)
-    return Sorted(
+        return Triage(kind, recusals, unmatched, reply_to, because, undelivered=undelivered, circular=circular)
+    return Triage(
         kind, recusals, unmatched, reply_to, because, "" if asked.quiet else address, address, undelivered, circular
     )
 
@@ -91,21 +104,24 @@ def what_kind(mail: Parsed, sender: str | None) -> Kind:
     auto = header(root, "Auto-Submitted").lower()
     if auto.startswith("auto-replied") or content_type(root) == "multipart/report":
         return "reply-by-machine"
-    if header(root, "X-Autoreply") or header(root, "X-Autorespond") or header(root, "X-Failed-Recipients"):
+    if any(header(root, name) for name in _OF_AUTOMATIC_REPLIES):
         return "reply-by-machine"
     daemon = any(re.match(r"(mailer-daemon|postmaster)@", item.address, re.IGNORECASE) for item in mail.mail.sender)
     if sender == "" and daemon:
         return "reply-by-machine"
-    lists = header_values(root, "List-Id", "List-Post", "List-Unsubscribe", "Mailing-List", "X-Loop", "Feedback-ID")
+    lists = header_values(root, "List-Id", "List-Post", "List-Unsubscribe", "Mailing-List", "X-Loop")
     bulk = header(root, "Precedence").lower() in ("bulk", "list", "junk", "auto_reply")
-    suppressed = header(root, "X-Auto-Response-Suppress").lower() not in ("", "none")
+    # Who asks for no receipts alone may well be a person (MS-OXCMAIL section 2.1.3.2.20).
+    suppressed = bool(
+        {"all", "oof", "autoreply"} & set(re.split(r"[\s,;]+", header(root, "X-Auto-Response-Suppress").lower()))
+    )
     if (auto and auto != "no") or lists or bulk or suppressed or sender == "" or daemon:
         return "machine"
     return "report"
 
 
 def who_is_recused(
-    mail: Mail, opened: OpenedMail, sender: str | None, asked: Asked, roster: Roster
+    mail: Mail, opened: OpenedMail, sender: str | None, asked: ReporterRequest, roster: Roster
 ) -> tuple[tuple[Recusal, ...], tuple[str, ...]]:
     """Who must not know of the case, the strongest reason first; and the excluded names that mean nobody here."""
     members = roster.members
@@ -129,10 +145,12 @@ def who_is_recused(
     outside = from_text(opened.body.outside_text)
     found += [Recusal(recusal.member, "named") for recusal in excluded(outside, members)[0]]
     found += perhaps_excluded(asked, members) + perhaps_excluded(outside, members)
+    for text in opened.file_texts():
+        found += [Recusal(recusal.member, "named") for recusal in excluded(from_text(text), members)[0]]
     return tuple(_strongest(found)), unmatched
 
 
-def excluded(asked: Asked, members: Sequence[Member]) -> tuple[list[Recusal], tuple[str, ...]]:
+def excluded(asked: ReporterRequest, members: Sequence[Member]) -> tuple[list[Recusal], tuple[str, ...]]:
     """Whom the reporter excludes, and the names that mean nobody here.
 
     Where a name is not understood, whoever bears any word of it is withheld as well, but provisionally: "Bo (my ex)"
@@ -146,7 +164,7 @@ def excluded(asked: Asked, members: Sequence[Member]) -> tuple[list[Recusal], tu
     return _strongest([*found, *(Recusal(member.id, "named") for member in perhaps)]), missed
 
 
-def perhaps_excluded(asked: Asked, members: Sequence[Member]) -> list[Recusal]:
+def perhaps_excluded(asked: ReporterRequest, members: Sequence[Member]) -> list[Recusal]:
     """Whom lines that may be the reporter's own exclude: provisionally, and generously."""
     single = [name for line in asked.perhaps_exclude for name in names(line[:_NAMES_IN])][:_MOST_NAMES]
     meant = [member for name in single for member in who_is_meant(name, members)]
@@ -162,23 +180,23 @@ def _strongest(found: Sequence[Recusal]) -> list[Recusal]:
     return list(first.values())
 
 
-def reply_address(
-    mail: Mail, kind: Kind, asked: Asked, recused: Collection[str], roster: Roster, is_own: Callable[[str], bool]
-) -> tuple[str, str]:
+def reply_address(mail: Mail, kind: Kind, by: Reception, recused: Collection[str]) -> tuple[str, str]:
     """Where an acknowledgement may go, or an empty address and why none may."""
     if kind != "report":
         return "", marked("it was sent by a program or a mailing list")
-    if asked.quiet:
+    if by.asked.quiet:
         return "", marked("they asked not to be contacted")
-    candidates = mail.reply_to or mail.sender
+    # The desk itself among those to answer is nobody to ask, and the same mailbox twice is one.
+    candidates = list({bare(item.address): item for item in mail.reply_to if not by.is_own(item.address)}.values())
+    candidates = candidates or list({bare(item.address): item for item in mail.sender}.values())
     if len(candidates) != 1:
         return "", marked("the mail doesn't say who wrote it") if not candidates else marked(
             "the mail names several senders"
         )
     address = candidates[0].address
-    if is_own(address):
+    if by.is_own(address):
         return "", marked("the sender's address is the desk's own")
-    if any(is_one_of(member, [address]) for member in roster.members if member.id in recused):
+    if any(is_one_of(member, [address]) for member in by.roster.members if member.id in recused):
         return "", marked("the case is withheld from the sender")
     return address, ""
 

@@ -7,23 +7,23 @@ can't be read, never as one that can be refused.
 
 from __future__ import annotations
 
-import email.policy
 import re
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
-from email.parser import BytesParser
 from email.utils import getaddresses
 from itertools import pairwise
 
 from intake.reading.charsets import decode
+from intake.reading.headers import parse, raw_text
+from intake.reading.transfer import undone
 
 _ID = re.compile(r"<[^<>\s@]{1,500}@[^<>\s]{1,500}>")
 _MOST_REFERENCES = 200
 _RETURNED = frozenset({"message/rfc822", "text/rfc822-headers", "message/rfc822-headers"})
-_HEADER_LIMIT = 64_000
 _SHOWN_LIMIT = 998
 _PIECE = 1_000_000
 
@@ -80,11 +80,6 @@ class Parsed:
     mail: Mail
 
 
-def parse(raw: bytes) -> Message:
-    """The tree of a MIME entity."""
-    return BytesParser(policy=email.policy.compat32).parsebytes(raw)
-
-
 def read_mail(raw: bytes) -> Parsed:
     """Parse a mail and read its headers."""
     root = parse(raw)
@@ -137,18 +132,6 @@ def header_values(entity: Message, *names: str) -> list[str]:
     return [raw_text(str(value)) for name, value in entity.raw_items() if name.lower() in wanted]
 
 
-def raw_text(value: str) -> str:
-    """A header value as the parser gave it, with 8-bit octets read as UTF-8 or Latin-1."""
-    text = value[:_HEADER_LIMIT]
-    if text.isascii():
-        return text
-    octets = text.encode("utf-8", "surrogateescape")
-    try:
-        return octets.decode("utf-8")
-    except UnicodeDecodeError:
-        return octets.decode("latin-1")
-
-
 def decoded(text: str) -> str:
     """Text with its encoded words decoded; words that can't be are left as they are."""
     if "=?" not in text:
@@ -163,11 +146,20 @@ def decoded(text: str) -> str:
 def addresses(entity: Message, *names: str) -> tuple[Address, ...]:
     """The mailboxes in all headers of these names; what is not one is left out."""
     values = [re.sub(r"[\r\n\x00]+", " ", value) for value in header_values(entity, *names)]
-    found = getaddresses(values)
-    if not any("@" in address for _, address in found):
-        # Strict readings refuse a whole header for one bad mailbox: take what looks like an address.
-        found = [("", match) for value in values for match in re.findall(r"[^\s<>,;:\"()]+@[^\s<>,;:\"()]+", value)]
+    found = [mailbox for value in values for mailbox in _mailboxes(value)]
     return tuple(Address(one_line(decoded(name)), address) for name, address in found if _plausible(address))
+
+
+def _mailboxes(value: str) -> list[tuple[str, str]]:
+    """The mailboxes of one header, as names and addresses."""
+    found = []
+    for name, address in getaddresses([value]):
+        # Some programs write the whole mailbox as an encoded word, which RFC 2047 section 5 forbids.
+        found += getaddresses([decoded(address)]) if "@" not in address and "=?" in address else [(name, address)]
+    if any("@" in address for _, address in found):
+        return found
+    # Strict readings refuse a whole header for one bad mailbox: take what looks like an address.
+    return [("", match) for match in re.findall(r"[^\s<>,;:\"()]+@[^\s<>,;:\"()]+", value)]
 
 
 def _plausible(address: str) -> bool:
@@ -193,12 +185,18 @@ def one_line(text: str) -> str:
 
 def part_octets(part: Message) -> bytes:
     """The content of a leaf part with its transfer encoding undone."""
-    content = part.get_payload(decode=True)
-    if isinstance(content, bytes) and content:
-        return content
-    # An encoding that yields nothing was not what it said: better the raw form than silence.
-    content = part.get_payload()
-    return content.encode("utf-8", "surrogateescape") if isinstance(content, str) else b""
+    bare = copy(part)
+    del bare["Content-Transfer-Encoding"]  # undone here: the standard library's way loses what is broken
+    content = bare.get_payload(decode=True)
+    if isinstance(content, bytes):
+        return undone(content, transfer_encoding(part))
+    return b"".join(item.as_bytes() for item in children(part)[:1])
+
+
+def transfer_encoding(part: Message) -> str:
+    """How the content of a part is encoded for the way, whatever stands around the word (RFC 2045 section 6)."""
+    found = re.search(r"[A-Za-z0-9-]+", header(part, "Content-Transfer-Encoding"))
+    return found[0].lower() if found else ""
 
 
 def part_text(part: Message) -> str:
@@ -231,8 +229,9 @@ def file_name(part: Message) -> str:
 
 
 def content_type(part: Message) -> str:
-    """The media type of a part, in lower case."""
-    return part.get_content_type().lower()
+    """The media type of a part, in lower case. A multipart that has no parts is its text (RFC 7103 section 7.3)."""
+    found = part.get_content_type().lower()
+    return "text/plain" if found.startswith("multipart/") and not part.is_multipart() else found
 
 
 def children(part: Message) -> list[Message]:

@@ -13,15 +13,17 @@ from dataclasses import dataclass, field, replace
 from email.message import Message
 from typing import Protocol
 
+from intake.reading.armor import public_keys
 from intake.reading.autocrypt import header_keys
 from intake.reading.charsets import decode
-from intake.reading.message import Parsed, addresses, clean, header, one_line, parse
-from intake.reading.pieces import Piece, Region, is_public_key, pieces, protected_subject
+from intake.reading.headers import parse
+from intake.reading.message import Parsed, addresses, clean, header, one_line
+from intake.reading.opened import OpenedMail, Signed
+from intake.reading.pieces import Piece, Region, is_public_key, pieces, protected_subject, text_pieces
 from store.kit.sentences import Sentence, marked
 from store.openpgp.status import Decryption, Failure, Signature
 from store.tables.records import Attachment, Body, Encryption
 
-_SCREENED_TEXT = 1_000_000
 _TEXT_NAMES = re.compile(r"(^|\.)(txt|text|md|eml|mime)$|^[^.]*$", re.IGNORECASE)
 
 FAILURES: dict[Failure, str] = {
@@ -41,7 +43,7 @@ UNSIGNED_NOTE = marked("is not covered by the signature")
 
 
 class Opener(Protocol):
-    """What this needs of GnuPG (`store.keyring.Keyring`)."""
+    """What this needs of GnuPG (`store.openpgp.keyring.Keyring`)."""
 
     def decrypt(self, data: bytes) -> Decryption:
         """Open a message."""
@@ -51,42 +53,6 @@ class Opener(Protocol):
 
     def verify_clear(self, data: bytes) -> tuple[bytes | None, Signature]:
         """Read a signed text."""
-
-
-@dataclass(frozen=True)
-class Signed:
-    """All that one valid signature covers, and nothing else: what is done in a member's name is read from here alone.
-
-    `digest` identifies the octets under the signature, less white space: a signature over a text does not cover how its
-    lines end (RFC 9580 section 5.2.4). `subject` and `recipients` stand in headers among them (RFC 9788).
-    """
-
-    by: Signature
-    digest: str
-    text: str = field(default="", repr=False)
-    subject: str = field(default="", repr=False)
-    recipients: tuple[str, ...] = field(default=(), repr=False)
-    files: tuple[Attachment, ...] = field(default=(), repr=False)
-
-
-@dataclass(frozen=True)
-class OpenedMail:
-    """What a mail says. `keys` are public keys that came with it, those from inside the encryption first.
-
-    `signed` is what a valid signature covers of it; None when there is none.
-    """
-
-    body: Body = field(repr=False)
-    attachments: tuple[Attachment, ...] = field(default=(), repr=False)
-    keys: tuple[bytes, ...] = field(default=(), repr=False)
-    signed: Signed | None = field(default=None, repr=False)
-
-    def texts(self) -> list[str]:
-        """Everything that may name a person."""
-        body = self.body
-        files = [item.name for item in self.attachments]
-        files += [text for item in self.attachments for text in _texts_in(item)]
-        return [body.text, body.outside_text, body.subject, body.outside_subject, body.sender, *files]
 
 
 @dataclass(frozen=True)
@@ -176,7 +142,7 @@ def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
             report.encryption = piece.form
         else:
             note = f"was encrypted; signature: {result.signature.status}"
-            opened.append(Attachment(_bare_name(piece.name), _opened_type(piece), result.plain, note))
+            opened.append(Attachment(_bare_name(piece.name) or "part.txt", _opened_type(piece), result.plain, note))
     if not (report or opened or unopened):
         return None
     plain = _open_plain([piece for piece in found if piece.kind != "sealed"], gnupg)
@@ -211,15 +177,22 @@ def _report(piece: Piece, plain: bytes, signature: Signature, gnupg: Opener) -> 
     )
     signed = signature.status != "none"
     if piece.form == "pgp/mime" or (piece.form == "attachment" and looks_mime):
-        entity = parse(plain)
-        cover = _Cover(signature, plain, entity) if signed else None
-        content = _open_plain(pieces(plain, entity), gnupg, cover)
-        content.subject = protected_subject(entity)
-        return content
+        return _entity(plain, signature, gnupg)
+    if piece.form == "inline" and looks_mime:
+        return _entity(plain, signature, gnupg)
     if piece.form == "attachment" and not (_TEXT_NAMES.search(_bare_name(piece.name)) and _decodes(plain)):
         return None
-    text = clean(decode(plain, piece.charset if piece.form == "inline" else None))
-    return _Content(text=text, cover=_Cover(signature, plain) if signed else None)
+    charset = piece.charset if piece.form == "inline" else ""
+    return _open_plain(text_pieces(plain, charset), gnupg, _Cover(signature, plain) if signed else None)
+
+
+def _entity(plain: bytes, signature: Signature, gnupg: Opener) -> _Content:
+    """What a decrypted MIME entity says."""
+    entity = parse(plain)
+    cover = _Cover(signature, plain, entity) if signature.status != "none" else None
+    content = _open_plain(pieces(plain, entity), gnupg, cover)
+    content.subject = protected_subject(entity)
+    return content
 
 
 def _open_plain(found: Sequence[Piece], gnupg: Opener, around: _Cover | None = None) -> _Content:
@@ -246,6 +219,7 @@ def _open_plain(found: Sequence[Piece], gnupg: Opener, around: _Cover | None = N
             texts.append((text, cover))
         elif piece.kind == "text":
             texts.append((piece.text, cover))
+            content.keys += public_keys(piece.text.encode("utf-8", "replace"))
         elif piece.kind == "rest":
             content.notes.append(Sentence(REST_NOTE))
         else:
@@ -314,6 +288,8 @@ def _bare_name(name: str) -> str:
 
 
 def _opened_type(piece: Piece) -> str:
+    if piece.form == "inline":
+        return "text/plain"
     return "application/octet-stream" if piece.type.startswith(("application/pgp", "text/")) else piece.type
 
 
@@ -322,23 +298,3 @@ def _decodes(octets: bytes) -> bool:
         return b"\0" not in octets and bool(octets.decode("utf-8"))
     except UnicodeDecodeError:
         return False
-
-
-def _texts_in(item: Attachment) -> list[str]:
-    """The texts of a text file, or of a forwarded mail."""
-    if not _is_text(item):
-        return []
-    whole = decode(item.data[:_SCREENED_TEXT], None)
-    if item.type != "message/rfc822" and not item.name.lower().endswith(".eml"):
-        return [whole]
-    forwarded = parse(item.data)
-    names = [header(forwarded, name) for name in ("From", "To", "Cc", "Subject")]
-    return [whole, *names, *(piece.text for piece in pieces(item.data, forwarded))]
-
-
-def _is_text(item: Attachment) -> bool:
-    return (
-        item.type.startswith("text/")
-        or item.type == "message/rfc822"
-        or item.name.lower().endswith((".txt", ".md", ".csv", ".eml"))
-    )

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from email.message import Message
 from typing import Literal
 
+from intake.reading.armor import blocks
 from intake.reading.charsets import decode
 from intake.reading.flowed import unflowed
+from intake.reading.headers import parse
 from intake.reading.html import html_to_text
 from intake.reading.message import (
     body_parts,
@@ -24,10 +26,10 @@ from intake.reading.message import (
     content_type,
     file_name,
     header,
-    parse,
     part_octets,
-    part_text,
+    transfer_encoding,
 )
+from intake.reading.transfer import undone
 from store.tables.records import Encryption
 
 Flow = Literal["fixed", "flowed", "delsp"]
@@ -35,20 +37,25 @@ Kind = Literal["text", "file", "sealed", "clear-signed", "smime", "tnef", "rest"
 MOST_PIECES = 1000
 MOST_COSTLY = 50
 
-_ARMOR = re.compile(
-    rb"^-----BEGIN PGP MESSAGE-----.*?(?:^-----END PGP MESSAGE-----[ \t]*\r?$|\Z)"
-    rb"|^-----BEGIN PGP SIGNED MESSAGE-----.*?(?:^-----END PGP SIGNATURE-----[ \t]*\r?$|\Z)",
-    re.DOTALL | re.MULTILINE,
-)
 _PUBLIC_KEY = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
+_PAGE = re.compile(rb"\s*(?:<!doctype html|<html|<head|<body|<div|<p[ >]|<span|<br)", re.IGNORECASE)
+# What mail programs repeat of protected headers for those that cannot read them (RFC 9788 section 5.2.2).
+_LEGACY = re.compile(
+    r'<div[^<>]{0,200}class="?header-protection-legacy-display"?.{0,20000}?</div>', re.DOTALL | re.IGNORECASE
+)
+_SPECIAL_TEXTS = frozenset(
+    {"text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/css", "text/rfc822-headers"}
+)
+_FORWARDED = frozenset({"message/rfc822", "message/global"})
+_NOTHING = re.compile("[\\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]*")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_LINK = re.compile(r"(?:https?|mailto|ftp):\S+")
 _SEALED_NAME = re.compile(r"\.(asc|gpg|pgp)$", re.IGNORECASE)
 # Content that only other programs unwrap: S/MIME, encrypted or opaquely signed (RFC 8551), and Outlook's own format.
 _SMIME_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 _TNEF_MAGIC = b"\x78\x9f\x3e\x22"
 _MESSAGE_TAGS = frozenset({1, 3, 9, 18, 20})
-_KEY_TAGS = frozenset({5, 6})
-_SIGNATURE_TAG = 2
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,19 @@ def pieces(octets: bytes, root: Message | None = None) -> list[Piece]:
             costly += 1
         costly += piece.kind in ("sealed", "clear-signed")
         found.append(piece if costly <= MOST_COSTLY else _set_aside(piece))
-    return found
+    return _with_text(found)
+
+
+def _with_text(found: list[Piece]) -> list[Piece]:
+    """The pieces, with text files as the text where there is no other: some programs name, or attach, the text itself."""
+    if any(piece.kind not in ("text", "file") or not _NOTHING.fullmatch(piece.text) for piece in found):
+        return found
+    return [
+        replace(piece, kind="text", text=_whole(piece.octets, piece.charset, "fixed"), octets=b"")
+        if piece.kind == "file" and piece.type == "text/plain"
+        else piece
+        for piece in found
+    ]
 
 
 def _set_aside(piece: Piece) -> Piece:
@@ -117,7 +136,7 @@ def is_public_key(octets: bytes) -> bool:
 def _walk(part: Message, octets: bytes, region: Region | None) -> Iterator[Piece]:
     kind = content_type(part)
     below = children(part)
-    if kind == "message/rfc822" or not part.is_multipart():
+    if kind in _FORWARDED or not part.is_multipart():
         yield from _leaf(part, kind, region)
     elif kind == "multipart/alternative":
         yield from _alternative(below, octets, region)
@@ -163,25 +182,46 @@ def _signed(part: Message, below: list[Message], octets: bytes) -> Iterator[Piec
 
 
 def _alternative(below: list[Message], octets: bytes, region: Region | None) -> Iterator[Piece]:
-    """The plain text if there is any, otherwise the richest form that yields something."""
-    plain = [part for part in below if content_type(part) == "text/plain" and part_octets(part).strip()]
-    if plain:
-        yield from _leaf(plain[0], "text/plain", region)
-        rest = [part for part in below if part.is_multipart()]
-        for part in rest:  # pictures and files that hang on the HTML form
-            yield from (piece for piece in _walk(part, octets, region) if piece.kind != "text")
+    """The plain text if it says anything, otherwise the richest form that does.
+
+    What another form says besides is a file, so that it is looked through and listed; so is whatever is no text.
+    """
+    forms = [list(_walk(part, octets, region)) for part in below]
+    plain = [at for at, part in enumerate(below) if content_type(part) == "text/plain" and _says(forms[at])]
+    telling = [at for at in range(len(below)) if _says(forms[at])]
+    shown = next(iter(plain or reversed(telling)), None)
+    if shown is None:
+        yield from (piece for form in forms for piece in form)
         return
-    for part in reversed(below):
-        found = list(_walk(part, octets, region))
-        if any(piece.kind != "text" or piece.text.strip() for piece in found):
-            yield from found
-            return
+    yield from forms[shown]
+    said = _words(forms[shown])
+    for at, form in enumerate(forms):
+        if at == shown:
+            continue
+        yield from (piece for piece in form if piece.kind not in ("text", "clear-signed"))
+        if _words(form) - said:
+            text = "\n".join(piece.text for piece in form)
+            name = "other form.txt" if at in telling else ""
+            yield Piece("file", text.encode("utf-8", "replace"), name=name, charset="utf-8", region=region)
+
+
+def _says(form: list[Piece]) -> bool:
+    """Whether a form of the text says anything, or holds what GnuPG has to open."""
+    return any(
+        piece.kind in ("sealed", "clear-signed") or (piece.kind == "text" and not _NOTHING.fullmatch(piece.text))
+        for piece in form
+    )
+
+
+def _words(form: list[Piece]) -> set[str]:
+    said = " ".join(piece.text for piece in form)
+    return {word.casefold() for word in _WORD.findall(_LINK.sub(" ", said))}
 
 
 def _leaf(part: Message, kind: str, region: Region | None) -> Iterator[Piece]:
     name = file_name(part)
-    if kind == "message/rfc822":
-        yield Piece("file", _forwarded(part), name=name or "forwarded.eml", type=kind, region=region)
+    if kind in _FORWARDED:
+        yield Piece("file", _forwarded(part), name=name or "forwarded.eml", type="message/rfc822", region=region)
         return
     octets = part_octets(part)
     if foreign := _foreign(part, octets, name, kind):
@@ -193,16 +233,23 @@ def _leaf(part: Message, kind: str, region: Region | None) -> Iterator[Piece]:
         return  # the legacy display of protected headers repeats the subject
     if attached and _looks_sealed(octets, name, kind):
         yield Piece("sealed", octets, name=name, type=kind, charset=charset, form="attachment", region=region)
-    elif kind == "text/plain" and not attached:
-        yield from _text(octets, charset, region, _flow_of(part))
-    elif kind == "text/html" and not attached and (text := html_to_text(part_text(part))) is not None:
-        yield from _text(text.replace("\xa0", " ").encode(), "utf-8", region)
+    elif kind == "text/html" and not attached:
+        yield from _page(octets, charset, region)
+    elif kind.startswith("text/") and kind not in _SPECIAL_TEXTS and not attached:
+        yield from _text(_without_legacy_display(part, octets), charset, region, _flow_of(part))
     elif kind == "application/pgp-encrypted" and not attached:
         return
     elif not attached and kind.startswith("application/") and _looks_sealed(octets, name, kind):
         yield Piece("sealed", octets, name=name, type=kind, form="attachment", region=region)
     elif octets or attached:
         yield Piece("file", octets, name=name or _unnamed(kind), type=kind, charset=charset, region=region)
+
+
+def _without_legacy_display(part: Message, octets: bytes) -> bytes:
+    """A text without the headers that are repeated above it (RFC 9788 section 5.2.1)."""
+    if str(part.get_param("hp-legacy-display") or "") != "1":
+        return octets
+    return re.split(rb"\r?\n\r?\n", octets, maxsplit=1)[-1]
 
 
 def _foreign(part: Message, octets: bytes, name: str, kind: str) -> Literal["smime", "tnef", ""]:
@@ -225,14 +272,36 @@ def _text(octets: bytes, charset: str, region: Region | None, flow: Flow = "fixe
     """A text, cut at the armor within it."""
     last = 0
     plain = Piece("text", charset=charset, region=region)
-    for found in _ARMOR.finditer(octets):
-        yield replace(plain, text=_whole(octets[last : found.start()], charset, flow))
-        if found[0].startswith(b"-----BEGIN PGP SIGNED"):
-            yield replace(plain, kind="clear-signed", octets=found[0])
-        else:
-            yield replace(plain, kind="sealed", octets=found[0], form="inline")
-        last = found.end()
+    for block in blocks(octets):
+        yield replace(plain, text=_whole(octets[last : block.start], charset, flow))
+        yield replace(plain, kind=block.form, octets=block.octets, form="inline" if block.form == "sealed" else "none")
+        last = block.end
     yield replace(plain, text=_whole(octets[last:], charset, flow))
+
+
+def text_pieces(octets: bytes, charset: str) -> list[Piece]:
+    """The pieces of a bare text that was sealed: what it says, the armor in it, and a page as its text."""
+    if _PAGE.match(octets[:1000]):
+        return list(_page(octets, charset, None))
+    return list(_text(octets, charset, None))
+
+
+def _page(octets: bytes, charset: str, region: Region | None) -> Iterator[Piece]:
+    """An HTML page as text, cut at armor that stands in it with its lines as they were."""
+    last = 0
+    for block in blocks(octets):
+        yield from _page_text(octets[last : block.start], charset, region)
+        yield Piece(block.form, block.octets, charset=charset, form="inline", region=region)
+        last = block.end
+    yield from _page_text(octets[last:], charset, region)
+
+
+def _page_text(octets: bytes, charset: str, region: Region | None) -> Iterator[Piece]:
+    text = html_to_text(_LEGACY.sub(" ", decode(octets, charset)))
+    if text is None:
+        yield Piece("file", octets, name="page.html", type="text/html", charset=charset, region=region)
+    else:
+        yield from _text(text.replace("\xa0", " ").encode("utf-8", "replace"), "utf-8", region)
 
 
 def _whole(octets: bytes, charset: str, flow: Flow) -> str:
@@ -241,14 +310,14 @@ def _whole(octets: bytes, charset: str, flow: Flow) -> str:
 
 
 def _looks_sealed(octets: bytes, name: str, kind: str) -> bool:
+    """Whether a file is an OpenPGP message: by what it holds, not by how it is called."""
     head = octets[:4096].lstrip()
     if b"-----BEGIN PGP MESSAGE-----" in head:
         return True
-    if head.startswith(b"-----BEGIN PGP") or not octets:
+    if b"-----BEGIN" in head or not octets:
         return False
-    tag = _packet_tag(octets)
     if kind == "application/pgp-encrypted" or _SEALED_NAME.search(name):
-        return not (tag in _KEY_TAGS or tag == _SIGNATURE_TAG) and b"-----BEGIN" not in head
+        return _packet_tag(octets) in _MESSAGE_TAGS
     return False
 
 
@@ -260,11 +329,13 @@ def _packet_tag(octets: bytes) -> int | None:
 
 
 def _forwarded(part: Message) -> bytes:
+    """A forwarded mail, also where it was encoded for the way, which RFC 2046 section 5.2.1 forbids."""
     inner = children(part)
     try:
-        return inner[0].as_bytes() if inner else part_octets(part)
+        octets = inner[0].as_bytes() if inner else part_octets(part)
     except (ValueError, LookupError, UnicodeError, TypeError, AttributeError):
-        return str(part.get_payload()).encode("utf-8", "replace")
+        octets = str(part.get_payload()).encode("utf-8", "replace")
+    return undone(octets.lstrip(b"\n"), transfer_encoding(part)) if inner else octets
 
 
 def _unnamed(kind: str) -> str:

@@ -2,7 +2,7 @@
 
 quotequail knows how mail clients introduce what they quote, in several languages; for the others, a line above a quote
 that ends with a colon and holds a date, an address or the desk's name is such an introduction. What is not found stays:
-for a note that is harmless, what is meant for a reporter is looked at once more (`store.conversation`), and its
+for a note that is harmless, what is meant for a reporter is looked at once more (`store.cases.conversation`), and its
 author is shown what was sent.
 """
 

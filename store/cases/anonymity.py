@@ -6,15 +6,12 @@ a capital letter. What the reporter wrote themself may be said back to them.
 
 from __future__ import annotations
 
-import html
-import io
 import re
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from store.cases.threads import team_tokens
+from store.kit.documents import texts_of
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.records import Attachment, Message
@@ -34,10 +31,7 @@ FILE_IS_MAIL = marked(
 )
 
 _SHORT_LINE = 5
-_READ = 1_000_000
-_MOST_MEMBERS_OF_A_ZIP = 40
 _WORD = re.compile(r"[^\W\d_]+")
-_TAG = re.compile(r"<[^<>]*>")
 _TOKEN = re.compile(rb"(?<![A-Za-z0-9])t-[a-z2-7]{24}(?![A-Za-z0-9])", re.IGNORECASE)
 _SEALED = re.compile(rb"-----BEGIN PGP (?:MESSAGE|SIGNATURE|SIGNED MESSAGE)-----")
 _MAIL = re.compile(r"\.(?:eml|msg|mbox|mht|mhtml|p7m|p7s)$|^winmail\.dat$", re.IGNORECASE)
@@ -121,7 +115,7 @@ def _require_anonymous_file(file: Attachment, roster: Roster, codename: str) -> 
         raise NotAllowed(FILE_NOTICE, file=file.name)
     octets = file.data.lower()
     named = next((member for member in roster.members if any(_holds(octets, form) for form in _forms(member))), None)
-    for text in (file.name, *_texts(file)):
+    for text in (file.name, *texts_of(file.data)):
         named = named or _named(text, roster)
         if codename in text.casefold():
             raise NotAllowed(FILE_NOTICE, file=file.name)
@@ -136,33 +130,3 @@ def _forms(member: Member) -> tuple[str, ...]:
 def _holds(octets: bytes, said: str) -> bool:
     """Whether octets hold a name in a usual encoding, as metadata do: of PDF, of pictures, of old Word files."""
     return any(said.lower().encode(encoding) in octets for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
-
-
-def _texts(file: Attachment) -> Iterator[str]:
-    """The texts in a file: itself, or the parts of a document that is a ZIP of XML (Office, OpenDocument)."""
-    if file.data.startswith(b"PK"):
-        yield from _zipped(file.data)
-    elif b"\0" not in file.data[:4096] or file.data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        yield _decoded(file.data[:_READ])
-
-
-def _zipped(octets: bytes) -> Iterator[str]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(octets)) as archive:
-            for item in archive.infolist()[:_MOST_MEMBERS_OF_A_ZIP]:
-                yield item.filename
-                with archive.open(item) as member:
-                    said = _decoded(member.read(_READ))
-                yield html.unescape(_TAG.sub(" ", said))
-                yield html.unescape(_TAG.sub("", said))  # a name may be cut by the marks of a spelling checker
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError):
-        return
-
-
-def _decoded(octets: bytes) -> str:
-    if octets.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return octets.decode("utf-16", "replace")
-    try:
-        return octets.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return octets.decode("cp1252", "replace")

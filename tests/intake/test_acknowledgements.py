@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from desk.demo.rehearsal import Person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person
 from intake.plan import ENOUGH, NEVER, TO_THE_TEAM
 from tests.conftest import Desk, DeskMaker
 from tests.support.talk import to

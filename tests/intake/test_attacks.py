@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from desk.demo.rehearsal import Person, make_person, pgp_mime, plain_mail, roster_text, text_entity
+from desk.demo.mails import pgp_mime, plain_mail, text_entity
+from desk.demo.rehearsal import Person, make_person, roster_text
 from mailer.sealing.packets import armor
 from tests.conftest import Desk, DeskMaker
 from tests.support.chaos import ciphertext_audit

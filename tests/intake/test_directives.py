@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.demo.rehearsal import Person, plain_mail, text_of
-from intake.asking.directives import Asked, all_names, from_text
+from desk.demo.mails import plain_mail, text_of
+from desk.demo.rehearsal import Person
+from intake.asking.directives import ReporterRequest, all_names, from_text
 from mailer.saying.render import templates_of
 from mailer.saying.samples import sample_values
 from tests.conftest import Desk
@@ -60,7 +61,7 @@ def test_an_own_line_counts_wherever_it_stands(text: str) -> None:
     ],
 )
 def test_a_quoted_line_never_counts(text: str) -> None:
-    assert from_text(text) == Asked()
+    assert from_text(text) == ReporterRequest()
 
 
 @pytest.mark.parametrize(
@@ -86,12 +87,12 @@ def test_where_nobody_can_tell_whose_a_line_is_it_withholds_provisionally_and_si
 
 
 def test_an_own_wish_above_a_header_block_is_all_that_counts() -> None:
-    assert from_text(f"Exclude: Dana\n{HEADERS}{OTHERS}") == Asked(exclude=("Dana",))
+    assert from_text(f"Exclude: Dana\n{HEADERS}{OTHERS}") == ReporterRequest(exclude=("Dana",))
 
 
 def test_a_clear_yes_outranks_what_may_be_ones_own_older_no() -> None:
-    assert from_text(f"Reply: yes\n\n{BANNER}Please.\n\nReply: no\n") == Asked(reply=True)
-    assert from_text(f"Reply: yes\n\nReply: no\n\n{BANNER}") == Asked(quiet=True)
+    assert from_text(f"Reply: yes\n\n{BANNER}Please.\n\nReply: no\n") == ReporterRequest(reply=True)
+    assert from_text(f"Reply: yes\n\nReply: no\n\n{BANNER}") == ReporterRequest(quiet=True)
 
 
 @pytest.mark.parametrize(
@@ -116,12 +117,12 @@ def test_anything_but_a_clear_yes_is_silence(said: str) -> None:
     "Réponse : Oui, merci.|Respuesta: sí|Respuesta: sí, por favor|Resposta: sim|Resposta: sim, obrigada|الرد: نعم|الرد: نعم من فضلك".split("|"),
 )  # fmt: skip
 def test_a_clear_yes_in_six_languages(line: str) -> None:
-    assert from_text(f"It is better now.\n\n{line}\n\nKim") == Asked(reply=True)
+    assert from_text(f"It is better now.\n\n{line}\n\nKim") == ReporterRequest(reply=True)
 
 
 def test_an_empty_reply_line_is_silence() -> None:
     for text in ("Reply:", "Reply:\n\n\n\nI was hit.", "Reply:\nExclude: Bo"):
-        assert from_text(text) == Asked(exclude=("Bo",) if "Bo" in text else (), quiet=True)
+        assert from_text(text) == ReporterRequest(exclude=("Bo",) if "Bo" in text else (), quiet=True)
 
 
 @pytest.mark.parametrize(
@@ -208,10 +209,10 @@ def test_an_acknowledgement_that_is_quoted_without_marks_asks_for_nothing(desk: 
     values = sample_values(config.desk[0])["acknowledge"]
     said = templates_of(config, config.desk[0]).render("acknowledge", language, values).text
     for introduction in (BANNER, HEADERS, ON, f"Thanks.\n\n{BANNER}", f"Thanks.\n\n{HEADERS}", f"Thanks.\n\n{ON}\n"):
-        assert from_text(f"{introduction}{said}") == Asked()
+        assert from_text(f"{introduction}{said}") == ReporterRequest()
         for width in range(30, 80, 7):
             folded = "\n".join("\n".join(textwrap.wrap(line, width)) for line in said.split("\n"))
-            assert from_text(f"{introduction}{folded}") == Asked(), folded
+            assert from_text(f"{introduction}{folded}") == ReporterRequest(), folded
 
 
 @pytest.mark.parametrize("names", [100, 60_000])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.demo.rehearsal import plain_mail
+from desk.demo.mails import plain_mail
 from intake.doors.envelope import envelope_of
 from store.kit.config import Desk as DeskConfig
 from tests.intake.conftest import Configure

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from desk.demo.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
+from desk.demo.mails import pgp_mime, plain_mail, text_entity
+from desk.demo.rehearsal import Delivered, Person
 from tests.conftest import Desk
 from tests.support.talk import failed_delivery, headers, member_mail, read, say, to, words
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desk.demo.rehearsal import Person, make_person, pgp_mime, plain_mail, text_entity
+from desk.demo.mails import pgp_mime, plain_mail, text_entity
+from desk.demo.rehearsal import Person, make_person
 from intake.receive import Receiver
 from mailer.sealing.packets import armor
 from tests.bench.prove import figure

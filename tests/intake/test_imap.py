@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from desk.demo.rehearsal import Person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person
 from intake.arrival import Envelope
 from intake.doors.envelope import envelope_of
 from intake.doors.session import MailboxDown

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from desk.demo.rehearsal import Person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person
 from intake.doors.session import MailboxDown
 from tests.intake.conftest import Configure
 from tests.support.dovecot import CutProxy, Dovecot

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 from sqlmodel import select
 
-from desk.demo.rehearsal import plain_mail
+from desk.demo.mails import plain_mail
 from intake.arrival import Envelope
 from intake.doors.imap import Mailbox
 from intake.doors.left import LeftMail
-from intake.doors.poller import Look, Poller
+from intake.doors.poller import Poller, PollResult
 from intake.doors.session import MailboxDown
 from intake.receive import Receipt, Receiver
 from store.kit.config import load
@@ -43,8 +43,8 @@ def kept(desk: Desk) -> Counter[str]:
     return Counter(desk.case(name)["messages"][0]["text"] for name in names)
 
 
-def looks(desk: Desk) -> tuple[Poller, list[Look]]:
-    context, found = desk.context, list[Look]()
+def looks(desk: Desk) -> tuple[Poller, list[PollResult]]:
+    context, found = desk.context, list[PollResult]()
     imap = context.config.desk[0].imap[0]
     return Poller(context.config, context.config.desk[0], imap, Receiver(context), found.append), found
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from desk.demo.rehearsal import command, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import command
 from tests.conftest import Desk
 from tests.support.talk import headers
 

@@ -12,10 +12,10 @@ import pytest
 import tests.support.dovecot
 from desk.care.doctor import examine
 from desk.care.machine import Finding
-from desk.demo.rehearsal import plain_mail
+from desk.demo.mails import plain_mail
 from desk.mailboxes import MailboxWatch
 from desk.service import poll_once
-from intake.doors.poller import Look, Poller
+from intake.doors.poller import Poller, PollResult
 from intake.doors.session import MailboxDown
 from intake.receive import Receiver
 from store.outbox import heartbeat
@@ -115,14 +115,14 @@ def test_a_watch_that_cannot_write_stops_nothing(mailbox_desk: Configure, strang
     watch = MailboxWatch(context)
     database = desk.play.folder / "ombud.sqlite3"
     database.rename(database.with_suffix(".away"))
-    watch(Look(context.config.desk[0], imap))
-    watch(Look(context.config.desk[0], imap, trouble="x"))
+    watch(PollResult(context.config.desk[0], imap))
+    watch(PollResult(context.config.desk[0], imap, trouble="x"))
     desk.clock.forward(hours=1)
-    watch(Look(context.config.desk[0], imap, left=2))
+    watch(PollResult(context.config.desk[0], imap, left=2))
     database.with_suffix(".away").rename(database)
-    watch(Look(context.config.desk[0], imap, left=2))
+    watch(PollResult(context.config.desk[0], imap, left=2))
     assert len(to_operator(desk)) == 1, "since it began, not since it could be noted"
-    MailboxWatch(replace(context, clock=lambda: None))(Look(context.config.desk[0], imap))  # type: ignore[arg-type, return-value]
+    MailboxWatch(replace(context, clock=lambda: None))(PollResult(context.config.desk[0], imap))  # type: ignore[arg-type, return-value]
 
 
 def test_a_password_outside_ascii(

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from desk.demo.rehearsal import Person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person
 from intake import reader_process
 from intake.arrival import Job, Opened
 from store.kit.config import Config

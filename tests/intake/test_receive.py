@@ -11,7 +11,8 @@ from email.mime.text import MIMEText
 
 import pytest
 
-from desk.demo.rehearsal import Person, pgp_mime, plain_mail, text_entity
+from desk.demo.mails import pgp_mime, plain_mail, text_entity
+from desk.demo.rehearsal import Person
 from intake import reader_process
 from intake.arrival import Job, Opened
 from intake.receive import Receiver
@@ -283,9 +284,10 @@ def test_a_line_outside_the_encryption_withholds_provisionally(desk: Desk, sam: 
     receipt = desk.receive(plain_mail(around))
     assert desk.case(receipt.codename)["recused"] == [{"member": "bo", "source": "named"}]
     unopened = f"Exclude: Bo\n\n{armor(sam.keyring.seal_to_key(b'x', stranger.public_key, None)).decode()}"
-    held = desk.receive(plain_mail(unopened))
+    kim = "kim@reporter.example"
+    held = desk.receive(plain_mail(unopened, sender=kim), sender=kim)
     assert (held.outcome, desk.case(held.codename)["recused"]) == ("held", [{"member": "bo", "source": "named"}])
-    assert [item.recipient for item in desk.mail_out() if item.recipient.startswith("sam@")] == ["sam@reporter.example"]
+    assert [item.recipient for item in desk.mail_out() if item.recipient.endswith("reporter.example")] == [kim]
 
 
 def test_a_name_in_a_forwarded_mail_counts(desk: Desk) -> None:

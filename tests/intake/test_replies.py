@@ -12,7 +12,8 @@ from email.mime.text import MIMEText
 
 import pytest
 
-from desk.demo.rehearsal import Delivered, Person, pgp_mime, plain_mail
+from desk.demo.mails import pgp_mime, plain_mail
+from desk.demo.rehearsal import Delivered, Person
 from tests.conftest import Desk
 from tests.intake.test_follow_up import reply_to
 from tests.support.talk import headers, member_mail, read, say, to, words

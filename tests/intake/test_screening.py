@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from desk.demo.rehearsal import Person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person
 from intake import reader_process
 from intake.screening import screen_desk
 from tests.conftest import Desk, DeskMaker

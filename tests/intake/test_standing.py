@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from desk.demo.rehearsal import Delivered, Person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Delivered, Person
 from mailer.sealing.packets import armor
 from tests.conftest import Desk
 from tests.support.talk import failed_delivery, headers, member_mail, read, say, signed_mail, to, words

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from desk.demo.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
+from desk.demo.mails import pgp_mime, plain_mail, text_entity
+from desk.demo.rehearsal import Delivered, Person
 from intake import reader_process
 from intake.arrival import Job, Opened
 from intake.reading.quotes import own_text

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from desk.demo.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
+from desk.demo.mails import pgp_mime, plain_mail, text_entity
+from desk.demo.rehearsal import Delivered, Person
 from store.cases import lookup, threads
 from tests.conftest import Desk
 from tests.support.talk import failed_delivery, headers, member_mail, read, say, signed_mail, to, words
@@ -311,7 +312,7 @@ def test_a_reply_names_nobody_and_carries_no_notice(desk: Desk, team: list[Perso
     (reply,) = [item for item in sent if item.recipient == "sam@reporter.example"]
     said = read(team[0], reply)
     assert said == "Your message\nDear Sam,\n\nthank you. We will look at it.\n\nConduct Team"
-    for trace in (b"Ada", b"Quist", b"ada@", name.encode(), b"555"):
+    for trace in (b"Ada", b"Quist", b"ada@", name.encode(), b"555 0100"):
         assert trace not in reply.mail, trace
     assert reply.headers["Auto-Submitted"] is None
     assert "without their name" in to(team[1], sent)[0]

@@ -1,0 +1,51 @@
+"""OpenPGP armor within a text (RFC 9580 section 6.2), also where it was indented, quoted, or lies in a page. Pure, and linear."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+Form = Literal["sealed", "clear-signed"]
+
+# White space, signs of quoting, and marks that no eye sees, in the charsets in which they are met.
+_MARGIN = rb"(?:[ \t>|]|\xc2\xa0|\xa0|\xe2\x80[\x8b-\x8f]|\xef\xbb\xbf|\xe3\x80\x80){0,40}"
+_BEGIN = re.compile(rb"^(" + _MARGIN + rb")-----BEGIN PGP (MESSAGE|SIGNED MESSAGE)-----", re.MULTILINE)
+_END = {
+    b"MESSAGE": re.compile(rb"^" + _MARGIN + rb"-----END PGP MESSAGE-----[^\n]*$", re.MULTILINE),
+    b"SIGNED MESSAGE": re.compile(rb"^" + _MARGIN + rb"-----END PGP SIGNATURE-----[^\n]*$", re.MULTILINE),
+}
+_KEY = re.compile(
+    rb"-----BEGIN PGP PUBLIC KEY BLOCK-----(?:(?!-----BEGIN).){1,200000}?-----END PGP PUBLIC KEY BLOCK-----", re.DOTALL
+)
+_MOST_KEYS = 10
+
+
+class Block(NamedTuple):
+    """A block of armor: where it begins and ends in the text, and its octets without what stands in front of its lines."""
+
+    start: int
+    end: int
+    form: Form
+    octets: bytes
+
+
+def blocks(octets: bytes) -> Iterator[Block]:
+    """The blocks of armor in a text, in order. One that has no end goes to the end of the text."""
+    at = 0
+    while begin := _BEGIN.search(octets, at):
+        end = _END[begin[2]].search(octets, begin.end())
+        at = end.end() if end else len(octets)
+        block = octets[begin.start() : at]
+        if margin := begin[1]:
+            block = b"\n".join(_without(line, margin) for line in block.split(b"\n"))
+        yield Block(begin.start(), at, "sealed" if begin[2] == b"MESSAGE" else "clear-signed", block)
+
+
+def public_keys(octets: bytes) -> list[bytes]:
+    """The blocks of public keys in a text."""
+    return [found[0] for found in list(_KEY.finditer(octets))[:_MOST_KEYS]]
+
+
+def _without(line: bytes, margin: bytes) -> bytes:
+    return line.removeprefix(margin) if line.startswith(margin) else line.lstrip(b" \t>|")
