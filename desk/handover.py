@@ -1,7 +1,7 @@
 """A mail from standard input to the running service, over its private LMTP socket (RFC 2033).
 
 Only the standard library is loaded, so that a pipe from a mail server is fast. Whatever is out of the ordinary,
-a service that is not running among it, is left to the whole program (`desk.cli`): then nothing was read yet.
+a service that is not running among it, is left to the whole program (`desk.commands.cli`): then nothing was read yet.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from intake.doors.poller import Look
+from intake.doors.poller import PollResult
 from store.context import Context
 from store.kit.config import Desk
 from store.kit.sections import Imap
@@ -32,7 +32,7 @@ class MailboxWatch:
         self._since: dict[str, datetime] = {}
         self._said: set[str] = set()
 
-    def __call__(self, look: Look) -> None:
+    def __call__(self, look: PollResult) -> None:
         """Note how it ended; have the operator told, once a day, when it has not gone well for `warn_minutes`."""
         part, now = part_of(look.desk, look.imap), self._context.clock()
         if look.trouble or look.left:
@@ -47,13 +47,13 @@ class MailboxWatch:
         if before is None or not timedelta() <= now - before < _NOTED_EVERY:
             self._try_to_note(look, part, now)
 
-    def _try_to_note(self, look: Look, part: str, now: datetime) -> None:
+    def _try_to_note(self, look: PollResult, part: str, now: datetime) -> None:
         try:
             self._note(look, part, now)
         except Exception as error:
             log.warning("how the mailbox is was not noted", mailbox=look.imap.title, kind=type(error).__name__)
 
-    def _note(self, look: Look, part: str, now: datetime) -> None:
+    def _note(self, look: PollResult, part: str, now: datetime) -> None:
         with self._context.database.write(durable=False) as session:
             if not look.trouble:
                 heartbeat.beat(session, part, now)
@@ -66,10 +66,10 @@ class MailboxWatch:
         if not look.trouble and not look.left:
             self._well_at[part] = now
 
-    def _is_long(self, look: Look, part: str, now: datetime) -> bool:
+    def _is_long(self, look: PollResult, part: str, now: datetime) -> bool:
         return now - self._since[part] >= timedelta(minutes=look.imap.warn_minutes)
 
-    def _say(self, look: Look, part: str, now: datetime) -> None:
+    def _say(self, look: PollResult, part: str, now: datetime) -> None:
         if part in self._said or not self._is_long(look, part, now):
             return
         self._said.add(part)

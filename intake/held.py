@@ -13,7 +13,7 @@ from sqlmodel import Session
 from intake import follow_up, reader_process, routing
 from intake.arrival import Envelope, Job, arrival_of
 from intake.asking import directives
-from intake.asking.directives import Asked
+from intake.asking.directives import ReporterRequest
 from intake.follow_up import Place
 from intake.plan import Outcome, actor, with_acknowledgement
 from intake.reader_process import Unreadable
@@ -62,10 +62,10 @@ def waiting(context: Context, codename: str, elsewhere: str) -> list[Kept]:
         for item in here:
             raw = content.raw_message(session, context.vault, row, item.id)
             envelope = Envelope(raw, item.body.sent_by, item.body.sent_to or (desk.address,))
-            asked = Asked(quiet=known.asks_quiet)
+            asked = ReporterRequest(quiet=known.asks_quiet)
             for recipient in envelope.recipients:
                 meant = directives.desk_of(recipient, (desk,))
-                asked |= meant[1] if meant else Asked()
+                asked |= meant[1] if meant else ReporterRequest()
             found.append(Kept(Job(desk, asked, envelope, "", roster), row.id, item.id, known.archived))
         return found
 

@@ -18,7 +18,7 @@ from intake.asking.directives import desk_of
 from intake.asking.triage import is_one_of
 from intake.follow_up import OwnCase, Place
 from intake.plan import Outcome, actor, may_reply
-from intake.reading.opening import Signed
+from intake.reading.opened import Signed
 from intake.reading.pieces import is_public_key
 from intake.reading.quotes import own_text
 from store.cases import answers, lookup, notes, threads
@@ -250,7 +250,9 @@ class MemberWord:
             )
         try:
             loaded = context.rosters.current(desk)
-            return keyfiles.change_key(context.config, desk, loaded, self.member, material[0], context.keyring)
+            return keyfiles.change_key(
+                keyfiles.TeamFiles(context.config, desk, context.keyring), loaded, self.member, material[0]
+            )
         except (KeyProblem, RosterError, ConfigError) as error:
             raise NotAllowed(error.sentence) from None
 

@@ -1,7 +1,7 @@
 """One mail taken in: opened, sorted, and written down in one transaction, after which it may be acknowledged.
 
 This is the one path for the listener, the poller and `ombud deliver`. A mail becomes a new case, or joins one
-(`intake.follow_up`), or is a member's word on one (`intake.team`).
+(`intake.follow_up`), or is a member's word on one (`intake.member_word`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlmodel import Session
 from intake import follow_up, held, reader_process, routing
 from intake.arrival import Envelope, Job, arrival_of, source_of, unreadable
 from intake.asking import directives
-from intake.asking.directives import Asked
+from intake.asking.directives import ReporterRequest
 from intake.asking.triage import excluded
 from intake.faults import told_from_the_mail
 from intake.new_case import NewCase
@@ -112,7 +112,7 @@ class Receiver:
             )  # fmt: skip
             return self._new_case(job, replace(arrival, facts=facts), source_of(opened), answered=False)
 
-        return self._receive_at(desk, Asked(), Envelope(raw, None, (desk.address,)), read)
+        return self._receive_at(desk, ReporterRequest(), Envelope(raw, None, (desk.address,)), read)
 
     def reopen(self, codename: str) -> bool:
         """Try again to open the mails of a case that did not open; whether one opened.
@@ -123,15 +123,15 @@ class Receiver:
         self._on_kept()
         return any(opened)
 
-    def _desks(self, recipients: Sequence[str]) -> list[tuple[Desk, Asked]]:
-        wanted: dict[str, tuple[Desk, Asked]] = {}
+    def _desks(self, recipients: Sequence[str]) -> list[tuple[Desk, ReporterRequest]]:
+        wanted: dict[str, tuple[Desk, ReporterRequest]] = {}
         for recipient in recipients:
             if found := directives.desk_of(recipient, self._context.config.desk):
                 desk, asked = found
                 wanted[desk.id] = (desk, wanted[desk.id][1] | asked if desk.id in wanted else asked)
         return list(wanted.values())
 
-    def _receive_at(self, desk: Desk, asked: Asked, envelope: Envelope, read: Read) -> Receipt:
+    def _receive_at(self, desk: Desk, asked: ReporterRequest, envelope: Envelope, read: Read) -> Receipt:
         digest = self._context.vault.digest_of(f"mail at {desk.id}", without_trace(envelope.raw))
         job = Job(desk, asked, envelope, digest, self._context.roster(desk))
         receipt = self._duplicate(job) or self._first_time(job, read)

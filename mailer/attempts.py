@@ -14,9 +14,9 @@ from mailer.refusal_policy import RefusalPolicy
 from mailer.relay.connection import Relay
 from mailer.relay.refusals import NotTaken
 from store.context import Context
-from store.outbox import outcomes, queue
+from store.outbox import claims, outcomes, queue, retries
+from store.outbox.claims import Claim
 from store.outbox.outcomes import Bounced, Delivery, Held, Later, Outcome, Sent, Withdrawn
-from store.outbox.queue import Claim
 from store.tables import audit
 
 _MARK_SECONDS = 0.05
@@ -77,13 +77,18 @@ class Attempts:
             if not outcomes.conclude(session, row.id, outcome, at, context.config.outbox):
                 return
             if isinstance(outcome, Held):
-                queue.tell_of_key(session, "key-trouble", work.desk.id, row.recipient, outcome.reason, at)
+                queue.tell_of_key(
+                    session, queue.Notice("key-trouble", work.desk.id, at, subject_id=row.recipient), outcome.reason
+                )
             elif isinstance(outcome, Later) and outcome.away:
                 self._was_away, self._is_back = True, False
             elif isinstance(outcome, Bounced):
                 audit.append(session, context.vault, audit.Event("bounced", "desk", at, claim.case_id))
                 if claim.case_id and claim.kind != "bounced":
-                    queue.enqueue(session, "bounced", claim.desk, at, case_id=claim.case_id, subject_id=row.recipient)
+                    queue.enqueue(
+                        session,
+                        queue.Notice("bounced", claim.desk, at, case_id=claim.case_id, subject_id=row.recipient),
+                    )
                 log.warning("given up", kind=claim.kind, desk=claim.desk)
 
     def note_sent(self, claim: Claim) -> None:
@@ -107,7 +112,7 @@ class Attempts:
                 if isinstance(outcome, Withdrawn):
                     outcomes.conclude(session, delivery_id, outcome, at, settings)
             self._wake_in(session)
-            queue.settle(session, work.claim, work.deliveries, work.outcomes)
+            claims.settle(session, work.claim, work.deliveries, work.outcomes)
         self._sent.clear()
 
     def _wake_in(self, session: Session) -> None:
@@ -115,4 +120,4 @@ class Attempts:
         now = time.monotonic()
         if self._is_back and (self._woken is None or now - self._woken > _WAKE_SECONDS):
             self._was_away, self._is_back, self._woken = False, False, now
-            queue.wake(session, self._context.clock())
+            retries.wake(session, self._context.clock())

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from mailer.saying import notices
 from store.cases.answers import Answer
 from store.kit.config import Desk
+from store.outbox.claims import Claim
 from store.outbox.outcomes import Delivery, Outcome
-from store.outbox.queue import Claim
 from store.team.members import Roster
 
 

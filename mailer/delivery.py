@@ -22,9 +22,9 @@ from mailer.sealing.seal import Sealer
 from store.context import Context
 from store.kit.config import Desk
 from store.kit.errors import OmbudError, TryLater
-from store.outbox import queue
+from store.outbox import claims
+from store.outbox.claims import Claim
 from store.outbox.outcomes import Later
-from store.outbox.queue import Claim
 
 _BATCH = 4
 _RETRY_SECONDS = 60.0
@@ -46,18 +46,18 @@ class Mailer:
         """Handle notices that are due; how many were claimed. Raises StoreUnavailable."""
         settings = self._context.config.outbox
         with self._context.database.write(durable=False) as session:
-            claims = queue.claim(session, self._owner, self._context.clock(), settings.claim_seconds, _BATCH)
-        left = list(claims)
+            claimed = claims.claim(session, self._owner, self._context.clock(), settings.claim_seconds, _BATCH)
+        left = list(claimed)
         try:
             while left:
                 self._handle(left.pop(0))
         finally:
             if left:  # whoever comes next need not wait until this worker's time with them is over
                 with contextlib.suppress(OmbudError), self._context.database.write(durable=False) as session:
-                    queue.give_back(session, left)
-        if not claims:
+                    claims.give_back(session, left)
+        if not claimed:
             self._relay.quit_if_idle()
-        return len(claims)
+        return len(claimed)
 
     def close(self) -> None:
         """End the connection to the relay."""
@@ -95,7 +95,7 @@ class Mailer:
     def _postpone(self, claim: Claim) -> None:
         self._attempts.note_sent(claim)
         with self._context.database.write(durable=False) as session:
-            queue.postpone(session, claim, self._context.clock(), _RETRY_SECONDS)
+            claims.postpone(session, claim, self._context.clock(), _RETRY_SECONDS)
 
     def _prepare(self, claim: Claim, desk: Desk) -> ClaimedNotice:
         """Work out who should have the notice now."""
@@ -107,7 +107,7 @@ class Mailer:
             audience = recipients.audience_of(session, context, claim, roster, view)
             ids = {recipient: self._message_id(claim, recipient, domain) for recipient in audience.ids}
             others = recipients.mentioned_in(claim, view, audience.answer)
-            rows = queue.expand(session, claim, ids, at)
+            rows = claims.expand(session, claim, ids, at)
             return ClaimedNotice(claim, desk, roster, view, audience.answer, others, rows, since)
 
     def _message_id(self, claim: Claim, recipient: str, domain: str) -> str:

@@ -14,7 +14,7 @@ from mailer.mails import Outgoing
 from store.cases import patterns
 from store.cases.access import may_know
 from store.context import Context
-from store.outbox import queue
+from store.outbox import claims
 
 Recheck = Literal["may", "changed", "not"]
 
@@ -34,11 +34,11 @@ def recheck(context: Context, work: ClaimedNotice, outgoing: Outgoing) -> Rechec
     roster = work.roster if fresh else context.roster(work.desk)
     if work.others or outgoing.listed:
         with database.read() as session:
-            recusals = queue.still_owned(session.connection(), work.claim, at)
+            recusals = claims.still_owned(session.connection(), work.claim, at)
             same = not reader or _knows_the_same(session, context, work, outgoing)
     else:
         with database.look() as connection:
-            recusals = queue.still_owned(connection, work.claim, at)
+            recusals = claims.still_owned(connection, work.claim, at)
     if recusals is None:
         raise ClaimLost
     if reader and work.view and not may_know(replace(work.view.case, recusals=recusals), roster, reader, at):

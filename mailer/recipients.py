@@ -1,6 +1,6 @@
 """Who should have a notice now, worked out each time that it is taken up. Works within a transaction.
 
-Every list of readers comes from `store.access`; what is here only takes people off it.
+Every list of readers comes from `store.cases.access`; what is here only takes people off it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from store.cases.overview import visible_to
 from store.context import Context
 from store.kit.addresses import same_mailbox
 from store.outbox import queue
-from store.outbox.queue import Claim
+from store.outbox.claims import Claim
 from store.tables.records import Message
 from store.team.members import Roster
 
@@ -99,7 +99,7 @@ def told_of_pattern(session: Session, context: Context, claim: Claim, roster: Ro
 
 def _readers(session: Session, context: Context, claim: Claim, roster: Roster, view: CaseView) -> tuple[str, ...]:
     if not eligible(view.case, roster, context.clock()):
-        queue.enqueue_once(session, "case-waits", claim.desk, context.clock(), case_id=claim.case_id)
+        queue.enqueue_once(session, queue.Notice("case-waits", claim.desk, context.clock(), case_id=claim.case_id))
     skipped = {claim.subject_id}
     if claim.kind == "note" and view.message is not None:
         skipped.add(view.message.author)

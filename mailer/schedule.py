@@ -1,6 +1,6 @@
 """What leaves the desk because it is time: digests, reminders, warnings. The texts and people are worked out when it is sent.
 
-Each of it goes once, whichever worker comes first, and once after a pause (`store.chores`).
+Each of it goes once, whichever worker comes first, and once after a pause (`store.outbox.chores`).
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Schedule:
         with self._context.database.write() as session:
             if chores.take(session, name, due):
                 for member in roster.on_duty(now):
-                    queue.enqueue(session, "digest", desk.id, now, subject_id=member.id)
+                    queue.enqueue(session, queue.Notice("digest", desk.id, now, subject_id=member.id))
 
     def _remind(self, desk: Desk, now: datetime) -> None:
         """Send the reminders of each case. Raises OmbudError when some could not be worked out, after the others."""
@@ -189,7 +189,7 @@ class Schedule:
             audit.append(session, self._context.vault, audit.Event("escalated", "desk", now, case_id))
             session.flush()
             queue.reopen(session, case_id=case_id, at=now)
-        queue.enqueue(session, "reminder", desk.id, now, case_id=case_id, subject_id=subject)
+        queue.enqueue(session, queue.Notice("reminder", desk.id, now, case_id=case_id, subject_id=subject))
 
     def _daily(self, chore: str, desk: Desk, now: datetime, prepare: Preparation) -> None:
         """Something that is done once a day, in one transaction with the note that it was; again when it failed for some cases."""
@@ -225,7 +225,7 @@ class Schedule:
 
         def carry_out(session: Session) -> None:
             for member, why in trouble.items():
-                queue.tell_of_key(session, "key-check", desk.id, member, why, now)
+                queue.tell_of_key(session, queue.Notice("key-check", desk.id, now, subject_id=member), why)
 
         return carry_out
 
@@ -245,4 +245,4 @@ class Schedule:
         if fresh:
             on_duty = roster.on_duty(now)
             for member in [item for item in on_duty if item.role == "lead"] or on_duty:
-                queue.enqueue_once(session, "roster-warning", desk.id, now, subject_id=member.id)
+                queue.enqueue_once(session, queue.Notice("roster-warning", desk.id, now, subject_id=member.id))

@@ -18,7 +18,7 @@ from store.kit.config import Config, Desk, load
 from store.kit.errors import ConfigError, KeyProblem
 from store.kit.files import replace_private, write_private
 from store.openpgp.keyring import Keyring, open_keyring
-from store.outbox import queue
+from store.outbox import queue, retries
 from store.tables import audit
 from store.tables.database import Database
 from store.tables.models import RosterRow
@@ -156,11 +156,12 @@ def refresh_roster(context: Context, desk: Desk) -> Loaded:
         if row is not None and (row.state_digest, row.complaint_digest) == (state, complaint):
             return loaded
     with context.database.write() as session:
-        _note_roster(session, context, desk, loaded, state, complaint)
+        _note_roster(session, context, desk, loaded, (state, complaint))
     return loaded
 
 
-def _note_roster(session: Session, context: Context, desk: Desk, loaded: Loaded, state: str, complaint: str) -> None:
+def _note_roster(session: Session, context: Context, desk: Desk, loaded: Loaded, digests: tuple[str, str]) -> None:
+    state, complaint = digests
     at = context.clock()
     row = session.get(RosterRow, desk.id) or RosterRow(desk=desk.id, at=to_text(at), content_sealed=b"")
     if row.state_digest != state:
@@ -169,12 +170,12 @@ def _note_roster(session: Session, context: Context, desk: Desk, loaded: Loaded,
             row.content_sealed = context.vault.seal(loaded.source.encode(), "rosters", "content", desk.id)
         row.state_digest, row.at = state, to_text(at)
         queue.reopen(session, at=at, desk=desk.id)
-        queue.retry_now(session, at, desk=desk.id, held_only=True)
+        retries.retry_now(session, at, desk=desk.id, held_only=True)
         audit.append(session, context.vault, audit.Event("roster-in-force", "desk", at))
     if row.complaint_digest != complaint:
         row.complaint_digest = complaint
         if complaint:
-            queue.enqueue_once(session, "roster-refused", desk.id, at)
+            queue.enqueue_once(session, queue.Notice("roster-refused", desk.id, at))
             audit.append(session, context.vault, audit.Event("roster-refused", "desk", at))
             log.warning("the roster is refused; the last good one stays in force", desk=desk.id, why=loaded.complaint)
     session.add(row)
@@ -188,7 +189,7 @@ def _note_people(session: Session, context: Context, desk: Desk, loaded: Loaded,
         before = set(row.duty.split(",")) - {_NOBODY}
         for kind, ids in (("welcome", now - before), ("goodbye", before - now)):
             for who in sorted(ids):
-                queue.enqueue(session, kind, desk.id, at, subject_id=who)
+                queue.enqueue(session, queue.Notice(kind, desk.id, at, subject_id=who))
     if row.content_sealed:
         source = context.vault.open(row.content_sealed, "rosters", "content", desk.id).decode()
         before_now = parse(source, Path(), desk)
@@ -196,7 +197,7 @@ def _note_people(session: Session, context: Context, desk: Desk, loaded: Loaded,
         known = {member.id: member.fingerprint for member in before_now.members}
         for member in loaded.roster.members:
             if known.get(member.id, member.fingerprint) != member.fingerprint:
-                queue.enqueue(session, "key-replaced", desk.id, at, subject_id=member.id)
+                queue.enqueue(session, queue.Notice("key-replaced", desk.id, at, subject_id=member.id))
     row.duty = ",".join(sorted(now)) or _NOBODY
 
 

@@ -252,7 +252,7 @@ def _mailboxes(config: Config, now: datetime) -> Iterator[Finding]:
                 continue
             finally:
                 mailbox.close()
-            yield liveness.of_a_mailbox(desk, imap, waiting, lacks, alive, now)
+            yield liveness.of_a_mailbox(desk, imap, liveness.MailboxContent(*waiting, lacks), alive, now)
 
 
 def _liveness(config: Config, now: datetime) -> Liveness | None:

@@ -125,16 +125,18 @@ def _of_the_service(found: Liveness, now: datetime) -> Finding:
     )
 
 
-def of_a_mailbox(
-    desk: Desk,
-    imap: Imap,
-    waiting: tuple[int, datetime | None],
-    lacks: list[str],
-    found: Liveness | None,
-    now: datetime,
-) -> Finding:
-    """How a mailbox is: `waiting` is how many mails lie there, and since when the oldest; `lacks` what the server cannot do."""
-    count, oldest = waiting
+@dataclass(frozen=True)
+class MailboxContent:
+    """What lies in a mailbox: how many mails, and since when the oldest; `lacks` is what its server cannot do."""
+
+    count: int
+    oldest: datetime | None
+    lacks: list[str]
+
+
+def of_a_mailbox(desk: Desk, imap: Imap, lies: MailboxContent, found: Liveness | None, now: datetime) -> Finding:
+    """How a mailbox is."""
+    count, oldest, lacks = lies.count, lies.oldest, lies.lacks
     part = part_of(desk, imap)
     said = [f"{count} mail{'s wait' if count > 1 else ' waits'}" if count else "no mail waits"]
     since = min((at for at in (oldest, found.troubles.get(part) if found else None) if at), default=None)

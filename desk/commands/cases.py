@@ -19,7 +19,7 @@ from store.kit.config import load
 from store.kit.errors import ConfigError, NotAllowed
 from store.kit.local import find
 from store.openpgp.keyring import open_keyring
-from store.outbox import queue
+from store.outbox import retries
 from store.team.members import Roster
 from store.team.roster import RosterBook
 
@@ -133,7 +133,7 @@ def outbox_retry(
     """Have everything tried again now that waits, is held, or was given up for members and the operator."""
     with opened(config) as context, context.database.write() as session:
         at = context.clock()
-        count = queue.retry_now(session, at) + queue.retry_bounced(session, at, reporters=bounced)
+        count = retries.retry_now(session, at) + retries.retry_bounced(session, at, reporters=bounced)
     show.print_json({"retried": count}) if as_json else print(f"{count} deliveries are tried again now.")
 
 

@@ -11,9 +11,9 @@ import typer
 from pydantic import ValidationError
 
 from desk import logs
-from desk.setup.folder import Made, require_free
-from desk.setup.wishes import Account, Listen, Wishes, complaints
-from desk.setup.wishes import read as read_answers
+from desk.setup.answers import Account, ListenerAnswers, SetupAnswers, complaints
+from desk.setup.answers import read as read_answers
+from desk.setup.folder import NewDesk, require_free
 from store.kit.errors import ConfigError
 
 
@@ -41,18 +41,18 @@ def init(
         "database_url": database_url, "passphrase_file": passphrase_file, "archive_keys": tuple(archive_key or ()),
     }  # fmt: skip
     if answers:
-        wishes = read_answers(answers)
-        _try_ways(wishes)
-        well = _make(folder, wishes)
+        wanted = read_answers(answers)
+        _try_ways(wanted)
+        well = _make(folder, wanted)
     elif address:
         try:
-            wishes = Wishes(
-                address=address, name=name, operator=operator, listener=Listen(host=listen_host, port=listen_port, protocol=protocol),
+            wanted = SetupAnswers(
+                address=address, name=name, operator=operator, listener=ListenerAnswers(host=listen_host, port=listen_port, protocol=protocol),
                 relay=Account(host=relay_host, port=relay_port, tls="none"), **given,
             )  # fmt: skip
         except ValidationError as error:
             raise ConfigError(f"--{next(complaints(error))}") from None
-        well = _make(folder, wishes)
+        well = _make(folder, wanted)
     elif sys.stdin.isatty():
         well = _converse(folder, given)
     else:
@@ -75,21 +75,21 @@ def _converse(folder: Path, given: Mapping[str, object]) -> bool:
         raise
 
 
-def _try_ways(wishes: Wishes) -> None:
+def _try_ways(answers: SetupAnswers) -> None:
     """Say which way in or out does not work yet: the desk is made all the same, and waits for it."""
     from desk.setup.beginning import try_mailbox, try_relay
 
-    for trouble in (try_mailbox(wishes), try_relay(wishes)):
+    for trouble in (try_mailbox(answers), try_relay(answers)):
         if trouble:
             print(f"It does not work yet: {trouble}", file=sys.stderr)
 
 
-def _make(folder: Path, wishes: Wishes, when_made: Callable[[], None] = lambda: None) -> bool:
+def _make(folder: Path, answers: SetupAnswers, when_made: Callable[[], None] = lambda: None) -> bool:
     """Make the desk, tell its members, and say what comes next; whether nobody's notice was refused. Raises ConfigError and its like."""
     from desk.setup.beginning import begin
 
     try:
-        made = begin(folder, wishes)
+        made = begin(folder, answers)
     except OSError as error:
         raise ConfigError(
             f"{folder}: the desk could not be written ({error.strerror}), and nothing of it was left. Put that right, and try again."
@@ -97,8 +97,8 @@ def _make(folder: Path, wishes: Wishes, when_made: Callable[[], None] = lambda: 
     when_made()
     print(f"\nThe desk is made: {made.config}\nIts key:          {made.fingerprint}\n")
     well = True
-    if wishes.member:
-        well = _greet(made, wishes)
+    if answers.member:
+        well = _greet(made, answers)
     else:
         print(f"Next: put your team's keys into {folder / 'keys'}, name them in {folder / 'roster.toml'}, then")
         print(f"  ombud check --config {made.config}\n  ombud run --config {made.config}")
@@ -106,16 +106,16 @@ def _make(folder: Path, wishes: Wishes, when_made: Callable[[], None] = lambda: 
     return well
 
 
-def _greet(made: Made, wishes: Wishes) -> bool:
+def _greet(made: NewDesk, answers: SetupAnswers) -> bool:
     """Send the test notices, and say what became of each; whether none was refused."""
     from desk.setup.beginning import greet
 
     found = greet(made.config)
     for told in found:
         print(f"{told.member}: {told}")
-    if len(wishes.member) == 1:
+    if len(answers.member) == 1:
         print("One member alone: nobody could be told of a report about them. Name others in roster.toml.")
-    run = f"ombud run --config {made.config}\nand write to {wishes.address} yourself: that is the first report. 'ombud case list' shows it."
+    run = f"ombud run --config {made.config}\nand write to {answers.address} yourself: that is the first report. 'ombud case list' shows it."
     if all(told.state == "sent" for told in found):
         print(f"\nNext: have each of them say that it opened, then\n  {run}")
     else:

@@ -66,7 +66,7 @@ def key_add(
             raise NotAllowed(
                 f"{file}: holds no key that the roster pins for a member. For a new key, change 'fingerprint' in the roster first."
             )
-        keyfiles.put_key(context.config, chosen, member, data, context.keyring)
+        keyfiles.put_key(keyfiles.TeamFiles(context.config, chosen, context.keyring), member, data)
         context.keyring.add_public(data)
     show.print_json({"member": member.id}) if as_json else print(f"The key of {member.id} is in place.")
 
@@ -123,7 +123,7 @@ def _rotate(context: Context, desk: Desk, file: Path) -> str:
         raise
     with context.database.write() as session:
         for member in context.roster(desk).on_duty(context.clock()):
-            queue.enqueue(session, "desk-key", desk.id, context.clock(), subject_id=member.id)
+            queue.enqueue(session, queue.Notice("desk-key", desk.id, context.clock(), subject_id=member.id))
     return fresh
 
 

@@ -21,17 +21,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from desk.demo.rehearsal import (
-    PEOPLE,
-    Delivered,
-    Person,
-    Rehearsal,
-    make_person,
-    pgp_mime,
-    plain_mail,
-    text_entity,
-    text_of,
-)
+from desk.demo.mails import pgp_mime, plain_mail, text_entity, text_of
+from desk.demo.rehearsal import PEOPLE, Delivered, Person, Rehearsal, make_person
 from desk.demo.talk import play_conversation
 
 WITHHELD = "bo"
@@ -40,7 +31,7 @@ KIM = "Kim <kim@reporter.example>"
 
 
 @dataclass(frozen=True)
-class Scene:
+class DemoMail:
     """One mail, and who must be told of it."""
 
     title: str
@@ -87,7 +78,7 @@ def main(picture: Path | None = None) -> int:
     return 0
 
 
-def scenes(play: Rehearsal, reporter: Person, stranger: Person) -> list[Scene]:
+def demo_mails(play: Rehearsal, reporter: Person, stranger: Person) -> list[DemoMail]:
     """The mails of the demo."""
     everyone = tuple(person.id for person in play.team)
     others = tuple(person for person in everyone if person != WITHHELD)
@@ -96,8 +87,8 @@ def scenes(play: Rehearsal, reporter: Person, stranger: Person) -> list[Scene]:
         reporter.keyring.export(reporter.fingerprint, armored=True).decode().split("\n\n", 1)[1].splitlines()[:-2]
     )
     return [
-        Scene("a plain report", plain_mail("Somebody followed me home after the meetup.", "Help"), everyone),
-        Scene(
+        DemoMail("a plain report", plain_mail("Somebody followed me home after the meetup.", "Help"), everyone),
+        DemoMail(
             "a PGP/MIME report, subject and all",
             pgp_mime(
                 text_entity("I was threatened in the hallway. Please keep it quiet.", "What happened on Friday"), key, reporter.keyring,
@@ -105,14 +96,14 @@ def scenes(play: Rehearsal, reporter: Person, stranger: Person) -> list[Scene]:
             ),
             everyone,
         ),
-        Scene(
+        DemoMail(
             "one that excludes a member",
             pgp_mime(text_entity("Exclude: Bo\n\nIt is about a friend of his."), key, reporter.keyring),
             others,
         ),
-        Scene("one that names a member", plain_mail("Hello team,\n\nit was bo lindqvíst who shouted at us."), others),
-        Scene("one sent twice", plain_mail("Please call me back.", sender=KIM), everyone, times=2),
-        Scene("one that cannot be opened", pgp_mime(text_entity("Sealed to the wrong key."), stranger.public_key, reporter.keyring, sender=KIM), everyone),
+        DemoMail("one that names a member", plain_mail("Hello team,\n\nit was bo lindqvíst who shouted at us."), others),
+        DemoMail("one sent twice", plain_mail("Please call me back.", sender=KIM), everyone, times=2),
+        DemoMail("one that cannot be opened", pgp_mime(text_entity("Sealed to the wrong key."), stranger.public_key, reporter.keyring, sender=KIM), everyone),
     ]  # fmt: skip
 
 
@@ -126,23 +117,23 @@ def _play(console: Console, play: Rehearsal, team: list[Person], reporter: Perso
     for column in ("mail sent by SMTP", "case", "told, and opened with their own key", "withheld", "last notice after"):
         table.add_column(column, overflow="fold")
     withheld = _withheld(team)
-    for scene in scenes(play, reporter, stranger):
+    for mail in demo_mails(play, reporter, stranger):
         before, sent = len(play.sink.mails), time.monotonic()
-        for _ in range(scene.times):
-            play.send(scene.mail)
-        play.sink.wait_for(before + len(scene.readers) + 1)
+        for _ in range(mail.times):
+            play.send(mail.mail)
+        play.sink.wait_for(before + len(mail.readers) + 1)
         time.sleep(0.2)  # whatever should not come would come now
         new = play.sink.mails[before:]
         notices = [item for item in new if not item.recipient.endswith(REPORTERS)]
         codenames = {_codename(item) for item in notices}
         codename = ", ".join(sorted(codenames))
         told = [person for person in team if any(item.recipient == person.email for item in notices)]
-        faults += _check(scene, team, notices, codenames, told)
-        if WITHHELD not in scene.readers:
+        faults += _check(mail, team, notices, codenames, told)
+        if WITHHELD not in mail.readers:
             faults += _check_no_trace(play, withheld, new, codename)
         last = max(item.at for item in new) - sent
         kept_from = ", ".join(person.name for person in team if person not in told) or "-"
-        table.add_row(scene.title, codename, ", ".join(person.id for person in told), kept_from, f"{last:.2f} s")
+        table.add_row(mail.title, codename, ", ".join(person.id for person in told), kept_from, f"{last:.2f} s")
     console.print(table)
     _show_mailboxes(console, play, team)
     return faults
@@ -157,17 +148,17 @@ def _draw(console: Console, picture: Path) -> None:
 
 
 def _check(
-    scene: Scene, team: list[Person], notices: list[Delivered], codenames: set[str], told: list[Person]
+    mail: DemoMail, team: list[Person], notices: list[Delivered], codenames: set[str], told: list[Person]
 ) -> list[str]:
     faults = []
     if len(codenames) != 1:
-        faults.append(f"{scene.title}: {len(codenames)} cases instead of one")
-    if tuple(person.id for person in told) != scene.readers or len(notices) != len(scene.readers):
-        faults.append(f"{scene.title}: told {[person.id for person in told]}, not {list(scene.readers)}, each once")
+        faults.append(f"{mail.title}: {len(codenames)} cases instead of one")
+    if tuple(person.id for person in told) != mail.readers or len(notices) != len(mail.readers):
+        faults.append(f"{mail.title}: told {[person.id for person in told]}, not {list(mail.readers)}, each once")
     for item in notices:
         openers = [person.email for person in team if person.opens(item.mail) is not None]
         if openers != [item.recipient]:
-            faults.append(f"{scene.title}: the mail to {item.recipient} opens with the keys of {openers}")
+            faults.append(f"{mail.title}: the mail to {item.recipient} opens with the keys of {openers}")
     return faults
 
 

@@ -21,7 +21,8 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
-from desk.setup.folder import Answers, Made, create
+from desk.demo.mails import ciphertext
+from desk.setup.folder import DeskBasics, NewDesk, create
 from store.openpgp.keyring import Keyring
 
 READY_SECONDS = 30.0
@@ -157,9 +158,9 @@ class Rehearsal:
         self.address = address
         self.sink = Sink()
         self.port = free_port()
-        self.made: Made = create(
+        self.made: NewDesk = create(
             folder,
-            Answers(
+            DeskBasics(
                 address, name="Conduct Team", operator="operator@desk.example", database_url=database_url,
                 listen_port=self.port, relay_port=self.sink.port,
             ),
@@ -250,61 +251,6 @@ def command(config: Path, *arguments: str, stdin: bytes = b"") -> subprocess.Com
     """Run an `ombud` command on the desk of a configuration file."""
     line = [sys.executable, "-m", "desk", *arguments, "--config", str(config)]
     return subprocess.run(line, input=stdin, capture_output=True, check=False, timeout=120)
-
-
-def plain_mail(
-    text: str,
-    subject: str = "Report",
-    sender: str = "Sam <sam@reporter.example>",
-    to: str = "conduct@desk.example",
-    extra: str = "",
-) -> bytes:
-    """A plain mail; `extra` is header lines, each with its line end."""
-    head = (
-        f"From: {sender}\nTo: {to}\nSubject: {subject}\nMessage-ID: <{os.urandom(8).hex()}@reporter.example>\n{extra}"
-    )
-    return f"{head}MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{text}\n".encode()
-
-
-def pgp_mime(
-    entity: bytes,
-    recipient_key: bytes,
-    keyring: Keyring,
-    signer: str | None = None,
-    subject: str = "...",
-    sender: str = "Sam <sam@reporter.example>",
-    extra: str = "",
-) -> bytes:
-    """A PGP/MIME mail (RFC 3156) around an entity, sealed to a public key."""
-    from mailer.sealing.packets import armor
-
-    sealed = armor(keyring.seal_to_key(entity, recipient_key, signer)).decode()
-    return (
-        f"From: {sender}\nTo: conduct@desk.example\nSubject: {subject}\nMessage-ID: <{os.urandom(8).hex()}@reporter.example>\n{extra}"
-        'MIME-Version: 1.0\nContent-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary="b1"\n\n'
-        "--b1\nContent-Type: application/pgp-encrypted\n\nVersion: 1\n\n"
-        f'--b1\nContent-Type: application/octet-stream; name="encrypted.asc"\n\n{sealed}\n--b1--\n'
-    ).encode()
-
-
-def text_entity(text: str, subject: str = "") -> bytes:
-    """A text entity with a protected subject, for sealing."""
-    protected = f'; protected-headers="v1"\nSubject: {subject}' if subject else ""
-    return f"Content-Type: text/plain; charset=utf-8{protected}\nContent-Transfer-Encoding: 8bit\n\n{text}\n".encode()
-
-
-def text_of(mail: bytes) -> str:
-    """The first text in a mail or an opened entity, without its files."""
-    parts = [part for part in email.message_from_bytes(mail).walk() if part.get_content_type() == "text/plain"]
-    octets = parts[0].get_payload(decode=True) if parts else b""
-    return octets.decode().replace("\r\n", "\n") if isinstance(octets, bytes) else ""
-
-
-def ciphertext(mail: bytes) -> bytes | None:
-    """The armored message in a PGP/MIME mail."""
-    start = mail.find(b"-----BEGIN PGP MESSAGE-----")
-    end = mail.find(b"-----END PGP MESSAGE-----")
-    return mail[start : end + 25].replace(b"\r\n", b"\n") + b"\n" if 0 <= start < end else None
 
 
 def free_port() -> int:

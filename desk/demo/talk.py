@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from desk.demo.rehearsal import Delivered, Person, Rehearsal, pgp_mime, plain_mail, text_entity, text_of
+from desk.demo.mails import pgp_mime, plain_mail, text_entity, text_of
+from desk.demo.rehearsal import Delivered, Person, Rehearsal
 
 _REPORTER = "robin@reporter.example"
 NOTE = "/assign me\n/state investigating\n\nI have met them before. Who joins me for a call on Friday?"

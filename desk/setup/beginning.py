@@ -11,9 +11,9 @@ from pathlib import Path
 
 import tomlkit
 
-from desk.setup.folder import Answers, Made, config_text, create
+from desk.setup.answers import Account, FirstMember, SetupAnswers
+from desk.setup.folder import DeskBasics, NewDesk, config_text, create
 from desk.setup.toml_tables import Value, add_block, set_fields
-from desk.setup.wishes import Account, Wanted, Wishes
 from intake.doors.imap import Mailbox
 from mailer.delivery import Mailer
 from mailer.relay.connection import Relay, RelayDown
@@ -32,7 +32,7 @@ _NOBODYS_KEY = "0" * 40
 
 
 @dataclass(frozen=True)
-class Told:
+class TestNotice:
     """What became of the test notice to a first member: the state of its delivery, and why it is not sent."""
 
     member: str
@@ -50,14 +50,14 @@ class Told:
         return f"the test notice waits: {self.reason or 'it was not tried yet'}"
 
 
-def try_relay(wishes: Wishes) -> str:
+def try_relay(answers: SetupAnswers) -> str:
     """Connect to the relay, log in and ask whether it takes mail; what is wrong and what to do, empty when it is well."""
-    with _tried(wishes) as config:
+    with _tried(answers) as config:
         relay = Relay(config)
         try:
-            relay.check([item.email for item in wishes.member])
+            relay.check([item.email for item in answers.member])
         except RelayDown as error:
-            return f"relay {wishes.relay.host}: {error}"
+            return f"relay {answers.relay.host}: {error}"
         except OmbudError as error:
             return str(error)
         finally:
@@ -65,11 +65,11 @@ def try_relay(wishes: Wishes) -> str:
     return ""
 
 
-def try_mailbox(wishes: Wishes) -> str:
+def try_mailbox(answers: SetupAnswers) -> str:
     """Log in to the mailbox and open its folder; what is wrong and what to do, empty when it is well."""
-    if wishes.mailbox is None:
+    if answers.mailbox is None:
         return ""
-    with _tried(wishes) as config:
+    with _tried(answers) as config:
         mailbox = Mailbox(config, config.desk[0], config.desk[0].imap[0], None)
         try:
             mailbox.open()
@@ -90,24 +90,24 @@ def read_key(path: Path) -> PublicKey:
             raise ConfigError(f"{path}: {error}") from None
 
 
-def begin(folder: Path, wishes: Wishes) -> Made:
+def begin(folder: Path, answers: SetupAnswers) -> NewDesk:
     """Make the desk. Raises ConfigError and its like; keys that cannot be used are found before anything is made.
 
     A desk whose roster would be refused is not left behind.
     """
     keys: dict[str, PublicKey] = {}
-    for item in wishes.member:
+    for item in answers.member:
         keys[item.id] = key = read_key(item.key)
         if other := next((name for name, known in keys.items() if known == key and name != item.id), None):
             raise ConfigError(f"{item.key}: holds the key that {other} has; each member has their own.")
 
-    def complete(made: Made) -> None:
-        made.config.write_text(_completed(made.config.read_text(encoding="utf-8"), wishes, folder), encoding="utf-8")
-        for item in wishes.member:
+    def complete(made: NewDesk) -> None:
+        made.config.write_text(_completed(made.config.read_text(encoding="utf-8"), answers, folder), encoding="utf-8")
+        for item in answers.member:
             (folder / "keys" / f"{item.id}.asc").write_bytes(item.key.read_bytes())
-        if wishes.member:
+        if answers.member:
             roster = folder / "roster.toml"
-            entries = "\n".join(_entry(item, keys[item.id].fingerprint) for item in wishes.member)
+            entries = "\n".join(_entry(item, keys[item.id].fingerprint) for item in answers.member)
             roster.write_text(f"{roster.read_text(encoding='utf-8')}\n{entries}", encoding="utf-8")
         config = load(made.config)
         try:
@@ -115,10 +115,10 @@ def begin(folder: Path, wishes: Wishes) -> Made:
         except RosterError as error:
             raise ConfigError(f"Nothing was made, for the roster would be refused. {error}") from None
 
-    return create(folder, _answers(wishes), complete)
+    return create(folder, _answers(answers), complete)
 
 
-def greet(config: Path) -> list[Told]:
+def greet(config: Path) -> list[TestNotice]:
     """Send every member on duty a sealed test notice, now. Raises ConfigError and its like."""
     context = open_context(config)
     try:
@@ -127,7 +127,7 @@ def greet(config: Path) -> list[Told]:
         members = context.roster(desk).on_duty(context.clock())
         with context.database.write() as session:
             for member in members:
-                queue.enqueue(session, "test", desk.id, context.clock(), subject_id=member.id)
+                queue.enqueue(session, queue.Notice("test", desk.id, context.clock(), subject_id=member.id))
         mailer = Mailer(context, Sealer(context.keyring))
         while mailer.run_once():
             pass
@@ -136,43 +136,43 @@ def greet(config: Path) -> list[Told]:
             found = queue.latest(session, "test")
     finally:
         context.close()
-    return [Told(member.id, *found.get(member.id, ("waiting", ""))) for member in members]
+    return [TestNotice(member.id, *found.get(member.id, ("waiting", ""))) for member in members]
 
 
 @contextmanager
-def _tried(wishes: Wishes) -> Iterator[Config]:
+def _tried(answers: SetupAnswers) -> Iterator[Config]:
     """A configuration to try servers with, in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="ob-") as name:
         folder = Path(name)
         file = folder / "ombud.toml"
-        file.write_text(_completed(config_text(_answers(wishes), _NOBODYS_KEY), wishes, folder), encoding="utf-8")
+        file.write_text(_completed(config_text(_answers(answers), _NOBODYS_KEY), answers, folder), encoding="utf-8")
         yield load(file)
 
 
-def _answers(wishes: Wishes) -> Answers:
-    listener = wishes.listener
+def _answers(answers: SetupAnswers) -> DeskBasics:
+    listener = answers.listener
     chosen = (
         {"listen_host": listener.host, "listen_port": listener.port, "protocol": listener.protocol} if listener else {}
     )
-    return Answers(
-        wishes.address, wishes.name, wishes.operator, wishes.database_url, relay_host=wishes.relay.host,
-        relay_port=wishes.relay.port or {"none": 25, "starttls": 587, "tls": 465}[wishes.relay.tls],
-        passphrase_file=wishes.passphrase_file, archive_keys=wishes.archive_keys, **chosen,  # type: ignore[arg-type]
+    return DeskBasics(
+        answers.address, answers.name, answers.operator, answers.database_url, relay_host=answers.relay.host,
+        relay_port=answers.relay.port or {"none": 25, "starttls": 587, "tls": 465}[answers.relay.tls],
+        passphrase_file=answers.passphrase_file, archive_keys=answers.archive_keys, **chosen,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
-def _completed(text: str, wishes: Wishes, folder: Path) -> str:
+def _completed(text: str, answers: SetupAnswers, folder: Path) -> str:
     """The configuration of a new desk with what the plain one does not ask for. Passwords go to files of their own."""
     document = tomlkit.parse(text)
-    if wishes.listener is None:
+    if answers.listener is None:
         set_fields(document, "listener", {"enabled": False})
-    if wishes.language != "en":
-        set_fields(document, "desk", {"language": wishes.language})
-    set_fields(document, "relay", _login(wishes.relay, "relay-password", folder))
-    if wishes.mailbox is not None:
-        values = {"host": wishes.mailbox.host, **_login(wishes.mailbox, "mailbox-password", folder)}
-        if wishes.mailbox.port:
-            values["port"] = wishes.mailbox.port
+    if answers.language != "en":
+        set_fields(document, "desk", {"language": answers.language})
+    set_fields(document, "relay", _login(answers.relay, "relay-password", folder))
+    if answers.mailbox is not None:
+        values = {"host": answers.mailbox.host, **_login(answers.mailbox, "mailbox-password", folder)}
+        if answers.mailbox.port:
+            values["port"] = answers.mailbox.port
         add_block(document, "desk", "imap", values)
     return tomlkit.dumps(document)
 
@@ -194,7 +194,7 @@ def _login(account: Account, name: str, folder: Path) -> dict[str, Value]:
     return values
 
 
-def _entry(item: Wanted, fingerprint: str) -> str:
+def _entry(item: FirstMember, fingerprint: str) -> str:
     """The block of a member in the roster."""
     member = tomlkit.table()
     for name, value in (

@@ -35,7 +35,7 @@ _MADE = (
 
 
 @dataclass(frozen=True)
-class Answers:
+class DeskBasics:
     """What a new desk needs to be told."""
 
     address: str
@@ -52,14 +52,14 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Made:
+class NewDesk:
     """A desk that was made."""
 
     config: Path
     fingerprint: str
 
 
-def create(folder: Path, answers: Answers, complete: Callable[[Made], None] = lambda _: None) -> Made:
+def create(folder: Path, answers: DeskBasics, complete: Callable[[NewDesk], None] = lambda _: None) -> NewDesk:
     """Make a desk in a folder, and have it completed. On an error, what was made is taken away again.
 
     Raises ConfigError and its like.
@@ -99,7 +99,7 @@ def require_free(folder: Path) -> None:
         raise ConfigError(f"{folder / taken[0]}: exists already, and nothing is overwritten. Choose another folder.")
 
 
-def _create(folder: Path, answers: Answers) -> Made:
+def _create(folder: Path, answers: DeskBasics) -> NewDesk:
     (folder / "gnupg").mkdir(mode=0o700)
     (folder / "keys").mkdir(mode=0o700)
     passphrase = None
@@ -121,7 +121,7 @@ def _create(folder: Path, answers: Answers) -> Made:
         database.upgrade()
     finally:
         database.close()
-    return Made(folder / CONFIG_NAME, fingerprint)
+    return NewDesk(folder / CONFIG_NAME, fingerprint)
 
 
 def _archive_key(keyring: Keyring, path: Path) -> str:
@@ -135,7 +135,7 @@ def _archive_key(keyring: Keyring, path: Path) -> str:
     return key.fingerprint
 
 
-def config_text(answers: Answers, fingerprint: str, archive: Sequence[str] = ()) -> str:
+def config_text(answers: DeskBasics, fingerprint: str, archive: Sequence[str] = ()) -> str:
     """The configuration of a new desk; what is commented out is the default."""
     document = tomlkit.parse(_CONFIG)
     values: dict[str, dict[str, Value]] = {

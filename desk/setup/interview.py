@@ -12,10 +12,10 @@ from typing import Any, get_args
 
 import typer
 
+from desk.setup.answers import DESKS_OWN, IN_CLEAR, Account, ListenerAnswers, Mechanism, SetupAnswers, Tls, same_address
 from desk.setup.beginning import read_key, try_mailbox, try_relay
 from desk.setup.interview_team import ask_team
 from desk.setup.questions import Questions, host, one_of, port
-from desk.setup.wishes import DESKS_OWN, IN_CLEAR, Account, Listen, Mechanism, Tls, Wishes, same_address
 from store.kit.errors import ConfigError
 from store.kit.files import read_given
 from store.kit.kinds import LANGUAGES, plain_address
@@ -29,8 +29,8 @@ _LOCAL_PORT = 2525
 _TOKENS_ONLY = ("gmail.com", "googlemail.com", "office365.com", "outlook.com")
 
 
-def ask(given: Mapping[str, Any], questions: Questions) -> Wishes:
-    """Ask for what a new desk needs; `given` is known already, by field of `Wishes`."""
+def ask(given: Mapping[str, Any], questions: Questions) -> SetupAnswers:
+    """Ask for what a new desk needs; `given` is known already, by field of `SetupAnswers`."""
     questions.resume()
     typer.echo("Enter takes what stands in [brackets].")
     address = questions.ask("address", "Address of the desk (such as conduct@example.org)", plain_address)
@@ -40,7 +40,7 @@ def ask(given: Mapping[str, Any], questions: Questions) -> Wishes:
             raise ConfigError(DESKS_OWN)
         return text
 
-    wishes = Wishes(
+    answers = SetupAnswers(
         address=address,
         name=questions.ask("name", "Name that people see", _name, address.partition("@")[0]),
         operator=questions.ask_optional(
@@ -49,11 +49,11 @@ def ask(given: Mapping[str, Any], questions: Questions) -> Wishes:
         language=questions.ask("language", f"Language of the desk ({', '.join(LANGUAGES)})", one_of(*LANGUAGES), "en"),
         **given,
     )
-    if not wishes.archive_keys:
-        wishes = wishes.model_copy(update={"archive_keys": _archive_keys(questions)})
-    wishes = _way_in(wishes, questions)
-    wishes = _way_out(wishes, questions)
-    return wishes.model_copy(update={"member": ask_team(wishes, questions)})
+    if not answers.archive_keys:
+        answers = answers.model_copy(update={"archive_keys": _archive_keys(questions)})
+    answers = _way_in(answers, questions)
+    answers = _way_out(answers, questions)
+    return answers.model_copy(update={"member": ask_team(answers, questions)})
 
 
 def _archive_keys(questions: Questions) -> tuple[Path, ...]:
@@ -78,7 +78,7 @@ def _name(text: str) -> str:
     return one_line(text)
 
 
-def _way_in(wishes: Wishes, questions: Questions) -> Wishes:
+def _way_in(answers: SetupAnswers, questions: Questions) -> SetupAnswers:
     typer.echo(
         "\nHow does mail come in?\n  1  a mail server hands it over (SMTP or LMTP)\n  2  from a mailbox at a provider (IMAP)\n  3  by a pipe, `ombud deliver`"
     )
@@ -88,23 +88,25 @@ def _way_in(wishes: Wishes, questions: Questions) -> Wishes:
         number = questions.ask(
             "listener.port", "Port to listen on, on this machine alone", _free_port, str(_LOCAL_PORT)
         )
-        return wishes.model_copy(update={"listener": Listen.model_validate({"port": number, "protocol": protocol})})
+        return answers.model_copy(
+            update={"listener": ListenerAnswers.model_validate({"port": number, "protocol": protocol})}
+        )
     while way == "mailbox":
-        wishes = wishes.model_copy(update={"mailbox": _account("mailbox", wishes, questions)})
-        if _keep(try_mailbox(wishes), "The mailbox opens."):
+        answers = answers.model_copy(update={"mailbox": _account("mailbox", answers, questions)})
+        if _keep(try_mailbox(answers), "The mailbox opens."):
             break
-    return wishes
+    return answers
 
 
-def _way_out(wishes: Wishes, questions: Questions) -> Wishes:
+def _way_out(answers: SetupAnswers, questions: Questions) -> SetupAnswers:
     typer.echo("\nHow does mail go out?")
     while True:
-        wishes = wishes.model_copy(update={"relay": _account("relay", wishes, questions)})
-        if _keep(try_relay(wishes), "The relay takes mail."):
-            return wishes
+        answers = answers.model_copy(update={"relay": _account("relay", answers, questions)})
+        if _keep(try_relay(answers), "The relay takes mail."):
+            return answers
 
 
-def _account(kind: str, wishes: Wishes, questions: Questions) -> Account:
+def _account(kind: str, answers: SetupAnswers, questions: Questions) -> Account:
     """A server and its login; `kind` is mailbox or relay."""
     mailbox = kind == "mailbox"
     where = questions.ask(
@@ -127,10 +129,10 @@ def _account(kind: str, wishes: Wishes, questions: Questions) -> Account:
             f"{kind}.ca_file", "File with its certificate authority (empty: those of the system)", _ca_file, None
         )
     values = {"host": where, "port": number, "tls": tls, "ca_file": ca_file}
-    return Account.model_validate({**values, **_login(kind, values, wishes, questions)})
+    return Account.model_validate({**values, **_login(kind, values, answers, questions)})
 
 
-def _login(kind: str, values: Mapping[str, Any], wishes: Wishes, questions: Questions) -> Mapping[str, Any]:
+def _login(kind: str, values: Mapping[str, Any], answers: SetupAnswers, questions: Questions) -> Mapping[str, Any]:
     """The fields of `Account` that log in; none for a relay that wants no login."""
     relay, local = kind == "relay", values["host"] in LOOPBACK
 
@@ -143,7 +145,7 @@ def _login(kind: str, values: Mapping[str, Any], wishes: Wishes, questions: Ques
 
     question = "User (- for no login)" if relay else "User"
     no_login = relay and (local or values["tls"] == "none")
-    name = questions.ask(f"{kind}.user", question, user, _NO_LOGIN if no_login else wishes.address)
+    name = questions.ask(f"{kind}.user", question, user, _NO_LOGIN if no_login else answers.address)
     if name == _NO_LOGIN:
         return {}
     usual = "token" if str(values["host"]).endswith(_TOKENS_ONLY) else "password"

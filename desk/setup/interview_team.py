@@ -11,9 +11,9 @@ from typing import TypeVar, get_args
 import typer
 from anyascii import anyascii
 
+from desk.setup.answers import DESKS_OWN, FirstMember, SetupAnswers, coming_day, day, owner, same_address, taken
 from desk.setup.beginning import read_key
 from desk.setup.questions import Questions, one_of
-from desk.setup.wishes import DESKS_OWN, Wanted, Wishes, coming_day, day, owner, same_address, taken
 from store.kit.errors import ConfigError
 from store.kit.kinds import LANGUAGES
 from store.openpgp.status import PublicKey
@@ -31,13 +31,13 @@ class _TakenBack(Exception):
     """The person is not to be a member after all."""
 
 
-def ask_team(wishes: Wishes, questions: Questions) -> tuple[Wanted, ...]:
+def ask_team(answers: SetupAnswers, questions: Questions) -> tuple[FirstMember, ...]:
     """Ask for the first members; nobody is an answer as well."""
     typer.echo(
         "\nWho is on the team? At least two; each with a file that holds their public key. An empty name ends it.\n"
         f"'{_TAKE_BACK}' in place of an answer takes a member back."
     )
-    team = _Team(wishes, questions)
+    team = _Team(answers, questions)
     team.add()
     while team.members and (word := questions.ask_optional("team", team.summary(), team.change, "")):
         questions.forget("team")
@@ -53,9 +53,9 @@ def ask_team(wishes: Wishes, questions: Questions) -> tuple[Wanted, ...]:
 class _Team:
     """The members so far. Their answers are remembered by number, so that numbers have no holes."""
 
-    def __init__(self, wishes: Wishes, questions: Questions) -> None:
-        self.members: list[Wanted] = []
-        self._desk = wishes
+    def __init__(self, answers: SetupAnswers, questions: Questions) -> None:
+        self.members: list[FirstMember] = []
+        self._desk = answers
         self._questions = questions
         self._fingerprints: dict[str, str] = {}
 
@@ -134,7 +134,7 @@ class _Team:
                 self._questions.remember(_key(at, field), self._questions.answered(_key(at + 1, field)))
         self._questions.forget(*(_key(last, field) for field in _FIELDS))
 
-    def _member(self, number: int, name: str) -> Wanted:
+    def _member(self, number: int, name: str) -> FirstMember:
         """Ask for the rest of a member. Raises _TakenBack."""
         short = self._ask(number, "id", "short id", self._id, offered_id(name, [item.id for item in self.members]))
         email = self._ask(number, "email", "address", self._address)
@@ -157,7 +157,7 @@ class _Team:
             typer.echo(f"  Their key ends before, on {key.usable_until.date()}; ask for a renewed one in time.")
         role = self._ask(number, "role", f"role: {_in_words(get_args(Role))}", one_of(*get_args(Role)), "responder")
         reads = self._ask(number, "language", "language that they read", one_of(*LANGUAGES), self._desk.language)
-        return Wanted.model_validate(
+        return FirstMember.model_validate(
             {
                 "id": short, "name": name, "email": email, "key": path, "until": ends, "role": role,
                 "language": reads, "aliases": aliases,

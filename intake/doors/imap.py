@@ -18,7 +18,7 @@ import structlog
 from intake.arrival import Envelope
 from intake.doors.envelope import envelope_of
 from intake.doors.left import LeftMail
-from intake.doors.session import MailboxDown, Refused, Session
+from intake.doors.session import CommandRefused, MailboxDown, Session
 from intake.receive import Receiver
 from store.kit.config import Config, Desk
 from store.kit.errors import StoreUnavailable, TryLater
@@ -33,7 +33,7 @@ log = structlog.get_logger("ombud.imap")
 
 
 @dataclass(frozen=True)
-class Passed:
+class FolderPass:
     """What one pass over a folder did: how many mails were taken in, and how many must be tried again.
 
     `more` says that mail came meanwhile.
@@ -67,7 +67,7 @@ class Mailbox:
         if self._imap.after == "archive":
             try:
                 self._make_archive_folder()
-            except Refused as error:
+            except CommandRefused as error:
                 if self._receiver is None:
                     raise MailboxDown(str(error)) from None
                 log.warning("mail cannot be archived", mailbox=self._imap.title, reason=str(error))
@@ -103,11 +103,11 @@ class Mailbox:
         """How many mails lie in the folder, and since when the oldest does, where the server says so. Raises MailboxDown."""
         uids = self._session.search()
         dates: list[datetime] = []
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(CommandRefused):
             dates = self._session.dates(sorted(uids)[:_BATCH_MAILS])  # UIDs grow with time
         return len(uids), min(dates, default=None)
 
-    def take_all(self, stopping: Callable[[], bool] = lambda: False) -> Passed:
+    def take_all(self, stopping: Callable[[], bool] = lambda: False) -> FolderPass:
         """Take in everything that lies in the folder, in batches of bounded size, and remove what is kept.
 
         Also what is flagged as deleted: it may be kept already, by a program that ended before it could remove it.
@@ -125,7 +125,7 @@ class Mailbox:
         for archive in (False, True):
             self._remove(self._left.to_remove(archive=archive), archive=archive)
         more = self._session.announced() > len(uids) and not stopping()
-        return Passed(self.taken - before, self._left.count + self._not_kept, more)
+        return FolderPass(self.taken - before, self._left.count + self._not_kept, more)
 
     def _take_batch(self, uids: Sequence[int], stopping: Callable[[], bool]) -> None:
         if stopping():
@@ -145,7 +145,7 @@ class Mailbox:
         """An item of some messages. What the server does not give is noted, and comes later; raises MailboxDown."""
         try:
             found = self._session.fetch(uids, item)
-        except Refused:
+        except CommandRefused:
             self._left.failed(uids)
             return {}
         except MailboxDown:
@@ -194,7 +194,7 @@ class Mailbox:
         head = self._fetch([uid], "BODY.PEEK[HEADER]").get(uid)
         folder = self._imap.archive_folder
         if head and self._keep(head, lambda envelope: self._keeper.receive_too_large(envelope, folder)):
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(CommandRefused):
                 self._make_archive_folder()
             self._remove_kept([uid], archive=True)
 
@@ -228,7 +228,7 @@ class Mailbox:
         if not uids or (not self._left.tried_to_remove(uids) and self._removed(uids, archive=archive)):
             return
         if archive:
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(CommandRefused):
                 self._make_archive_folder()
         in_a_row = 0
         for position, uid in enumerate(uids):
@@ -255,7 +255,7 @@ class Mailbox:
                 session.flag_deleted(uids)
                 left.flagged.update(uids)
                 session.expunge(uids, left.flagged)
-        except Refused:
+        except CommandRefused:
             if len(uids) == 1:
                 left.removing(uids, refused=True)
             return False

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from intake.doors.imap import Mailbox, Passed
+from intake.doors.imap import FolderPass, Mailbox
 from intake.doors.session import MailboxDown
 from intake.receive import Receiver
 from store.kit.backoff import delay
@@ -28,7 +28,7 @@ log = structlog.get_logger("ombud.imap")
 
 
 @dataclass(frozen=True)
-class Look:
+class PollResult:
     """How one look into a mailbox ended: how many mails are left in it, or why it could not be looked at."""
 
     desk: Desk
@@ -37,7 +37,7 @@ class Look:
     trouble: str = ""
 
 
-Report = Callable[[Look], None]
+Report = Callable[[PollResult], None]
 
 
 class Poller:
@@ -56,17 +56,17 @@ class Poller:
         """How the mailbox is called in logs."""
         return self._imap.title
 
-    def once(self) -> Passed:
+    def once(self) -> FolderPass:
         """Take in what waits, then close. Raises MailboxDown and its like."""
         try:
             passed = self._once()
         except OmbudError as error:
-            self._report(Look(self._desk, self._imap, trouble=str(error)))
+            self._report(PollResult(self._desk, self._imap, trouble=str(error)))
             raise
-        self._report(Look(self._desk, self._imap, passed.left))
+        self._report(PollResult(self._desk, self._imap, passed.left))
         return passed
 
-    def _once(self) -> Passed:
+    def _once(self) -> FolderPass:
         """In as many sessions as it takes, when the server hangs up over single mails."""
         for session in range(1, _SESSIONS_AT_ONCE + 1):
             try:
@@ -79,7 +79,7 @@ class Poller:
                 break
             finally:
                 self._mailbox.close()
-        return Passed(self._mailbox.taken, left)
+        return FolderPass(self._mailbox.taken, left)
 
     def run(self, stopping: threading.Event) -> None:
         """Take in what comes, until told to stop. Never ends by itself."""
@@ -103,32 +103,32 @@ class Poller:
             soon = _SOON_AGAIN if self._mailbox.has_put_aside else 0
             stopping.wait(delay(tries - soon, _FIRST_SECONDS, _LONGEST_SECONDS))
 
-    def _empty(self, stopping: threading.Event) -> Passed:
+    def _empty(self, stopping: threading.Event) -> FolderPass:
         """Pass over the folder until nothing more can be taken; a bounded number of times, whatever the server says is there."""
-        before, passed = self._mailbox.taken, Passed(0, 0)
+        before, passed = self._mailbox.taken, FolderPass(0, 0)
         for _ in range(_PASSES):
             passed = self._mailbox.take_all(stopping.is_set)
             if stopping.is_set() or (passed.taken == 0 and not passed.more):
                 break
-        return Passed(self._mailbox.taken - before, passed.left)
+        return FolderPass(self._mailbox.taken - before, passed.left)
 
-    def _wait(self, passed: Passed, stopping: threading.Event) -> None:
+    def _wait(self, passed: FolderPass, stopping: threading.Event) -> None:
         if self._mailbox.can_idle:
             seconds = self._imap.poll_seconds if passed.left else _LONGEST_IDLE_SECONDS
             self._mailbox.wait(seconds, stopping.is_set)
         else:
             stopping.wait(self._imap.poll_seconds)
 
-    def _is_well(self, passed: Passed) -> None:
+    def _is_well(self, passed: FolderPass) -> None:
         if self._fails_now:
             log.info("the mailbox works again", mailbox=self.title)
         self._fails_now = False
-        self._report(Look(self._desk, self._imap, passed.left))
+        self._report(PollResult(self._desk, self._imap, passed.left))
 
     def _fails(self, reason: str) -> None:
         self._fails_now = True
         log.warning("the mailbox fails", mailbox=self.title, reason=reason)
-        self._report(Look(self._desk, self._imap, trouble=reason))
+        self._report(PollResult(self._desk, self._imap, trouble=reason))
 
 
 def pollers(config: Config, receiver: Receiver, report: Report = lambda _: None) -> list[Poller]:

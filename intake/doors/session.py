@@ -1,6 +1,6 @@
 """One IMAP session (RFC 9051, RFC 3501): its commands, and what is said when the server does not do them.
 
-What a server refuses (NO, BAD, an answer that cannot be read) is Refused, and the session goes on. When the session is
+What a server refuses (NO, BAD, an answer that cannot be read) is CommandRefused, and the session goes on. When the session is
 over, or could not begin, that is MailboxDown.
 """
 
@@ -35,7 +35,7 @@ class MailboxDown(OmbudError):
     """The mailbox cannot be used now. The sentence says which part of the way is wrong, and what to do."""
 
 
-class Refused(OmbudError):
+class CommandRefused(OmbudError):
     """The server refused one command; the session goes on."""
 
 
@@ -100,14 +100,14 @@ class Session:
         return max((int(number) for number in said if number), default=0)
 
     def fetch(self, uids: Sequence[int], item: str) -> dict[int, Any]:
-        """One item of some messages, by UID; those that the server leaves out are not there. Raises Refused, MailboxDown."""
+        """One item of some messages, by UID; those that the server leaves out are not there. Raises CommandRefused, MailboxDown."""
         with self._command("fetch"):
             found = self.client.fetch(uids, [item])
             key = item.replace(".PEEK", "").encode()
             return {uid: values[key] for uid, values in found.items() if values.get(key) is not None}
 
     def dates(self, uids: Sequence[int]) -> list[datetime]:
-        """When messages came into the mailbox; fewer than were asked for when the server leaves some out. Raises Refused, MailboxDown."""
+        """When messages came into the mailbox; fewer than were asked for when the server leaves some out. Raises CommandRefused, MailboxDown."""
         with self._command("fetch"):
             self.client.normalise_times = False
             found = self.client.fetch(uids, ["INTERNALDATE"])
@@ -115,32 +115,32 @@ class Session:
             return [date if date.tzinfo else date.replace(tzinfo=UTC) for date in dates if date is not None]
 
     def has_folder(self, folder: str) -> bool:
-        """Whether a folder is there. Raises Refused, MailboxDown."""
+        """Whether a folder is there. Raises CommandRefused, MailboxDown."""
         with self._command("archive folder"):
             return bool(self.client.folder_exists(folder))
 
     def create_folder(self, folder: str) -> None:
-        """Make a folder. Raises Refused, MailboxDown."""
+        """Make a folder. Raises CommandRefused, MailboxDown."""
         with self._command("archive folder"):
             self.client.create_folder(folder)
 
     def move(self, uids: Sequence[int], folder: str) -> None:
-        """Move messages (RFC 6851). Raises Refused, MailboxDown."""
+        """Move messages (RFC 6851). Raises CommandRefused, MailboxDown."""
         with self._command("remove"):
             self.client.move(uids, folder)
 
     def copy(self, uids: Sequence[int], folder: str) -> None:
-        """Copy messages. Raises Refused, MailboxDown."""
+        """Copy messages. Raises CommandRefused, MailboxDown."""
         with self._command("remove"):
             self.client.copy(uids, folder)
 
     def flag_deleted(self, uids: Sequence[int]) -> None:
-        """Flag messages as deleted. Raises Refused, MailboxDown."""
+        """Flag messages as deleted. Raises CommandRefused, MailboxDown."""
         with self._command("remove"):
             self.client.delete_messages(uids, silent=True)
 
     def expunge(self, uids: Sequence[int], ours: set[int]) -> None:
-        """Remove flagged messages; without UIDPLUS only while all that is flagged is ours. Raises Refused, MailboxDown."""
+        """Remove flagged messages; without UIDPLUS only while all that is flagged is ours. Raises CommandRefused, MailboxDown."""
         with self._command("remove"):
             if self.client.has_capability("UIDPLUS"):
                 self.client.uid_expunge(uids)
@@ -220,7 +220,7 @@ class Session:
             self._drop()
             raise MailboxDown(f"{self._imap.title}: {_remedy(step, error)}") from None
         except Exception as error:  # NO, BAD, or an answer that the library cannot read
-            raise Refused(f"{self._imap.title}: {_remedy(step, error)}") from None
+            raise CommandRefused(f"{self._imap.title}: {_remedy(step, error)}") from None
 
     @contextlib.contextmanager
     def _step(self, step: str) -> Iterator[None]:

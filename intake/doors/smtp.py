@@ -37,7 +37,7 @@ log = structlog.get_logger("ombud.listener")
 
 
 @dataclass
-class _Crowd:
+class _ConnectionCount:
     """How many connections there are."""
 
     limit: int
@@ -97,7 +97,7 @@ class Handler:
 class _Limits:
     """Mixed into aiosmtpd's protocols: long lines are taken, and there is a bound on connections."""
 
-    crowd: _Crowd
+    crowd: _ConnectionCount
 
     def connection_made(self, transport: Any) -> None:
         """Count; say 421 to those who are too many."""
@@ -148,7 +148,7 @@ class Listeners:
         self._receiver = receiver
         self._executor = executor
         self._servers: list[asyncio.AbstractServer] = []
-        self._crowd = _Crowd(config.listener.connections)
+        self._crowd = _ConnectionCount(config.listener.connections)
 
     async def open(self) -> None:
         """Listen. Raises ConfigError when an address or a certificate cannot be used."""
@@ -157,7 +157,7 @@ class Listeners:
         loop = asyncio.get_running_loop()
         socket = self._config.path(listener.socket)
         with _private_socket(socket) as path:
-            private = _Crowd(self._crowd.limit)
+            private = _ConnectionCount(self._crowd.limit)
             self._servers.append(
                 await loop.create_unix_server(self._protocol("lmtp", None, private, private=True), path)
             )
@@ -178,7 +178,7 @@ class Listeners:
         self._config.path(self._config.listener.socket).unlink(missing_ok=True)
 
     def _protocol(
-        self, kind: str, context: ssl.SSLContext | None, crowd: _Crowd, *, private: bool
+        self, kind: str, context: ssl.SSLContext | None, crowd: _ConnectionCount, *, private: bool
     ) -> Callable[[], SMTP]:
         listener: Listener = self._config.listener
         size = int(listener.size_limit)

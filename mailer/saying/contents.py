@@ -23,7 +23,7 @@ from store.kit.clock import from_text
 from store.kit.config import Desk
 from store.kit.errors import NotAllowed
 from store.kit.sentences import Sentence
-from store.outbox.queue import Claim
+from store.outbox.claims import Claim
 from store.tables.records import Attachment, Change
 from store.team.members import Member, Roster
 

@@ -1,7 +1,7 @@
 """Writing direction in plain text: isolates (UAX 9) keep what reads one way from turning around what reads the other. Pure.
 
 They stand around words, never inside a command or a token, and are taken off again when a mail that quotes them comes
-back (`intake.message.without_marks`).
+back (`intake.reading.message.without_marks`).
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class CaseView:
 def case_values(desk: Desk, view: CaseView, reference: str, at: datetime) -> dict[str, Any]:
     """The values that every notice to readers has: how the case stands `at` a moment, and what is to be done next.
 
-    `reference` is the token of the team's side (`store.threads`).
+    `reference` is the token of the team's side (`store.cases.threads`).
     """
     case = view.case
     due = next(iter(dues(case, desk)), None)

@@ -1,7 +1,7 @@
 """The texts of notices, from templates.
 
 A desk may put templates of its own into a folder: `KIND.LANGUAGE.txt` or `KIND.txt`; what is missing there
-comes from here, in the languages of `mailer.words`. Templates run in Jinja2's sandbox and may only use the values they
+comes from here, in the languages of `mailer.saying.translation`. Templates run in Jinja2's sandbox and may only use the values they
 are given. The first line of a template is `Subject: …`.
 """
 

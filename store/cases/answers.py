@@ -63,7 +63,7 @@ def give(session: Session, to: Actor, answer: Answer, file: CaseFile | None = No
     made = AnswerRow(case_id=case_id, desk=to.desk.id, member=to.id, at=to_text(to.at), content_sealed=b"")
     made.content_sealed = box.seal_json(answer.to_json(), "answers", "content", made.id)
     session.add(made)
-    queue.enqueue(session, "answer", to.desk.id, to.at, case_id=case_id, subject_id=made.id)
+    queue.enqueue(session, queue.Notice("answer", to.desk.id, to.at, case_id=case_id, subject_id=made.id))
 
 
 def read(session: Session, vault: Vault, answer_id: str) -> tuple[str, Answer] | None:

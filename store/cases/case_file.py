@@ -103,11 +103,15 @@ class CaseFile:
 
     def enqueue(self, kind: str, subject_id: str | None = None) -> None:
         """Have a notice about the case sent."""
-        queue.enqueue(self.session, kind, self.row.desk, self.at, case_id=self.row.id, subject_id=subject_id)
+        queue.enqueue(
+            self.session, queue.Notice(kind, self.row.desk, self.at, case_id=self.row.id, subject_id=subject_id)
+        )
 
     def enqueue_once(self, kind: str, subject_id: str | None = None) -> None:
         """Have a notice about the case sent, unless the same one waits already."""
-        queue.enqueue_once(self.session, kind, self.row.desk, self.at, case_id=self.row.id, subject_id=subject_id)
+        queue.enqueue_once(
+            self.session, queue.Notice(kind, self.row.desk, self.at, case_id=self.row.id, subject_id=subject_id)
+        )
 
     def look_again_at_readers(self) -> None:
         """Have the notices to readers looked at again, because who reads may have changed."""

@@ -47,7 +47,7 @@ def begin(session: Session, by: Actor, arrival: Arrival) -> CaseFile:
     recusals.recuse(file, arrival.recusals)
     correspondents.note(file)
     for kind in arrival.notices:
-        queue.enqueue(session, kind, arrival.desk, arrival.told_at or arrival.at, case_id=case_id)
+        queue.enqueue(session, queue.Notice(kind, arrival.desk, arrival.told_at or arrival.at, case_id=case_id))
     return file
 
 

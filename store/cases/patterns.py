@@ -48,7 +48,7 @@ def note(file: CaseFile, value: str) -> None:
     for other in others:
         if not _told(session, row.id, other):
             file.enqueue(FIRST, other)
-            queue.enqueue(session, SECOND, row.desk, file.at, case_id=other, subject_id=row.id)
+            queue.enqueue(session, queue.Notice(SECOND, row.desk, file.at, case_id=other, subject_id=row.id))
             file.note("same-person", {"other": other})
 
 

@@ -36,7 +36,7 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Place:
+class ThreadPlace:
     """Where a mail belongs: a side, and a case if there is one.
 
     `recipient` is to whom the mail of ours went that it answers; `author` whose mail it answers, if not one of ours.
@@ -80,7 +80,7 @@ def find(session: Session, vault: Vault, desk: str, wanted: Token) -> CaseRow | 
     return session.exec(found.where(col(CaseRow.wrapped_key).is_not(None))).first()
 
 
-def find_by_ids(session: Session, vault: Vault, desk: str, message_ids: Sequence[str]) -> Place | None:
+def find_by_ids(session: Session, vault: Vault, desk: str, message_ids: Sequence[str]) -> ThreadPlace | None:
     """Where a mail belongs that answers or refers to these Message-IDs (RFC 5322 section 3.6.4), the last one first.
 
     The first mail that bore a Message-ID keeps it: anybody can write one that another mail had.
@@ -110,7 +110,7 @@ def find_by_ids(session: Session, vault: Vault, desk: str, message_ids: Sequence
             side, case_id, recipient, author = places[message_id]
             row = session.exec(select(CaseRow).where(CaseRow.id == case_id)).first() if case_id else None
             gone = row is not None and row.wrapped_key is None
-            return Place(side, None if gone else row, recipient, author)
+            return ThreadPlace(side, None if gone else row, recipient, author)
     return None
 
 

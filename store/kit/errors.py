@@ -1,4 +1,20 @@
-"""The few named errors. Each carries one sentence that a volunteer can act on, and never mail content."""
+"""The few named errors. Each carries one sentence that a volunteer can act on, and never mail content.
+
+OmbudError
+├── ConfigError
+├── RosterError
+├── KeyProblem
+├── VaultError
+├── NoSuchCase
+├── NotAllowed
+└── TryLater
+    ├── StoreUnavailable
+    │   └── StoreOutdated
+    ├── OpenPGPUnavailable
+    │   └── OpenPGPStopped
+    └── Interrupted
+        └── OpenPGPStopped
+"""
 
 from __future__ import annotations
 

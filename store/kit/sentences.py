@@ -30,5 +30,5 @@ NOTHING = Sentence("")
 
 
 def marked(sentence: str) -> str:
-    """The sentence itself. Those marked so are in the catalogs of every language (`mailer.words`)."""
+    """The sentence itself. Those marked so are in the catalogs of every language (`mailer.saying.translation`)."""
     return sentence

@@ -1,4 +1,4 @@
-"""GnuPG at the edge: open, verify, sign and seal, each call bounded in time, size (`store.gpg`) and number.
+"""GnuPG at the edge: open, verify, sign and seal, each call bounded in time, size (`store.openpgp.process`) and number.
 
 As many calls run at a time as there are cores: more make all of them slower. Keys that came with a mail are never
 imported: they are handed to gpg as an anonymous in-memory file.

@@ -7,6 +7,7 @@ that writes begins with BEGIN IMMEDIATE, so that it waits for its turn at the st
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -186,8 +187,12 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
         "foreign_keys=ON",
         "secure_delete=ON",
         "temp_store=MEMORY",
+        # What stands in the schema of a file that somebody changed is not run (https://sqlite.org/security.html).
+        "trusted_schema=OFF",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
 
 
 def _sentence(error: BaseException | None) -> str:

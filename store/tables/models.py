@@ -2,7 +2,7 @@
 
 In clear stand codenames, states, dates, member ids and kinds of event; nothing that a reporter wrote, no
 address, no subject. Ids are random and made before a row is written, so that sealed values can be bound to it.
-Times are ISO 8601 text in UTC (`store.clock`), which sorts and is the same on SQLite and PostgreSQL.
+Times are ISO 8601 text in UTC (`store.kit.clock`), which sorts and is the same on SQLite and PostgreSQL.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class VoteRow(SQLModel, table=True):
 
 
 class EventRow(SQLModel, table=True):
-    """One link of the chain of what happened (`store.audit`)."""
+    """One link of the chain of what happened (`store.tables.audit`)."""
 
     __tablename__ = "events"
     seq: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import tomlkit
@@ -52,23 +53,37 @@ def one_public_key(data: bytes, keyring: Keyring) -> PublicKey:
     return key
 
 
-def put_key(config: Config, desk: Desk, member: Member, data: bytes, keyring: Keyring) -> None:
+@dataclass(frozen=True)
+class TeamFiles:
+    """The files of a desk's team, and GnuPG to look at keys with."""
+
+    config: Config
+    desk: Desk
+    keyring: Keyring
+
+    def of_key(self, member: Member) -> Path:
+        """The file of a member's key."""
+        return key_file(member, self.config.path(self.desk.keys))
+
+
+def put_key(files: TeamFiles, member: Member, data: bytes) -> None:
     """Put a member's key file into place. Raises KeyProblem unless it is their one usable public key."""
-    if one_public_key(data, keyring).fingerprint != member.fingerprint:
+    if one_public_key(data, files.keyring).fingerprint != member.fingerprint:
         raise KeyProblem(f"This must be the one public key {member.fingerprint}, and nothing else.")
-    replace_file(key_file(member, config.path(desk.keys)), data)
+    replace_file(files.of_key(member), data)
 
 
-def change_key(config: Config, desk: Desk, loaded: Loaded, member: Member, data: bytes, keyring: Keyring) -> str:
+def change_key(files: TeamFiles, loaded: Loaded, member: Member, data: bytes) -> str:
     """Put another key of a member into the roster and into place; its fingerprint.
 
     The file keeps everything else as it is. Raises NotAllowed, KeyProblem or RosterError, and then nothing is changed.
     """
+    desk = files.desk
     if desk.require_signed_roster:
         raise NotAllowed(marked("The roster of this desk is signed: a lead must change it, and sign it again."))
-    fresh = replace(member, fingerprint=one_public_key(data, keyring).fingerprint)
+    fresh = replace(member, fingerprint=one_public_key(data, files.keyring).fingerprint)
     if fresh.fingerprint != member.fingerprint:
-        file = config.path(desk.roster)
+        file = files.config.path(desk.roster)
         index = [item.id for item in loaded.roster.members].index(member.id)
         document: Any = tomlkit.parse(loaded.source)
         document["member"][index]["fingerprint"] = fresh.fingerprint
@@ -77,5 +92,5 @@ def change_key(config: Config, desk: Desk, loaded: Loaded, member: Member, data:
             line = Lines(loaded.source, file).of(index, "fingerprint")
             raise RosterError(f"{file}:{line}: fingerprint: cannot be changed by itself; change it by hand.")
         replace_file(file, source.encode())
-    replace_file(key_file(fresh, config.path(desk.keys)), data)
+    replace_file(files.of_key(fresh), data)
     return fresh.fingerprint

@@ -19,7 +19,8 @@ from sqlmodel import insert
 
 from desk import logs
 from desk.commands.progress import Step, progress
-from desk.demo.rehearsal import PEOPLE, Person, Rehearsal, make_person, pgp_mime, plain_mail, text_entity
+from desk.demo.mails import pgp_mime, plain_mail, text_entity
+from desk.demo.rehearsal import PEOPLE, Person, Rehearsal, make_person
 from intake.arrival import Envelope
 from intake.receive import Receiver
 from store.cases.lookup import screened_text

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from desk import logs
-from desk.demo.rehearsal import PEOPLE, Rehearsal, make_person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import PEOPLE, Rehearsal, make_person
 from intake.arrival import Envelope
 from intake.doors.poller import pollers
 from intake.receive import Receiver

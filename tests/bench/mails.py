@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from desk.commands.progress import Step, progress
-from desk.demo.rehearsal import PEOPLE, Person, Rehearsal, make_person, pgp_mime, text_entity
+from desk.demo.mails import pgp_mime, text_entity
+from desk.demo.rehearsal import PEOPLE, Person, Rehearsal, make_person
 from tests.support.fast_sink import FastSink
 
 MAILS = 200

@@ -18,7 +18,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from desk.demo.rehearsal import PEOPLE, Person, Rehearsal, make_person, pgp_mime, text_entity
+from desk.demo.mails import pgp_mime, text_entity
+from desk.demo.rehearsal import PEOPLE, Person, Rehearsal, make_person
 from tests.bench.mails import CORES, through
 from tests.support.fast_sink import FastSink
 

@@ -25,7 +25,8 @@ from desk.care import machine
 from desk.care.figures import figures
 from desk.care.status import server
 from desk.commands import show
-from desk.demo.rehearsal import Person, command, free_port, make_person, plain_mail, roster_text
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person, command, free_port, make_person, roster_text
 from intake.receive import Receiver
 from store.context import open_context
 from store.kit.presence import running_service
@@ -374,6 +375,7 @@ def test_an_upgrade_copies_the_database_first(desk: Desk) -> None:
     with desk.context.database.engine.connect() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
         connection.exec_driver_sql("DROP TABLE chores")
+        connection.exec_driver_sql("DROP TABLE correspondents")
         for column in ("came", "escalated", "announced_at", "acknowledged_at", "decided_at", "closed_at"):
             connection.exec_driver_sql(f"ALTER TABLE cases DROP COLUMN {column}")
         connection.exec_driver_sql("ALTER TABLE rosters DROP COLUMN duty")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from desk.demo.rehearsal import Person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person
 from desk.handover import read_arguments
-from desk.setup.folder import Answers, create
+from desk.setup.folder import DeskBasics, create
 from store.kit.errors import ConfigError
 from store.openpgp.keyring import Keyring
 from tests.conftest import Desk
@@ -78,10 +79,10 @@ def test_init_needs_an_address(short_tmp: Path, address: str) -> None:
 def test_a_failed_init_leaves_nothing(short_tmp: Path) -> None:
     folder = short_tmp / "failed"
     with pytest.raises(ConfigError):
-        create(folder, Answers("a@b.example", passphrase_file=Path("/no/such/file")))
+        create(folder, DeskBasics("a@b.example", passphrase_file=Path("/no/such/file")))
     assert not folder.exists()
     with pytest.raises(ConfigError, match=r"database\.url"):
-        create(folder, Answers("a@b.example", database_url="mysql://x"))
+        create(folder, DeskBasics("a@b.example", database_url="mysql://x"))
     assert not folder.exists()
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from desk.demo.rehearsal import Person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person
 from store.kit import local
 from tests.conftest import Desk
 from tests.desk.test_care import offline, with_archive_key

@@ -66,29 +66,29 @@ def test_the_compose_file_has_a_profile_for_each_database() -> None:
 
 
 def test_the_answers_are_answers(tmp_path: Path) -> None:
-    from desk.setup.wishes import read
+    from desk.setup.answers import read
 
     text = (DEPLOY / "answers.toml").read_text()
     (tmp_path / "answers.toml").write_text(text)
-    wishes = read(tmp_path / "answers.toml")
-    assert [member.id for member in wishes.member] == ["ada", "jo"]
-    assert wishes.member[0].key == tmp_path / "ada.asc"
+    answers = read(tmp_path / "answers.toml")
+    assert [member.id for member in answers.member] == ["ada", "jo"]
+    assert answers.member[0].key == tmp_path / "ada.asc"
 
 
 def test_the_example_is_what_init_writes() -> None:
-    from desk.setup.folder import Answers, config_text
+    from desk.setup.folder import DeskBasics, config_text
 
-    answers = Answers("conduct@example.org", "Conduct Team", "operator@example.org")
+    answers = DeskBasics("conduct@example.org", "Conduct Team", "operator@example.org")
     text = (DEPLOY / "example" / "ombud.toml").read_text()
     assert text == config_text(answers, "0123456789ABCDEF0123456789ABCDEF01234567")
 
 
 def test_the_configuration_of_a_new_desk_names_every_field() -> None:
-    from desk.setup.folder import Answers, config_text
+    from desk.setup.folder import DeskBasics, config_text
     from store.kit.config import Config, Desk
     from store.kit.sections import Imap
 
-    text = config_text(Answers("a@b.example"), "A" * 40)
+    text = config_text(DeskBasics("a@b.example"), "A" * 40)
     for section, model in Config.model_fields.items():
         fields = getattr(type(model.default), "model_fields", {})
         for field in fields:

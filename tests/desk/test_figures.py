@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from desk.care.figures import BAND, FEW, Figures, ends, published
 from desk.care.transparency import chart
-from desk.demo.rehearsal import plain_mail
+from desk.demo.mails import plain_mail
 from tests.conftest import Desk
 
 World = tuple[tuple[int, ...], tuple[int, ...]]

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from desk.demo.rehearsal import Person, Sink, command, free_port, plain_mail
-from desk.setup import beginning, folder, wishes
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person, Sink, command, free_port
+from desk.setup import answers, beginning, folder
 from store.kit.errors import ConfigError
 from store.openpgp.keyring import Keyring
 from tests.support.users import unprivileged
@@ -25,7 +26,7 @@ def relay() -> Sink:
     return sink
 
 
-def answers(folder: Path, relay: Sink, team: list[Person], **changes: str) -> Path:
+def answers_file(folder: Path, relay: Sink, team: list[Person], **changes: str) -> Path:
     members = "".join(
         f'[[member]]\nid = "{person.id}"\nname = "{person.name}"\nemail = "{person.email}"\nkey = "{person.id}.asc"\nuntil = 2099-12-31\n'
         for person in team
@@ -58,7 +59,7 @@ def test_a_file_of_answers_makes_a_desk_whose_team_can_read(
     short_tmp: Path, tmp_path: Path, team: list[Person], relay: Sink
 ) -> None:
     folder = short_tmp / f"init{free_port()}"
-    done = init(folder, "--answers", str(answers(tmp_path, relay, team[:3])))
+    done = init(folder, "--answers", str(answers_file(tmp_path, relay, team[:3])))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(b"a sealed test notice was sent") == 3
     for person in team[:3]:
@@ -87,7 +88,7 @@ def test_a_file_of_answers_makes_a_desk_whose_team_can_read(
 def test_a_wrong_answer_is_named_and_nothing_is_made(
     tmp_path: Path, team: list[Person], relay: Sink, changes: dict[str, str], said: str
 ) -> None:
-    done = init(tmp_path / "desk", "--answers", str(answers(tmp_path, relay, team[:1], **changes)))
+    done = init(tmp_path / "desk", "--answers", str(answers_file(tmp_path, relay, team[:1], **changes)))
     assert done.returncode == 1
     assert said in done.stderr.decode()
     assert not (tmp_path / "desk").exists()
@@ -102,7 +103,7 @@ def test_what_cannot_be_completed_leaves_nothing(
     def full(*_: object) -> str:
         raise OSError(28, "No space left on device")
 
-    wished = wishes.read(answers(tmp_path, relay, team[:1]))
+    wished = answers.read(answers_file(tmp_path, relay, team[:1]))
     monkeypatch.setattr(beginning, "_entry", full)
     with pytest.raises(OSError, match="No space"):
         beginning.begin(tmp_path / "desk", wished)
@@ -137,7 +138,7 @@ def test_a_desk_that_cannot_work_is_not_made(
     (tmp_path / "secret.asc").write_bytes(subprocess.run(secret, capture_output=True, check=True).stdout)
     (tmp_path / "two.asc").write_bytes(team[0].public_key + team[1].public_key)
     (tmp_path / "expired.asc").write_bytes(expired)
-    done = init(tmp_path / "desk", "--answers", str(answers(tmp_path, relay, team[:2], **changes)))
+    done = init(tmp_path / "desk", "--answers", str(answers_file(tmp_path, relay, team[:2], **changes)))
     assert done.returncode == 1
     assert said in done.stderr.decode()
     assert "pydantic" not in done.stderr.decode()
@@ -151,7 +152,7 @@ def test_what_the_roster_check_refuses_is_not_made_either(
     """Whatever the answers let pass: the roster is the last word."""
     monkeypatch.setattr(beginning, "_entry", lambda item, _: f'[[member]]\nid = "{item.id}"\n')
     with pytest.raises(ConfigError, match=r"roster.toml:\d+: name: must be set"):
-        beginning.begin(tmp_path / "desk", wishes.read(answers(tmp_path, relay, team[:1])))
+        beginning.begin(tmp_path / "desk", answers.read(answers_file(tmp_path, relay, team[:1])))
     assert not (tmp_path / "desk").exists()
     relay.stop()
 
@@ -160,7 +161,7 @@ def test_what_was_refused_is_not_called_sent(short_tmp: Path, tmp_path: Path, te
     """One by the recipient's server for good, one for now."""
     relay.refuse_recipient = {team[1].email: "550 5.7.1 no", team[2].email: "451 later"}
     folder = short_tmp / f"init{free_port()}"
-    done = init(folder, "--answers", str(answers(tmp_path, relay, team[:3])))
+    done = init(folder, "--answers", str(answers_file(tmp_path, relay, team[:3])))
     said = done.stdout.decode()
     assert done.returncode == 1
     assert f"{team[0].id}: a sealed test notice was sent" in said
@@ -173,7 +174,7 @@ def test_what_was_refused_is_not_called_sent(short_tmp: Path, tmp_path: Path, te
 def test_what_the_desks_user_may_not_read_or_write_is_said_with_the_user(
     tmp_path: Path, team: list[Person], relay: Sink
 ) -> None:
-    wished = wishes.read(answers(tmp_path, relay, team[:1]))
+    wished = answers.read(answers_file(tmp_path, relay, team[:1]))
     (tmp_path / "ada.asc").chmod(0)
     (tmp_path / "closed").mkdir(mode=0o500)
     with unprivileged():
@@ -188,7 +189,7 @@ def test_what_the_desks_user_may_not_read_or_write_is_said_with_the_user(
 
 
 def test_a_relay_that_takes_mail_for_nobody_does_not_take_mail(tmp_path: Path, team: list[Person], relay: Sink) -> None:
-    wished = wishes.read(answers(tmp_path, relay, team[:2]))
+    wished = answers.read(answers_file(tmp_path, relay, team[:2]))
     assert beginning.try_relay(wished) == ""
     relay.refuse_recipient = {person.email: "554 5.7.1 Relay access denied" for person in team}
     assert "takes our mail for nobody (it answered 554 5.7.1)" in beginning.try_relay(wished)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from desk.demo.rehearsal import Person, Sink, command, free_port, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person, Sink, command, free_port
 from desk.setup.interview_team import offered_id
 from store.kit.config import load
 from tests.desk.test_init import end

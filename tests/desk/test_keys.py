@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from desk.care.publish import wkd_hash
-from desk.demo.rehearsal import Delivered, Person, make_person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Delivered, Person, make_person
 from store.kit.errors import RosterError
 from store.team.roster import check_keys
 from tests.conftest import Desk
@@ -120,7 +121,7 @@ def test_the_desks_key_is_extended_and_exported(desk: Desk, sam: Person) -> None
 def test_the_desks_key_is_replaced_and_what_is_sealed_to_the_old_one_still_opens(
     desk: Desk, team: list[Person], sam: Person
 ) -> None:
-    from desk.demo.rehearsal import pgp_mime, text_entity
+    from desk.demo.mails import pgp_mime, text_entity
 
     old = desk.play.desk_key
     kept = desk.receive(plain_mail("Before.")).codename

@@ -18,7 +18,8 @@ from desk.care.doctor import examine
 from desk.care.liveness import late_mailboxes, liveness
 from desk.care.machine import Finding
 from desk.care.status import server
-from desk.demo.rehearsal import free_port, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import free_port
 from desk.service import poll_once
 from store.context import open_context
 from store.kit import presence

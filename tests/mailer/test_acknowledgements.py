@@ -8,8 +8,9 @@ import textwrap
 
 import pytest
 
-from desk.demo.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
-from intake.asking.directives import Asked, from_text
+from desk.demo.mails import pgp_mime, plain_mail, text_entity
+from desk.demo.rehearsal import Delivered, Person
+from intake.asking.directives import ReporterRequest, from_text
 from mailer.saying import render
 from mailer.saying.samples import sample_values
 from store.kit.config import Desk as Settings
@@ -138,4 +139,4 @@ def test_no_line_of_it_asks_for_anything_when_it_comes_back_quoted(kind: str, la
     for width in range(20, 100):
         for line in textwrap.wrap(flat, width):
             for mark in ("", "> ", ">", "| "):
-                assert from_text(mark + line) == Asked(), (width, line)
+                assert from_text(mark + line) == ReporterRequest(), (width, line)

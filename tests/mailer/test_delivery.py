@@ -9,7 +9,8 @@ from collections import Counter
 
 import pytest
 
-from desk.demo.rehearsal import Person, ciphertext, pgp_mime, plain_mail
+from desk.demo.mails import ciphertext, pgp_mime, plain_mail
+from desk.demo.rehearsal import Person
 from mailer.sealing.packets import recipient_key_ids
 from store.cases import withholding
 from store.tables.models import DeliveryRow

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from desk.demo.rehearsal import Person, pgp_mime, plain_mail, text_entity
+from desk.demo.mails import pgp_mime, plain_mail, text_entity
+from desk.demo.rehearsal import Person
 from intake.asking.commands import parse
 from intake.asking.directives import from_text
 from mailer.saying import render

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from desk.demo.rehearsal import Person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person
 from intake.asking.commands import parse
 from intake.reading.quotes import own_text
 from mailer.saying import render

@@ -10,10 +10,11 @@ import pytest
 from sqlmodel import select
 
 from desk.care import status
-from desk.demo.rehearsal import Person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person
 from mailer.relay.refusals import wants_login, witnesses
 from store.kit.sections import OutboxSettings
-from store.outbox import outcomes, queue
+from store.outbox import claims, outcomes, queue
 from store.outbox.outcomes import Bounced, Delivery, Held, Later, Unsettled, Withdrawn
 from store.tables.models import DeliveryRow, NoticeRow
 from tests.conftest import Desk, DeskMaker
@@ -204,8 +205,8 @@ def undelivered(desk: Desk) -> list[DeliveryRow]:
 def test_a_notice_for_somebody_who_left_the_roster_comes_to_an_end(desk: Desk, team: list[Person], kind: str) -> None:
     desk.tick()
     with desk.context.database.write() as session:
-        queue.enqueue(session, kind, "conduct", desk.clock(), subject_id="eunji")
-        queue.enqueue(session, kind, "conduct", desk.clock(), subject_id="nobody")
+        queue.enqueue(session, queue.Notice(kind, "conduct", desk.clock(), subject_id="eunji"))
+        queue.enqueue(session, queue.Notice(kind, "conduct", desk.clock(), subject_id="nobody"))
     desk.play.set_team(team[:4])
     desk.tick()
     desk.mail_out()
@@ -282,13 +283,13 @@ def test_a_worker_waits_while_another_is_at_what_is_due(desk: Desk) -> None:
     desk.receive(plain_mail("x", extra="List-Id: x\n"))
     now = desk.clock()
     with desk.context.database.write() as session:
-        assert queue.next_due(session, now) == now
-        (claim,) = queue.claim(session, "another", now, 300, 4)
-        due = queue.next_due(session, now)
+        assert claims.next_due(session, now) == now
+        (claim,) = claims.claim(session, "another", now, 300, 4)
+        due = claims.next_due(session, now)
         assert due is not None
         assert (due - now).total_seconds() == 300
-        queue.give_back(session, [claim])
-        assert queue.next_due(session, now) == now
+        claims.give_back(session, [claim])
+        assert claims.next_due(session, now) == now
 
 
 def test_what_a_worker_did_not_come_to_is_free_at_once(make_desk: DeskMaker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.demo.rehearsal import Person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person
 from mailer.sealing.padding import stepped_length
 from mailer.sealing.seal import Sealed, Sealer
 from store.cases import lookup, withholding

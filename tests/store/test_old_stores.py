@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from desk.demo.rehearsal import command, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import command
 from store.openpgp.keyring import Keyring
 from store.tables.database import MIGRATION_HEAD
 from store.tables.unpack import unpack

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
 from sqlmodel import SQLModel
 
-from desk.demo.rehearsal import plain_mail
+from desk.demo.mails import plain_mail
 from store.kit.config import load
 from store.kit.errors import ConfigError, StoreUnavailable, VaultError
 from store.tables import audit
@@ -147,3 +148,15 @@ def test_a_locked_database_is_a_passing_trouble(desk: Desk) -> None:
     with quick.write():
         pass
     quick.close()
+
+
+def test_what_somebody_put_into_the_schema_of_the_file_is_not_run(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'x.sqlite3'}")
+    database.upgrade()
+    with database.read() as session:
+        connection = session.connection()
+        assert connection.exec_driver_sql("PRAGMA trusted_schema").scalar_one() == 0
+        connection.exec_driver_sql("PRAGMA writable_schema=ON")
+        defensive = sys.version_info >= (3, 12)
+        assert connection.exec_driver_sql("PRAGMA writable_schema").scalar_one() == (0 if defensive else 1)
+    database.close()

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.demo.rehearsal import plain_mail
+from desk.demo.mails import plain_mail
 from store.cases import lookup, patterns, threads
 from store.cases.threads import Token
 from store.tables.database import Database

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from desk.demo.rehearsal import Person, free_port, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person, free_port
 from tests.conftest import Desk
 from tests.support.clients import Computer
 from tests.support.mailboxes import wait_until

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from desk.demo.rehearsal import Person, text_of
+from desk.demo.mails import text_of
+from desk.demo.rehearsal import Person
 from tests.bench.prove import figure
 from tests.conftest import Desk
 from tests.support.clients import Computer, codename_of, notes_to, protected_subject

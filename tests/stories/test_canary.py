@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from desk.demo.rehearsal import Person, pgp_mime
+from desk.demo.mails import pgp_mime
+from desk.demo.rehearsal import Person
 from tests.bench.prove import figure
 from tests.conftest import Desk
 from tests.support.chaos import ciphertext_audit

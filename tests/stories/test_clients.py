@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from desk.demo.rehearsal import Person, text_of
+from desk.demo.mails import text_of
+from desk.demo.rehearsal import Person
 from tests.conftest import Desk
 from tests.support.clients import Computer, aerc, codename_of, neomutt, notes_to, protected_subject
 from tests.support.dovecot import PASSWORD, Dovecot

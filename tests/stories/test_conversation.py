@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from desk.demo.rehearsal import Delivered, Person, make_person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Delivered, Person, make_person
 from tests.conftest import Desk, DeskMaker
 from tests.support.talk import headers, member_mail, read, to, words
 

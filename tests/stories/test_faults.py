@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from desk.demo.rehearsal import Person, pgp_mime, plain_mail, roster_text, text_entity
+from desk.demo.mails import pgp_mime, plain_mail, text_entity
+from desk.demo.rehearsal import Person, roster_text
 from store.tables.database import Database
 from tests.conftest import Desk, DeskMaker
 from tests.support.mailboxes import wait_until

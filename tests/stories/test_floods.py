@@ -11,7 +11,8 @@ from collections import Counter
 
 import pytest
 
-from desk.demo.rehearsal import Delivered, Person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Delivered, Person
 from tests.bench.prove import figure
 from tests.conftest import Desk, DeskMaker
 from tests.support.talk import failed_delivery, to

@@ -19,7 +19,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from desk.demo.rehearsal import Delivered, Person, plain_mail, roster_text
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Delivered, Person, roster_text
 from store.tables import audit
 from tests.conftest import Desk, DeskMaker
 from tests.support.talk import headers, member_mail, read

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 
-from desk.demo.rehearsal import plain_mail
+from desk.demo.mails import plain_mail
 from tests.bench.mails import memory
 from tests.bench.prove import figure
 from tests.conftest import Desk, DeskMaker

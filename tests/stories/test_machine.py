@@ -14,8 +14,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy.exc
 
-from desk.demo.rehearsal import Person, pgp_mime, plain_mail, text_entity
-from desk.service import Bell, Round, Ticker
+from desk.demo.mails import pgp_mime, plain_mail, text_entity
+from desk.demo.rehearsal import Person
+from desk.ticker import Round, Ticker
+from desk.workers import WakeUp
 from intake import reader_process
 from mailer.schedule import Schedule
 from mailer.sealing.seal import Sealer
@@ -51,6 +53,7 @@ MACHINE = [
     OSError(errno.EMFILE, "x"), OSError(errno.ENFILE, "x"), OSError(errno.ENOMEM, "x"), OSError(errno.EAGAIN, "x"), OSError(errno.EIO, "x"),
     OSError(errno.ENOSPC, "x"), PermissionError(errno.EACCES, "x"),
 ]  # fmt: skip
+WHERE = ["intake.receive.reader_process.read", "intake.receive.arrival_of", "intake.new_case.conversation.begin"]
 MAYBE_THE_MAIL = [
     MemoryError(),
     OSError(errno.E2BIG, "x"),
@@ -60,7 +63,7 @@ MAYBE_THE_MAIL = [
 ]
 
 
-@pytest.mark.parametrize("where", ["reader.read", "arrival_of", "cases.record"])
+@pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("error", MACHINE, ids=repr)
 def test_what_the_machine_lacks_is_tried_again_for_ever(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, where: str, error: Exception
@@ -70,7 +73,7 @@ def test_what_the_machine_lacks_is_tried_again_for_ever(
 
     mail = plain_mail("the content")
     with monkeypatch.context() as patch:
-        patch.setattr(f"intake.receive.{where}", fails)
+        patch.setattr(where, fails)
         for _ in range(6):
             with pytest.raises(TryLater):
                 desk.receive(mail)
@@ -79,7 +82,7 @@ def test_what_the_machine_lacks_is_tried_again_for_ever(
     assert desk.case(receipt.codename)["messages"][0]["text"] == "the content"
 
 
-@pytest.mark.parametrize("where", ["reader.read", "arrival_of", "cases.record"])
+@pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("error", MAYBE_THE_MAIL, ids=repr)
 def test_what_a_mail_may_have_brought_about_is_no_verdict_at_once_either(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, where: str, error: Exception
@@ -89,7 +92,7 @@ def test_what_a_mail_may_have_brought_about_is_no_verdict_at_once_either(
 
     mail = plain_mail("the content")
     with monkeypatch.context() as patch:
-        patch.setattr(f"intake.receive.{where}", fails)
+        patch.setattr(where, fails)
         for _ in range(3):
             with pytest.raises(type(error)):
                 desk.receive(mail)
@@ -154,10 +157,10 @@ def test_the_ticker_survives_whatever_is_raised(desk: Desk, monkeypatch: pytest.
         raise MemoryError
 
     for where in ("refresh_roster", "heartbeat.beat", "Schedule.run", "attempts.forget_old"):
-        monkeypatch.setattr(f"desk.service.{where}", fails)
-    monkeypatch.setattr("desk.service._FORGET_EVERY", timedelta())
-    monkeypatch.setattr("desk.service._TICK_SECONDS", 0.0)
-    ticker = Ticker(desk.context, Schedule(desk.context, Sealer(desk.context.keyring)), Bell())
+        monkeypatch.setattr(f"desk.ticker.{where}", fails)
+    monkeypatch.setattr("desk.ticker._FORGET_EVERY", timedelta())
+    monkeypatch.setattr("desk.ticker._TICK_SECONDS", 0.0)
+    ticker = Ticker(desk.context, Schedule(desk.context, Sealer(desk.context.keyring)), WakeUp())
     ticker.start()
     for _ in range(12):
         assert seen.acquire(timeout=20)

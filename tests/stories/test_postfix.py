@@ -13,7 +13,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from desk.demo.rehearsal import Person, Rehearsal, Sink, free_port, plain_mail, text_of
+from desk.demo.mails import plain_mail, text_of
+from desk.demo.rehearsal import Person, Rehearsal, Sink, free_port
 from tests.conftest import DeskMaker
 from tests.support.dovecot import Dovecot, make_certificate
 from tests.support.mailboxes import wait_until

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from desk.demo.rehearsal import Person, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person
 from intake.arrival import Envelope
 from intake.receive import Receiver
 from mailer.delivery import Mailer
@@ -31,7 +32,7 @@ def test_mail_in_and_out(make_desk: DeskMaker, database: str, team: list[Person]
         "sam@reporter.example"
     }
     desk.play.start()
-    desk.play.send(plain_mail("by the service"))
+    desk.play.send(plain_mail("by the service", sender="Kim <kim@reporter.example>"))
     desk.play.sink.wait_for(11)
     assert desk.play.command("check").returncode == 0
 

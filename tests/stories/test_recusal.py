@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desk.commands import show
-from desk.demo.rehearsal import Delivered, Person, pgp_mime, plain_mail, text_entity
+from desk.demo.mails import pgp_mime, plain_mail, text_entity
+from desk.demo.rehearsal import Delivered, Person
 from store.cases.access import readers
 from store.kit.errors import NoSuchCase
 from tests.conftest import Desk, DeskMaker

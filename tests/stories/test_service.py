@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from desk.demo.rehearsal import Person, Rehearsal, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person, Rehearsal
 from store.openpgp.keyring import Keyring
 from tests.conftest import Desk, DeskMaker
 from tests.support.mails import case_text

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from desk.demo.rehearsal import plain_mail
+from desk.demo.mails import plain_mail
 from tests.conftest import Desk
 from tests.support.dovecot import VERSIONS_24, version
 

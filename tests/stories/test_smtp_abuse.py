@@ -7,7 +7,7 @@ import random
 import secrets
 import socket
 
-from desk.demo.rehearsal import plain_mail
+from desk.demo.mails import plain_mail
 from tests.conftest import Desk
 
 SEED = secrets.randbelow(10**6)

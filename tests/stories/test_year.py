@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from desk.demo.rehearsal import Delivered, Person, make_person, plain_mail, roster_text
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Delivered, Person, make_person, roster_text
 from store.cases import lookup, notes
 from store.cases.case_commands import State
 from store.tables.records import Arrival, Body, Facts

@@ -26,7 +26,8 @@ from typing import Any
 
 from sqlmodel import select
 
-from desk.demo.rehearsal import Delivered, Person, Sink, ciphertext, free_port, pgp_mime, plain_mail, text_entity
+from desk.demo.mails import ciphertext, pgp_mime, plain_mail, text_entity
+from desk.demo.rehearsal import Delivered, Person, Sink, free_port
 from mailer.sealing.packets import recipient_key_ids
 from store.cases import content
 from store.openpgp.status import PublicKey

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from desk.demo.rehearsal import plain_mail
+from desk.demo.mails import plain_mail
 from intake.doors.imap import Mailbox
 from intake.doors.poller import Poller
 from intake.receive import Receiver
@@ -51,6 +51,6 @@ def reports(count: int) -> list[bytes]:
 
 
 def box_passed(taken: int, left: int) -> object:
-    from intake.doors.imap import Passed
+    from intake.doors.imap import FolderPass
 
-    return Passed(taken, left)
+    return FolderPass(taken, left)

@@ -6,7 +6,8 @@ import email
 from email.header import decode_header, make_header
 from email.message import Message
 
-from desk.demo.rehearsal import Delivered, Person, Rehearsal, pgp_mime, plain_mail, text_entity, text_of
+from desk.demo.mails import pgp_mime, plain_mail, text_entity, text_of
+from desk.demo.rehearsal import Delivered, Person, Rehearsal
 from tests.conftest import Desk
 
 ADDRESS = "conduct@desk.example"

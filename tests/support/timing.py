@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from desk.demo.rehearsal import Delivered, plain_mail
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Delivered
 from tests.conftest import Desk
 
 MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)

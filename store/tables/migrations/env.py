@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: always through the connection that `store.database` hands it."""
+"""How Alembic reaches the database: always through the connection that `store.tables.database` hands it."""
 
 from __future__ import annotations
 

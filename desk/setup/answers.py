@@ -1,4 +1,4 @@
-"""What a new desk is to be: read from a file of answers, or asked for one by one (`desk.interview`)."""
+"""What a new desk is to be: read from a file of answers, or asked for one by one (`desk.setup.interview`)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Listen(_Part):
+class ListenerAnswers(_Part):
     """The way in by SMTP or LMTP."""
 
     host: str = "127.0.0.1"
@@ -81,7 +81,7 @@ class Account(_Part):
         return self
 
 
-class Wanted(_Part):
+class FirstMember(_Part):
     """A first member; `key` is the file of their public key."""
 
     id: Annotated[str, AfterValidator(member_id)]
@@ -94,7 +94,7 @@ class Wanted(_Part):
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] = "en"
 
 
-class Wishes(_Part):
+class SetupAnswers(_Part):
     """A new desk. Without `listener` and `mailbox`, mail comes by the pipe alone."""
 
     address: Address
@@ -104,13 +104,13 @@ class Wishes(_Part):
     database_url: str = ""
     passphrase_file: Path | None = None
     archive_keys: tuple[Path, ...] = ()
-    listener: Listen | None = None
+    listener: ListenerAnswers | None = None
     mailbox: Account | None = None
     relay: Account = Account(host="127.0.0.1", port=25, tls="none")
-    member: tuple[Wanted, ...] = ()
+    member: tuple[FirstMember, ...] = ()
 
     @model_validator(mode="after")
-    def _each_their_own(self) -> Wishes:
+    def _each_their_own(self) -> SetupAnswers:
         if self.mailbox is not None and not self.mailbox.user:
             raise ValueError("mailbox: user: must be set")
         if self.operator and same_address(self.operator, self.address):
@@ -132,17 +132,17 @@ def same_address(one: str, other: str) -> bool:
     return one.casefold() == other.casefold()
 
 
-def owner(field: str, value: str, members: Sequence[Wanted]) -> Wanted | None:
+def owner(field: str, value: str, members: Sequence[FirstMember]) -> FirstMember | None:
     """Who of some members has a value already, in any case."""
     return next((item for item in members if same_address(getattr(item, field), value)), None)
 
 
-def taken(other: Wanted) -> str:
+def taken(other: FirstMember) -> str:
     """What is said of a value that another member has."""
     return f"the same as {other.name} ({other.id}) has; each member has their own"
 
 
-def read(file: Path) -> Wishes:
+def read(file: Path) -> SetupAnswers:
     """The answers in a TOML file; paths in it are relative to it. Raises ConfigError naming file and field."""
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -151,10 +151,10 @@ def read(file: Path) -> Wishes:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: {why_unread(error)}.") from None
     try:
-        wishes = Wishes.model_validate(values)
+        answers = SetupAnswers.model_validate(values)
     except ValidationError as error:
         raise ConfigError("\n".join(f"{file}: {item}" for item in complaints(error))) from None
-    return _from_folder(wishes, file.parent)
+    return _from_folder(answers, file.parent)
 
 
 def complaints(error: ValidationError) -> Iterator[str]:
@@ -178,13 +178,18 @@ def _field(loc: Sequence[int | str]) -> str:
 
 
 def _did_you_mean(loc: Sequence[int | str]) -> str:
-    models: dict[str, type[BaseModel]] = {"listener": Listen, "mailbox": Account, "relay": Account, "member": Wanted}
-    model: Any = models.get(str(loc[0]), Wishes) if len(loc) > 1 else Wishes
+    models: dict[str, type[BaseModel]] = {
+        "listener": ListenerAnswers,
+        "mailbox": Account,
+        "relay": Account,
+        "member": FirstMember,
+    }
+    model: Any = models.get(str(loc[0]), SetupAnswers) if len(loc) > 1 else SetupAnswers
     near = difflib.get_close_matches(str(loc[-1]), list(model.model_fields), n=1)
     return f" Did you mean '{near[0]}'?" if near else " Remove it; deploy/answers.toml has all that there are."
 
 
-def _from_folder(wishes: Wishes, folder: Path) -> Wishes:
+def _from_folder(answers: SetupAnswers, folder: Path) -> SetupAnswers:
     """The same with paths that hold from anywhere."""
 
     def account(value: Account | None) -> Account | None:
@@ -193,12 +198,12 @@ def _from_folder(wishes: Wishes, folder: Path) -> Wishes:
         files = {name: folder / path for name in ("ca_file", "password_file") if (path := getattr(value, name))}
         return value.model_copy(update=files)
 
-    return wishes.model_copy(
+    return answers.model_copy(
         update={
-            "passphrase_file": folder / wishes.passphrase_file if wishes.passphrase_file else None,
-            "archive_keys": tuple(folder / path for path in wishes.archive_keys),
-            "mailbox": account(wishes.mailbox),
-            "relay": account(wishes.relay),
-            "member": tuple(item.model_copy(update={"key": folder / item.key}) for item in wishes.member),
+            "passphrase_file": folder / answers.passphrase_file if answers.passphrase_file else None,
+            "archive_keys": tuple(folder / path for path in answers.archive_keys),
+            "mailbox": account(answers.mailbox),
+            "relay": account(answers.relay),
+            "member": tuple(item.model_copy(update={"key": folder / item.key}) for item in answers.member),
         }
     )

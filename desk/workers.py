@@ -1,0 +1,79 @@
+"""The workers of the running service: each is a mailer that is woken when there is work."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+
+from mailer.delivery import Mailer
+from mailer.sealing.seal import Sealer
+from store.context import Context
+from store.kit.errors import OmbudError
+from store.outbox import claims
+
+_LONGEST_WAIT_SECONDS = 5.0
+_AFTER_FAILURE_SECONDS = 5.0
+
+log = structlog.get_logger("ombud.service")
+
+
+class WakeUp:
+    """Wakes workers when there is work; one that comes before the wait began is not missed."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """How often it woke somebody so far."""
+        return self._count
+
+    def wake(self) -> None:
+        """Wake all who wait."""
+        with self._condition:
+            self._count += 1
+            self._condition.notify_all()
+
+    def wait(self, seen: int, seconds: float) -> None:
+        """Wait to be woken after the count that was seen, at most for a number of seconds."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._count != seen, seconds)
+
+
+class Worker(threading.Thread):
+    """A mailer at work until it is told to stop."""
+
+    def __init__(self, context: Context, sealer: Sealer, wake_up: WakeUp) -> None:
+        super().__init__(name="mailer", daemon=True)
+        self._context = context
+        self._mailer = Mailer(context, sealer)
+        self._wake_up = wake_up
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Handle what is due; sleep until something is."""
+        while not self._stopping.is_set():
+            seen = self._wake_up.count
+            try:
+                if self._mailer.run_once() == 0:
+                    self._wake_up.wait(seen, self._idle_seconds())
+            except OmbudError as error:
+                log.warning("the mailer waits", reason=str(error))
+                self._stopping.wait(_AFTER_FAILURE_SECONDS)
+            except Exception as error:
+                log.error("the mailer failed", error=type(error).__name__)  # noqa: TRY400
+                self._stopping.wait(_AFTER_FAILURE_SECONDS)
+        self._mailer.close()
+
+    def stop(self) -> None:
+        """End after the notice at hand."""
+        self._stopping.set()
+        self._wake_up.wake()
+
+    def _idle_seconds(self) -> float:
+        with self._context.database.read() as session:
+            due = claims.next_due(session, self._context.clock())
+        until = (due - self._context.clock()).total_seconds() if due else _LONGEST_WAIT_SECONDS
+        return min(max(until, 0.05), _LONGEST_WAIT_SECONDS)
