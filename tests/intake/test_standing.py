@@ -11,7 +11,7 @@ from desk.demo.mails import plain_mail
 from desk.demo.rehearsal import Delivered, Person
 from mailer.sealing.packets import armor
 from tests.conftest import Desk
-from tests.support.talk import failed_delivery, headers, member_mail, read, say, signed_mail, to, words
+from tests.support.talk import beside, failed_delivery, headers, member_mail, read, say, signed_mail, to, words
 
 SAM = "sam@reporter.example"
 KIM = "Kim <kim@other.example>"
@@ -27,19 +27,6 @@ def name(desk: Desk) -> str:
 
 def subject(name: str) -> str:
     return f"Re: [Conduct Team] {name}: new report"
-
-
-def beside(mail: bytes, *others: str) -> bytes:
-    """A mail with other parts put before what it holds, as anybody can who has a copy of it."""
-    head, _, body = mail.partition(b"\nContent-Type: multipart/")
-    parts = "".join(f"--out\n{part}\n" for part in others)
-    return (
-        head.replace(b"Message-ID: <", b"Message-ID: <b", 1)
-        + f'\nContent-Type: multipart/mixed; boundary="out"\n\n{parts}--out\n'.encode()
-        + b"Content-Type: multipart/"
-        + body
-        + b"\n--out--\n"
-    )
 
 
 def answering(mail: bytes, message_id: str) -> bytes:

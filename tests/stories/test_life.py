@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -21,10 +22,16 @@ from hypothesis.stateful import (
 
 from desk.demo.mails import plain_mail
 from desk.demo.rehearsal import Delivered, Person, roster_text
+from intake import reader_process
+from intake.arrival import Opened
+from intake.receive import Receiver
+from store.cases import content, lookup, threads
 from store.tables import audit
+from store.tables.records import Facts
 from tests.conftest import Desk, DeskMaker
-from tests.support.talk import headers, member_mail, read
+from tests.support.talk import beside, headers, member_mail, read
 
+SAM = "sam@reporter.example"
 IDS = ("ada", "bo", "chidi", "dana", "eunji")
 ALTERNATES = ("dana", "eunji")
 QUORUM = 2
@@ -33,6 +40,10 @@ some = st.lists(members, max_size=2, unique=True)
 acts = st.sampled_from(
     ["", "/assign me\n", "/state investigating\n", "/state closed warning\n", "/field what: x\n", "/hold\n", "/deadline 2028-01-01\n", "/show\n", "/cases\n", "/reply\n"]
 )  # fmt: skip
+
+
+def _unread(*_: object) -> Opened:
+    raise reader_process.TooCostly("time")
 
 
 class Life(RuleBasedStateMachine):
@@ -128,6 +139,21 @@ class Life(RuleBasedStateMachine):
             assert self.events() == events
         return sent
 
+    def facts(self) -> Facts:
+        """What the desk remembers of the case: where answers go, and what was asked for."""
+        with self.desk.context.database.read() as session:
+            row = lookup.find_row(session, self.name)
+            assert row is not None
+            return content.facts(self.desk.context.vault, row)
+
+    @property
+    def team_address(self) -> str:
+        """The address that leads members to the case."""
+        with self.desk.context.database.read() as session:
+            row = lookup.find_row(session, self.name)
+            assert row is not None
+            return threads.reply_address(self.desk.context.vault, row.handle, "team", "conduct@desk.example")
+
     def events(self) -> int:
         """How many events there are; the chain holds."""
         with self.desk.context.database.read() as session:
@@ -210,6 +236,44 @@ class Life(RuleBasedStateMachine):
         told = {item.recipient for item in self.out()}
         assert {self.team[member].email for member in self.readers()} <= told
 
+    @rule(excluded=some, way=st.sampled_from(["two authors", "disowned", "to the team"]))
+    def doubt(self, excluded: list[str], way: str) -> None:
+        """Somebody who may not be the reporter asks for what only the reporter may."""
+        self.count += 1
+        lines = "".join(f"Exclude: {self.team[member].name}\n" for member in excluded)
+        author = f"{SAM}, kim@other.example" if way == "two authors" else SAM
+        extra = (
+            "Authentication-Results: mx.example; dmarc=fail header.from=reporter.example\n" if way == "disowned" else ""
+        )
+        mail = plain_mail(
+            f"{lines}Reply: no\n\n{self.count}", sender=author, extra=f"{extra}Reply-To: kim@other.example\n"
+        )
+        before, facts = self.desk.case(self.name), self.facts()
+        receipt = self.desk.receive(mail, self.team_address if way == "to the team" else self.address)
+        assert receipt.codename != self.name
+        self.out()
+        assert self.desk.case(self.name) | {"links": before["links"]} == before
+        assert self.facts() == facts
+
+    @rule(excluded=some)
+    def read_late(self, excluded: list[str]) -> None:
+        """The reporter's mail cannot be read when it comes, and is opened later: nothing of it was told before."""
+        self.count += 1
+        lines = "".join(f"Exclude: {self.team[member].name}\n" for member in excluded)
+        mail = plain_mail(f"{lines}\nThis is late {self.count}.")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reader_process, "read", _unread)
+            held = self.desk.receive(mail, self.address)
+        assert held.outcome == "held"
+        for item in self.desk.mail_out(60):
+            assert f"This is late {self.count}." not in (read(self.by_address[item.recipient], item) if item.recipient in self.by_address else item.mail.decode())  # fmt: skip
+        for member in excluded:
+            self.recuse(member, "reporter")
+        assert Receiver(self.desk.context).reopen(held.codename)
+        told = {item.recipient for item in self.out()}
+        assert {self.team[member].email for member in self.readers()} <= told
+        assert self.desk.case(self.name)["messages"][-1]["text"].endswith(f"This is late {self.count}.")
+
     @rule(member=members, sealed=st.booleans())
     def forge(self, member: str, sealed: bool) -> None:
         """Somebody writes as a member, without their key."""
@@ -229,12 +293,14 @@ class Life(RuleBasedStateMachine):
         assert self.desk.case(self.name) | {"links": before["links"]} == before
 
     @precondition(lambda self: self.sent_by_members)
-    @rule(data=st.data())
-    def replay(self, data: st.DataObject) -> None:
-        """Somebody sends a member's mail once more."""
+    @rule(data=st.data(), more=st.booleans())
+    def replay(self, data: st.DataObject, more: bool) -> None:
+        """Somebody sends a member's mail once more, as it was or with a text and a file of their own beside it."""
         self.count += 1
         mail = data.draw(st.sampled_from(self.sent_by_members))
         again = mail.replace(b"Message-ID: <", f"Message-ID: <{self.count}.".encode(), 1)
+        if more:
+            again = beside(again, "Content-Type: text/plain\n\n/state closed warning", "Content-Type: image/png\n\nx")
         before = self.desk.case(self.name)
         assert self.desk.receive(again).outcome == "refused"
         assert len(self.out()) <= 1

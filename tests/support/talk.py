@@ -78,6 +78,19 @@ def say(desk: Desk, member: Person, text: str, codename: str = "", **options: ob
     return desk.mail_out()
 
 
+def beside(mail: bytes, *others: str) -> bytes:
+    """A mail with other parts put before what it holds, as anybody can who has a copy of it."""
+    head, _, body = mail.partition(b"\nContent-Type: multipart/")
+    parts = "".join(f"--out\n{part}\n" for part in others)
+    return (
+        head.replace(b"Message-ID: <", b"Message-ID: <b", 1)
+        + f'\nContent-Type: multipart/mixed; boundary="out"\n\n{parts}--out\n'.encode()
+        + b"Content-Type: multipart/"
+        + body
+        + b"\n--out--\n"
+    )
+
+
 def failed_delivery(message_id: str, recipient: str, action: str = "failed") -> bytes:
     """What a mail server says that gives up on a mail, or will try again (RFC 3464)."""
     return (
