@@ -126,7 +126,9 @@ def look(said: MessageTexts, asked: ReporterRequest, roster: Roster, unseen: Seq
     """In a reader process: whom of some members one message withholds its case from."""
     opened = OpenedMail(said.body, said.files)
     if not said.from_outside:
-        return _only(_named([*opened.texts(), *(item.text for item in said.body.done)], roster), unseen)
+        return _only(
+            _named([*opened.texts(), *opened.file_texts(), *(item.text for item in said.body.done)], roster), unseen
+        )
     found, _ = who_is_recused(read_mail(said.header).mail, opened, None, asked, roster)
     return _only(found, unseen)
 

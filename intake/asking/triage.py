@@ -139,13 +139,16 @@ def who_is_recused(
         for member in members
         if is_one_of(member, [item.address for item in mail.recipients])
     ]
+    files = opened.file_texts()
     shown = [item.name for item in (*mail.recipients, *mail.reply_to) if item.name]
-    found += [Recusal(member.id, "named") for member in who_is_named([*opened.texts(), *shown], members, members)]
+    found += [
+        Recusal(member.id, "named") for member in who_is_named([*opened.texts(), *files, *shown], members, members)
+    ]
     # Anyone on the way may have added a line outside of the encryption: it counts, but two readers may undo it.
     outside = from_text(opened.body.outside_text)
     found += [Recusal(recusal.member, "named") for recusal in excluded(outside, members)[0]]
     found += perhaps_excluded(asked, members) + perhaps_excluded(outside, members)
-    for text in opened.file_texts():
+    for text in files:
         found += [Recusal(recusal.member, "named") for recusal in excluded(from_text(text), members)[0]]
     return tuple(_strongest(found)), unmatched
 

@@ -22,12 +22,14 @@ _MOST_KEYS = 10
 
 
 class Block(NamedTuple):
-    """A block of armor: where it begins and ends in the text, and its octets without what stands in front of its lines."""
+    """A block of armor: where it begins and ends in the text, and its octets without what stands in front of its lines.
+    `quoted`: that is a sign of quoting."""
 
     start: int
     end: int
     form: Form
     octets: bytes
+    quoted: bool
 
 
 def blocks(octets: bytes) -> Iterator[Block]:
@@ -37,9 +39,10 @@ def blocks(octets: bytes) -> Iterator[Block]:
         end = _END[begin[2]].search(octets, begin.end())
         at = end.end() if end else len(octets)
         block = octets[begin.start() : at]
-        if margin := begin[1]:
+        margin = begin[1]
+        if margin:
             block = b"\n".join(_without(line, margin) for line in block.split(b"\n"))
-        yield Block(begin.start(), at, "sealed" if begin[2] == b"MESSAGE" else "clear-signed", block)
+        yield Block(begin.start(), at, "sealed" if begin[2] == b"MESSAGE" else "clear-signed", block, b">" in margin)
 
 
 def public_keys(octets: bytes) -> list[bytes]:

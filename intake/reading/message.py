@@ -51,7 +51,7 @@ class Mail:
     """What rules ask for of a mail's header.
 
     `references` are the Message-IDs that it answers or refers to, the nearest last; `refers` says whether it claims to
-    answer anything. `disowned`: a mail server on the way says that the author's domain disowns it.
+    answer anything. `disowned`: a mail server on the way says that the author's domain disowns it, or none could.
     """
 
     subject: str
@@ -93,7 +93,7 @@ def read_mail(raw: bytes) -> Parsed:
         references=tuple(_referred(root)),
         refers=bool(header_values(root, "References", "In-Reply-To")),
         list_id=header(root, "List-Id"),
-        disowned=_disowned(root),
+        disowned=_disowned(root) or not _in_the_open(root),
     )
     return Parsed(root, raw, mail)
 
@@ -118,6 +118,13 @@ def _disowned(root: Message) -> bool:
     Anybody can write such a line, but nobody gains by it: it is only ever held against a mail.
     """
     return any("dmarc=fail" in value.casefold() for value in header_values(root, "Authentication-Results"))
+
+
+def _in_the_open(root: Message) -> bool:
+    """Whether an author stands in the header as servers read it: what is wholly an encoded word, no domain can disown."""
+    return any(
+        "@" in address for value in header_values(root, "From", "Sender") for _, address in getaddresses([value])
+    )
 
 
 def header(entity: Message, name: str) -> str:

@@ -45,12 +45,10 @@ class OpenedMail:
     signed: Signed | None = field(default=None, repr=False)
 
     def texts(self) -> list[str]:
-        """Everything that may name a person."""
+        """What the mail itself says, with the names of its files."""
         body = self.body
         names = [item.name for item in self.attachments]
-        return [
-            body.text, body.outside_text, body.subject, body.outside_subject, body.sender, *names, *self.file_texts(),
-        ]  # fmt: skip
+        return [body.text, body.outside_text, body.subject, body.outside_subject, body.sender, *names]
 
     def file_texts(self) -> list[str]:
         """What its files say, and the mails that it forwards."""

@@ -133,7 +133,9 @@ def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
         if piece.kind != "sealed":
             continue
         result = gnupg.decrypt(piece.octets)
-        if result.plain is None:
+        if result.plain is None and piece.quoted and result.failure == "no-key":
+            unopened.append(_as_file(piece, FAILURES["no-key"]))  # somebody else's mail, to somebody else
+        elif result.plain is None:
             failure = failure or result.failure or "damaged"
             form = form if form != "none" else piece.form
             unopened.append(_as_file(piece, FAILURES[result.failure or "damaged"]))
@@ -157,6 +159,7 @@ def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
             keys=plain.keys,
         )
     if report is None:
+        plain.outside_files += unopened
         plain.encryption = "none" if plain.text.strip() else "attachment"
         plain.outside_files += opened
         return plain

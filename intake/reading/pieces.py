@@ -41,7 +41,7 @@ _PUBLIC_KEY = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _PAGE = re.compile(rb"\s*(?:<!doctype html|<html|<head|<body|<div|<p[ >]|<span|<br)", re.IGNORECASE)
 # What mail programs repeat of protected headers for those that cannot read them (RFC 9788 section 5.2.2).
 _LEGACY = re.compile(
-    r'<div[^<>]{0,200}class="?header-protection-legacy-display"?.{0,20000}?</div>', re.DOTALL | re.IGNORECASE
+    r'<div[^<>]{0,200}class="?header-protection-legacy-display"?.{0,2000}?</div>', re.DOTALL | re.IGNORECASE
 )
 _SPECIAL_TEXTS = frozenset(
     {"text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/css", "text/rfc822-headers"}
@@ -49,13 +49,14 @@ _SPECIAL_TEXTS = frozenset(
 _FORWARDED = frozenset({"message/rfc822", "message/global"})
 _NOTHING = re.compile("[\\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]*")
 _WORD = re.compile(r"[^\W\d_]{3,}")
+_MOST_LOOKED_FOR = 200
 _LINK = re.compile(r"(?:https?|mailto|ftp):\S+")
 _SEALED_NAME = re.compile(r"\.(asc|gpg|pgp)$", re.IGNORECASE)
 # Content that only other programs unwrap: S/MIME, encrypted or opaquely signed (RFC 8551), and Outlook's own format.
 _SMIME_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 _TNEF_MAGIC = b"\x78\x9f\x3e\x22"
-_MESSAGE_TAGS = frozenset({1, 3, 9, 18, 20})
+_MESSAGE_TAGS = frozenset({1, 3, 4, 8, 9, 11, 18, 20})
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Piece:
     charset: str = ""
     form: Encryption = "none"
     region: Region | None = None
+    quoted: bool = False
 
 
 def pieces(octets: bytes, root: Message | None = None) -> list[Piece]:
@@ -194,12 +196,12 @@ def _alternative(below: list[Message], octets: bytes, region: Region | None) -> 
         yield from (piece for form in forms for piece in form)
         return
     yield from forms[shown]
-    said = _words(forms[shown])
+    said = "".join(piece.text for piece in forms[shown])
     for at, form in enumerate(forms):
         if at == shown:
             continue
         yield from (piece for piece in form if piece.kind not in ("text", "clear-signed"))
-        if _words(form) - said:
+        if _says_more(form, said):
             text = "\n".join(piece.text for piece in form)
             name = "other form.txt" if at in telling else ""
             yield Piece("file", text.encode("utf-8", "replace"), name=name, charset="utf-8", region=region)
@@ -213,9 +215,17 @@ def _says(form: list[Piece]) -> bool:
     )
 
 
-def _words(form: list[Piece]) -> set[str]:
-    said = " ".join(piece.text for piece in form)
-    return {word.casefold() for word in _WORD.findall(_LINK.sub(" ", said))}
+def _says_more(form: list[Piece], than: str) -> bool:
+    """Whether a form of the text has words that the shown one lacks, wherever that breaks its lines."""
+    missing = _words(" ".join(piece.text for piece in form)) - _words(than)
+    if len(missing) > _MOST_LOOKED_FOR:
+        return True
+    joined = "".join(than.split()).casefold()
+    return any(word not in joined for word in missing)
+
+
+def _words(text: str) -> set[str]:
+    return {word.casefold() for word in _WORD.findall(_LINK.sub(" ", text))}
 
 
 def _leaf(part: Message, kind: str, region: Region | None) -> Iterator[Piece]:
@@ -274,7 +284,13 @@ def _text(octets: bytes, charset: str, region: Region | None, flow: Flow = "fixe
     plain = Piece("text", charset=charset, region=region)
     for block in blocks(octets):
         yield replace(plain, text=_whole(octets[last : block.start], charset, flow))
-        yield replace(plain, kind=block.form, octets=block.octets, form="inline" if block.form == "sealed" else "none")
+        yield replace(
+            plain,
+            kind=block.form,
+            octets=block.octets,
+            form="inline" if block.form == "sealed" else "none",
+            quoted=block.quoted,
+        )
         last = block.end
     yield replace(plain, text=_whole(octets[last:], charset, flow))
 
@@ -317,8 +333,15 @@ def _looks_sealed(octets: bytes, name: str, kind: str) -> bool:
     if b"-----BEGIN" in head or not octets:
         return False
     if kind == "application/pgp-encrypted" or _SEALED_NAME.search(name):
-        return _packet_tag(octets) in _MESSAGE_TAGS
+        return _packet_tag(octets) in _MESSAGE_TAGS and not _is_text(head)
     return False
+
+
+def _is_text(octets: bytes) -> bool:
+    try:
+        return bool(octets[:1000].decode("utf-8", "strict")) and b"\0" not in octets
+    except UnicodeDecodeError as error:
+        return error.start > len(octets[:1000]) - 4  # a character that is cut off
 
 
 def _packet_tag(octets: bytes) -> int | None:

@@ -20,6 +20,9 @@ _PLAUSIBLE = (
 )  # fmt: skip
 
 
+_NOT_CONTROLS = bytes(number for number in range(256) if number >= 0x20 or number in b"\t\n\f\r\x1b")
+
+
 def texts_of(octets: bytes) -> Iterator[str]:
     """What a file says, in each way in which it can be read: some of it may be nonsense."""
     if octets.startswith(b"PK"):
@@ -49,6 +52,8 @@ def readings(octets: bytes) -> Iterator[str]:
         charsets: tuple[str, ...] = ("utf-8-sig",)
         octets.decode("utf-8")
     except UnicodeDecodeError:
+        if len(octets.translate(None, _NOT_CONTROLS)) * 100 > len(octets):
+            return  # a picture, or something else that is packed
         charsets = _PLAUSIBLE
     for charset in charsets:
         yield octets.decode(charset, "replace")
