@@ -15,7 +15,7 @@ from store.kit.addresses import bare
 from store.kit.sentences import marked
 from store.tables.records import Recusal
 from store.team.members import Member, Roster
-from store.team.names import who_is_meant, who_is_named, who_may_be_meant
+from store.team.names import who_is_meant, who_may_be_meant, who_may_be_named
 
 Kind = Literal["report", "machine", "reply-by-machine"]
 _MOST_NAMES = 500
@@ -142,7 +142,7 @@ def who_is_recused(
     files = opened.file_texts()
     shown = [item.name for item in (*mail.recipients, *mail.reply_to) if item.name]
     found += [
-        Recusal(member.id, "named") for member in who_is_named([*opened.texts(), *files, *shown], members, members)
+        Recusal(member.id, "named") for member in who_may_be_named([*opened.texts(), *files, *shown], members, members)
     ]
     # Anyone on the way may have added a line outside of the encryption: it counts, but two readers may undo it.
     outside = from_text(opened.body.outside_text)

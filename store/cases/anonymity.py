@@ -16,6 +16,7 @@ from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.records import Attachment, Message
 from store.team.members import Member, Roster
+from store.team.name_words import NO_NAME
 from store.team.names import who_is_named, words
 
 NAMED = marked(
@@ -35,19 +36,6 @@ _WORD = re.compile(r"[^\W\d_]+")
 _TOKEN = re.compile(rb"(?<![A-Za-z0-9])t-[a-z2-7]{24}(?![A-Za-z0-9])", re.IGNORECASE)
 _SEALED = re.compile(rb"-----BEGIN PGP (?:MESSAGE|SIGNATURE|SIGNED MESSAGE)-----")
 _MAIL = re.compile(r"\.(?:eml|msg|mbox|mht|mhtml|p7m|p7s)$|^winmail\.dat$", re.IGNORECASE)
-# Pieces of names that are no names, and names that are words as well: with a capital they begin sentences and months.
-_NO_NAME = frozenset(
-    """
-    al ap bar bat ben bin da das de del den der di do dos du e el ibn la las le les li lo los mac mc o of san st und van vd ver
-    von y zu zum zur ter ten
-    angel april art august autumn banks bell best bill black bloom brown chance chase church cook dale dawn day dean drew
-    early east ernest eve fair faith field fields ford frank free friend gay good grace grant gray green grey guy hall hand
-    hill holly home honor hope hunter iris ivy jack jade jan jasmine joy june king lane law lily little long love mark marsh
-    mars mai may mayo mercy miles mr mrs ms miss new noble north oak olive page park pat pearl penny price prince queen rain
-    ray read rich rob robin rock rose ruby rule sage sky small snow south star stone storm summer sue sunny temple tom town
-    trust vale violet wall ward waters way west white wild will wise wish wolf wood woods worth young
-    """.split()
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,7 +90,7 @@ def _signed(text: str, author: Member | None, roster: Roster, greeted: set[str])
 
 def _mentioned(text: str, roster: Roster, known: set[str]) -> Member | None:
     """Who is called by a single name, written as a name."""
-    spoken = {word for said in _WORD.findall(text) if said[0].isupper() for word in words(said)} - known - _NO_NAME
+    spoken = {word for said in _WORD.findall(text) if said[0].isupper() for word in words(said)} - known - NO_NAME
     return next(
         (member for member in roster.members if spoken & {word for word in words(member.name) if len(word) > 1}), None
     )

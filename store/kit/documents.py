@@ -9,9 +9,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
-_READ = 1_000_000
+_READ, _READ_UNSURE = 1_000_000, 60_000
 _MOST_MEMBERS_OF_A_ZIP = 40
-_MOST_OF_A_ZIP = 10_000_000
+_MOST_OF_A_ZIP = 3_000_000
 _TAG = re.compile(r"<[^<>]*>")
 _FOLDED = re.compile(r"\r?\n[ \t]")
 # What a file without a label may be written in, where it is not UTF-8.
@@ -54,7 +54,7 @@ def readings(octets: bytes) -> Iterator[str]:
     except UnicodeDecodeError:
         if len(octets.translate(None, _NOT_CONTROLS)) * 100 > len(octets):
             return  # a picture, or something else that is packed
-        charsets = _PLAUSIBLE
+        charsets, octets = _PLAUSIBLE, octets[:_READ_UNSURE]
     for charset in charsets:
         yield octets.decode(charset, "replace")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from anyascii import anyascii
@@ -18,24 +18,18 @@ from rapidfuzz.process import extract_iter
 
 from store.kit.addresses import same_mailbox
 from store.team.members import Member
+from store.team.name_words import GREETING, NO_NAME, TITLES
 
 _WORD = re.compile(r"[^\W_]+")
+_NOT_LETTERS = re.compile(r"[\W_]+")
 _PIECE = 200_000
 _OVERLAP = 500
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
-# Words of a greeting line, folded, in the languages that the templates speak and a few neighbours.
-_GREETING = frozenset(
-    """
-    hi hello hey dear good morning afternoon evening day greetings all everyone everybody team folks friends there
-    and to the of or
-    hallo liebe lieber liebes guten tag morgen abend sehr geehrte geehrter damen herren moin servus und an das
-    hola buenos buenas dias tardes noches querida querido queridas queridos estimada estimado estimadas estimados
-    y equipo a bonjour bonsoir salut cher chere chers cheres madame monsieur et equipe
-    ola oi bom boa dia tarde noite prezada prezado prezados cara caro e equipa
-    ciao buongiorno gentile beste dag hej hei kara kaera czesc mrhba ahla salam alaykm alslam
-    """.split()
-)
+_SURNAME_ALONE = 5
+_INFLECTED = 6
+_LONGEST_ENDING = 3
+_BETWEEN = 2
 
 
 def fold(text: str) -> str:
@@ -128,6 +122,18 @@ def who_is_named(texts: Sequence[str], members: Sequence[Member], everyone: Sequ
     return [member for member in members if member.id in found]
 
 
+def who_may_be_named(texts: Sequence[str], members: Sequence[Member], everyone: Sequence[Member]) -> list[Member]:
+    """The same, and who is called by less: a surname, one with a title or an initial, a first name with the initial of the
+    surname, or a full name with something between; also inflected, hyphenated, or written together.
+    """
+    found = {member.id for member in who_is_named(texts, members, everyone)}
+    for text in filter(None, texts):
+        for piece in _pieces(_without_greeting(text, everyone)):
+            read = _Read(piece)
+            found |= {member.id for member in members if member.id not in found and _is_called(read, member)}
+    return [member for member in members if member.id in found]
+
+
 def _pieces(text: str) -> Iterator[str]:
     """A long text in pieces that overlap by more than any name is long, so that memory stays bounded."""
     for start in range(0, max(1, len(text)), _PIECE):
@@ -142,6 +148,9 @@ class _Read:
         self.words = _WORD.findall(self.folded)
         self.line = f" {' '.join(self.words)} "
         self.vocabulary = set(self.words)
+        self.tokens = [token for word in self.folded.split() if (token := _NOT_LETTERS.sub("", word))]
+        self.forms = self.vocabulary.union(self.tokens)
+        self.at, self.tokens_at = _places(self.words), _places(self.tokens)
         self.unspaced = "" if text.isascii() else re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
 
 
@@ -168,10 +177,57 @@ def _full_forms(member: Member) -> list[list[str]]:
     return forms
 
 
-def _holds_address(folded: str, address: str) -> bool:
-    if not address or address not in folded:
+def _is_called(text: _Read, member: Member) -> bool:
+    """Whether a text calls a member by less than their full name."""
+    name = [token for word in fold(member.name).split() if (token := _NOT_LETTERS.sub("", word))]
+    if len(name) < 2:
         return False
-    return re.search(rf"(?<![\w.+-]){re.escape(address)}(?![\w-])", folded) is not None
+    first, surname = name[0], name[-1]
+    if _is_telling(surname) and any(_is_form_of(word, surname) for word in text.forms):
+        return True
+    lines = ((text.words, text.at), (text.tokens, text.tokens_at))
+    return any(_calls(line, at, first, last) for line, at in lines for last in {surname, name[1]})
+
+
+def _is_telling(surname: str) -> bool:
+    return len(surname) >= _SURNAME_ALONE and surname not in NO_NAME
+
+
+def _is_form_of(word: str, surname: str) -> bool:
+    """Whether a word is a surname, or one with an ending of some language."""
+    if len(surname) < _INFLECTED:
+        return word == surname
+    return word.startswith(surname) and len(word) - len(surname) <= _LONGEST_ENDING
+
+
+def _calls(line: Sequence[str], places: Mapping[str, Sequence[int]], first: str, surname: str) -> bool:
+    """Whether a name stands in a line of words: with a title, with an initial, or with something between."""
+    for at in places.get(surname, ()):
+        before = line[at - 1] if at else ""
+        if before in TITLES or before == first[0] or line[at + 1 : at + 2] == [first[0]]:
+            return True
+    for at in places.get(first, ()):
+        behind = line[at + 1 : at + 2 + _BETWEEN]
+        if behind[:1] == [surname[0]] or surname in behind:
+            return True
+    return False
+
+
+def _places(line: Sequence[str]) -> Mapping[str, Sequence[int]]:
+    """Where each word stands."""
+    found: dict[str, list[int]] = {}
+    for at, word in enumerate(line):
+        found.setdefault(word, []).append(at)
+    return found
+
+
+def _holds_address(folded: str, address: str) -> bool:
+    local, _, domain = address.partition("+")[0].partition("@")
+    domain = domain or address.rpartition("@")[2]
+    if not local or f"@{domain}" not in folded:
+        return False
+    mailbox = rf"(?<![\w.+-]){re.escape(local)}(?:\+[\w.+-]{{0,64}})?@{re.escape(domain)}(?![\w-])"
+    return re.search(mailbox, folded) is not None
 
 
 def _holds_handle(folded: str, handle: str) -> bool:
@@ -213,8 +269,8 @@ def _without_greeting(text: str, everyone: Sequence[Member]) -> str:
         names = {
             word for member in everyone for name in (member.name, member.id, *member.aliases) for word in words(name)
         }
-        greets = any(word in _GREETING for word in said) and "@" not in line
-        if greets and len(said) <= 20 and all(word in _GREETING or word in names for word in said):
+        greets = any(word in GREETING for word in said) and "@" not in line
+        if greets and len(said) <= 20 and all(word in GREETING or word in TITLES or word in names for word in said):
             return "\n".join(lines[number + 1 :])
         break
     return text

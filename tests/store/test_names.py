@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from store.team.members import Member
-from store.team.names import who_is_meant, who_is_named
+from store.team.names import who_is_meant, who_is_named, who_may_be_named
 
 
 def member(member_id: str, name: str, *aliases: str, email: str = "") -> Member:
@@ -95,3 +95,40 @@ def test_exclude_is_generous(asked: str, ids: set[str]) -> None:
 )
 def test_who_is_named(text: str, ids: set[str]) -> None:
     assert {found.id for found in who_is_named([text], ALL, ALL)} == ids
+
+
+LINDQVIST = member("bo", "Bo Lindqvist")
+PARK = member("eunji", "Eun-ji Park")
+ONEIL = member("sean", "Seán O'Neil")
+SAYED = member("amira", "Amira Al-Sayed")
+GARCIA = member("ana", "Ana García Ruiz")
+OTHERS = [LINDQVIST, PARK, ONEIL, SAYED, GARCIA]
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("Lindqvist shouted at me.", {"bo"}),
+        ("it was Mr Lindqvist", {"bo"}),
+        ("It was Dr. Park, I think", {"eunji"}),
+        ("B. Lindqvist did it", {"bo"}),
+        ("Lindqvist, B.", {"bo"}),
+        ("Bo L. did it", {"bo"}),
+        ('Bo "Q" Lindqvist did it', {"bo"}),
+        ("Bo Erik Lindqvist did it", {"bo"}),
+        ("Eunji Park did it", {"eunji"}),
+        ("E. Park did it", {"eunji"}),
+        ("ONeil did it", {"sean"}),
+        ("Seán O\u2019Neil did it", {"sean"}),
+        ("Amira Alsayed did it", {"amira"}),
+        ("Ana García did it", {"ana"}),
+        ("I told Lindqvista about it", {"bo"}),
+        ("he writes from bo+list@team.example", {"bo"}),
+        ("We met in the park, bo.", set()),
+        ("Ana and Bo were there", set()),
+        ("Dear Mr Lindqvist,\n\nsomebody hurt me.", set()),
+        ("The ruins were beautiful", set()),
+    ],
+)
+def test_who_may_be_named(text: str, ids: set[str]) -> None:
+    assert {found.id for found in who_may_be_named([text], OTHERS, OTHERS)} == ids

@@ -1,0 +1,37 @@
+"""Words beside names: greetings, titles, and those that are names and words alike. All folded."""
+
+from __future__ import annotations
+
+# Words of a greeting line, folded, in the languages that the templates speak and a few neighbours.
+GREETING = frozenset(
+    """
+    hi hello hey dear good morning afternoon evening day greetings all everyone everybody team folks friends there
+    and to the of or
+    hallo liebe lieber liebes guten tag morgen abend sehr geehrte geehrter damen herren moin servus und an das
+    hola buenos buenas dias tardes noches querida querido queridas queridos estimada estimado estimadas estimados
+    y equipo a bonjour bonsoir salut cher chere chers cheres madame monsieur et equipe
+    ola oi bom boa dia tarde noite prezada prezado prezados cara caro e equipa
+    ciao buongiorno gentile beste dag hej hei kara kaera czesc mrhba ahla salam alaykm alslam
+    """.split()
+)
+
+# Pieces of names that are no names, and names that are words as well: with a capital they begin sentences and months.
+NO_NAME = frozenset(
+    """
+    al ap bar bat ben bin da das de del den der di do dos du e el ibn la las le les li lo los mac mc o of san st und van vd ver
+    von y zu zum zur ter ten
+    angel april art august autumn banks bell best bill black bloom brown chance chase church cook dale dawn day dean drew
+    early east ernest eve fair faith field fields ford frank free friend gay good grace grant gray green grey guy hall hand
+    hill holly home honor hope hunter iris ivy jack jade jan jasmine joy june king lane law lily little long love mark marsh
+    mars mai may mayo mercy miles mr mrs ms miss new noble north oak olive page park pat pearl penny price prince queen rain
+    ray read rich rob robin rock rose ruby rule sage sky small snow south star stone storm summer sue sunny temple tom town
+    trust vale violet wall ward waters way west white wild will wise wish wolf wood woods worth young
+    """.split()
+)  # fmt: skip
+# What stands in front of a surname, folded.
+TITLES = frozenset(
+    """
+    mr mrs ms mx miss dr prof professor sir madam herr frau hr fr monsieur madame mademoiselle m mme mlle senor senora senorita
+    sr sra srta don dona senhor senhora signor signora signorina sig fru froken pan pani gospodin gospozha tov meneer mevrouw
+    """.split()
+)
