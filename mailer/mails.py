@@ -47,7 +47,7 @@ class Outgoing:
     listed: frozenset[str] = frozenset()
 
 
-Made = tuple[Delivery, Outgoing | Outcome]
+Prepared = tuple[Delivery, Outgoing | Outcome]
 
 
 class MailMaker:
@@ -58,7 +58,7 @@ class MailMaker:
         self._sealer = sealer
         self._contents = Contents(context)
 
-    def mails_of(self, work: ClaimedNotice) -> Iterator[Made]:
+    def mails_of(self, work: ClaimedNotice) -> Iterator[Prepared]:
         """Each delivery with its mail, or with its outcome when there is none to send."""
         if not work.deliveries:
             return
@@ -72,7 +72,7 @@ class MailMaker:
         else:
             yield first, self._in_plain(work, first)
 
-    def _to_readers(self, work: ClaimedNotice) -> Iterator[Made]:
+    def _to_readers(self, work: ClaimedNotice) -> Iterator[Prepared]:
         """Sealed once for all who read the same language and may know the same."""
         if work.view is None:
             raise ValueError("a notice to readers needs its case")
@@ -85,7 +85,7 @@ class MailMaker:
             made = self._contents.for_readers(work.desk, work.claim, work.view, language, known)
             yield from self._sealed(work, Protected(made), group, known)
 
-    def _to_single(self, work: ClaimedNotice, row: Delivery) -> Iterator[Made]:
+    def _to_single(self, work: ClaimedNotice, row: Delivery) -> Iterator[Prepared]:
         """An answer to a member, or what a member gets because it is time."""
         member, made = work.roster.get(row.recipient), None
         if member is not None and notices.AUDIENCE[work.claim.kind] == "asker":
@@ -105,7 +105,7 @@ class MailMaker:
 
     def _sealed(
         self, work: ClaimedNotice, made: Protected, members: Sequence[Member], known: frozenset[str]
-    ) -> Iterator[Made]:
+    ) -> Iterator[Prepared]:
         rows: Mapping[str, Delivery] = {row.recipient: row for row in work.deliveries}
         sealed = self._sealer.for_members(made.entity, members, work.desk.fingerprint)
         for member in members:

@@ -9,7 +9,7 @@ from store.cases.command import CaseCommand, Command
 from store.kit.sentences import marked
 
 
-class Reply(Command):
+class ToReporter(Command):
     """The rest of the mail goes to the reporter."""
 
     name = "reply"
@@ -41,7 +41,7 @@ class Key(Command):
     help = (("/key", marked("use the attached public key for you from now on; sign this mail with the old one")),)
 
 
-class Case(Command):
+class ForCase(Command):
     """Which case is meant."""
 
     name = "case"
@@ -57,5 +57,5 @@ class Help(Command):
 ON_CASES: Mapping[str, type[CaseCommand]] = {
     command.name: command for command in (Assign, Recuse, Reinstate, State, Deadline, Field, Link, Hold, Release)
 }
-_ALL: tuple[type[Command], ...] = (Reply, *ON_CASES.values(), Show, Cases, Key, Case, Help)
+_ALL: tuple[type[Command], ...] = (ToReporter, *ON_CASES.values(), Show, Cases, Key, ForCase, Help)
 COMMANDS: Mapping[str, type[Command]] = {command.name: command for command in _ALL}

@@ -29,7 +29,7 @@ NAMES = {
 
 
 @dataclass(frozen=True)
-class Story:
+class Situation:
     """A roster, a report, and what is done to the case afterwards."""
 
     roles: dict[str, str]
@@ -44,8 +44,8 @@ class Story:
 
 
 people = st.lists(st.sampled_from(IDS), max_size=2, unique=True).map(tuple)
-stories = st.builds(
-    Story,
+situations = st.builds(
+    Situation,
     roles=st.fixed_dictionaries(
         {member: st.sampled_from(["responder", "lead", "alternate", "escalation"]) for member in IDS}
     ),
@@ -60,12 +60,12 @@ stories = st.builds(
 )
 
 
-def mail_of(desk: Desk, story: Story, sam: Person) -> bytes:
-    lines = "".join(f"Exclude: {NAMES[member].split()[0]}\n" for member in story.exclude_lines)
-    text = f"{lines}\nIt was {' and '.join(NAMES[member] for member in story.named) or 'somebody'}. {id(story)}"
-    sender = f"{story.author}@team.example" if story.author else "sam@reporter.example"
-    extra = "".join(f"Cc: {member}@team.example\n" for member in story.copied)
-    if story.sealed:
+def mail_of(desk: Desk, situation: Situation, sam: Person) -> bytes:
+    lines = "".join(f"Exclude: {NAMES[member].split()[0]}\n" for member in situation.exclude_lines)
+    text = f"{lines}\nIt was {' and '.join(NAMES[member] for member in situation.named) or 'somebody'}. {id(situation)}"
+    sender = f"{situation.author}@team.example" if situation.author else "sam@reporter.example"
+    extra = "".join(f"Cc: {member}@team.example\n" for member in situation.copied)
+    if situation.sealed:
         return pgp_mime(text_entity(text), desk.play.desk_key, sam.keyring, sender=sender, extra=extra)
     return plain_mail(text, sender=sender, extra=extra)
 
@@ -76,34 +76,38 @@ def shared(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @settings(max_examples=30)
-@given(story=stories)
+@given(situation=situations)
 def test_nothing_for_a_recused_member(
-    shared: dict[str, Any], make_desk: DeskMaker, team: list[Person], sam: Person, story: Story
+    shared: dict[str, Any], make_desk: DeskMaker, team: list[Person], sam: Person, situation: Situation
 ) -> None:
     desk: Desk = shared.setdefault("desk", None) or make_desk()
     shared["desk"] = desk
     play = desk.play
     text = play.config.read_text()
     play.config.write_text(
-        "\n".join(f"quorum = {story.quorum}" if "quorum = " in line else line for line in text.splitlines()) + "\n"
+        "\n".join(f"quorum = {situation.quorum}" if "quorum = " in line else line for line in text.splitlines()) + "\n"
     )
-    play.set_team(team, story.roles)
+    play.set_team(team, situation.roles)
     desk.reopen()
     desk.tick()
     desk.mail_out(50)
     before = len(play.sink.mails)
     to = [
         play.address,
-        *(f"conduct+except-{NAMES[member].split()[-1]}@desk.example" for member in story.exclude_addresses),
+        *(f"conduct+except-{NAMES[member].split()[-1]}@desk.example" for member in situation.exclude_addresses),
     ]
-    receipt = desk.receive(mail_of(desk, story, sam), *to)
-    for member in story.later:
+    receipt = desk.receive(mail_of(desk, situation, sam), *to)
+    for member in situation.later:
         play_recuse(desk, receipt.codename, member)
     desk.mail_out(50)
     sent = play.sink.mails[before:]
-    recused = {*story.exclude_lines, *story.exclude_addresses, *story.named, *story.copied, *story.later} | (
-        {story.author} if story.author else set()
-    )
+    recused = {
+        *situation.exclude_lines,
+        *situation.exclude_addresses,
+        *situation.named,
+        *situation.copied,
+        *situation.later,
+    } | ({situation.author} if situation.author else set())
     with desk.open_case(
         receipt.codename
     ) as file:  # else the next mail of the same author takes over what it is kept from

@@ -43,7 +43,7 @@ def moment(month: int, day: int) -> datetime:
 
 
 @dataclass
-class Story:
+class Report:
     """A case of the year: when it came in, whom it excludes, and what was done when."""
 
     received: datetime
@@ -53,12 +53,12 @@ class Story:
 
 
 STORIES = [
-    Story(moment(1, 11), [(moment(1, 11) + timedelta(hours=3), "acknowledged"), (moment(1, 13), "decided"), (moment(1, 20), "closed")]),
-    Story(moment(2, 8), [(moment(2, 11), "acknowledged"), (moment(2, 26), "closed")], "bo"),
-    Story(moment(3, 24), [(moment(3, 24) + timedelta(hours=3), "investigating"), (moment(4, 20), "decided"), (moment(5, 10), "closed")]),
-    Story(moment(6, 28), [(moment(6, 28) + timedelta(hours=6), "acknowledged"), (moment(7, 3), "decided"), (moment(7, 5), "closed")], "dana"),
-    Story(moment(7, 30), [(moment(7, 30) + timedelta(hours=3), "acknowledged"), (moment(9, 6), "closed")]),
-    Story(moment(10, 25), [(moment(10, 25) + timedelta(hours=9), "acknowledged"), (moment(10, 28), "decided")], "ada"),
+    Report(moment(1, 11), [(moment(1, 11) + timedelta(hours=3), "acknowledged"), (moment(1, 13), "decided"), (moment(1, 20), "closed")]),
+    Report(moment(2, 8), [(moment(2, 11), "acknowledged"), (moment(2, 26), "closed")], "bo"),
+    Report(moment(3, 24), [(moment(3, 24) + timedelta(hours=3), "investigating"), (moment(4, 20), "decided"), (moment(5, 10), "closed")]),
+    Report(moment(6, 28), [(moment(6, 28) + timedelta(hours=6), "acknowledged"), (moment(7, 3), "decided"), (moment(7, 5), "closed")], "dana"),
+    Report(moment(7, 30), [(moment(7, 30) + timedelta(hours=3), "acknowledged"), (moment(9, 6), "closed")]),
+    Report(moment(10, 25), [(moment(10, 25) + timedelta(hours=9), "acknowledged"), (moment(10, 28), "decided")], "ada"),
 ]  # fmt: skip
 
 
@@ -83,15 +83,15 @@ def ticks() -> list[datetime]:
     return found
 
 
-def stage(story: Story, at: datetime) -> tuple[str, datetime, timedelta] | None:
-    state, since = "new", story.received
-    for when, name in story.steps:
+def stage(report: Report, at: datetime) -> tuple[str, datetime, timedelta] | None:
+    state, since = "new", report.received
+    for when, name in report.steps:
         if when < at:
             state, since = name, when
     if state == "new":
-        return "acknowledge", story.received, timedelta(days=1)
+        return "acknowledge", report.received, timedelta(days=1)
     if state in ("acknowledged", "investigating"):
-        return "respond", story.received, days_later(story.received, 7)
+        return "respond", report.received, days_later(report.received, 7)
     return ("follow-up", since, days_later(since, 14)) if state == "decided" else None
 
 
@@ -129,12 +129,12 @@ def expected() -> Counter[tuple[str, str, date]]:
         if horizon and left >= 0 and horizon not in told_warnings and at.astimezone(BERLIN).hour >= 3:
             told_warnings.add(horizon)
             give([LEAD], "roster", at)
-    for story in STORIES:
+    for report in STORIES:
         has_report: set[str] = set()
         escalated = False
         sent: set[tuple[str, str]] = set()
-        for at in [story.received, *[item for item in all_ticks if item > story.received]]:
-            now = stage(story, at)
+        for at in [report.received, *[item for item in all_ticks if item > report.received]]:
+            now = stage(report, at)
             if now is None:
                 break
             name, since, length = now
@@ -145,7 +145,7 @@ def expected() -> Counter[tuple[str, str, date]]:
             if remind:
                 sent.add((name, reached[-1]))
                 escalated |= reached[-1][:5] in ("escal", "again")
-            team = [person for person in TERMS if person != story.excluded and on_duty(person, at)]
+            team = [person for person in TERMS if person != report.excluded and on_duty(person, at)]
             readers = [person for person in team if person != ESCALATION]
             if escalated or len(readers) < 2:  # the quorum
                 readers = team
@@ -167,10 +167,10 @@ def chidi(short_tmp: Path) -> Person:
     return person
 
 
-def do(desk: Desk, story: Story, state: str) -> None:
+def do(desk: Desk, report: Report, state: str) -> None:
     """A reader says how far the case has come."""
-    by = next(person for person in ("ada", "chidi") if person != story.excluded)
-    with desk.open_case(story.codename, by) as file:
+    by = next(person for person in ("ada", "chidi") if person != report.excluded)
+    with desk.open_case(report.codename, by) as file:
         note = Arrival("conduct", "new", desk.clock(), b"", "", "", Body(), Facts(), author=by, direction="note")
         notes.act(file, [State(state, "warning" if state == "closed" else "")], note)
 
@@ -207,16 +207,16 @@ def test_a_year(make_desk: DeskMaker, team: list[Person], chidi: Person) -> None
 
     for at in ticks():
         pass_time(at)
-        for number, story in enumerate(STORIES):
-            if story.received == at:
+        for number, report in enumerate(STORIES):
+            if report.received == at:
                 mail = plain_mail(
-                    f"Exclude: {story.excluded}\n\nx" if story.excluded else "x", sender=f"r{number}@other.example"
+                    f"Exclude: {report.excluded}\n\nx" if report.excluded else "x", sender=f"r{number}@other.example"
                 )
-                story.codename = desk.receive(mail).codename
+                report.codename = desk.receive(mail).codename
                 pass_time(at)
-            for when, state in story.steps:
+            for when, state in report.steps:
                 if when == at:
-                    do(desk, story, state)
+                    do(desk, report, state)
                     got.extend((item.recipient, at.date(), item) for item in desk.mail_out(60))
     found: Counter[tuple[str, str, date]] = Counter()
     for recipient, day, item in got:
@@ -224,14 +224,14 @@ def test_a_year(make_desk: DeskMaker, team: list[Person], chidi: Person) -> None
             reader = by_address[recipient]
             said = read(reader, item)
             kind = kind_of(said)
-            hidden = [story.codename for story in STORIES if story.excluded == reader.id]
+            hidden = [report.codename for report in STORIES if report.excluded == reader.id]
             assert not any(name in said for name in hidden)
             if kind != "note":
                 found[(reader.id, kind, day)] += 1
     wanted = expected()
     assert sorted((found - wanted).items()) == [], "too much"
     assert sorted((wanted - found).items()) == [], "too little"
-    states = [_state(desk, story.codename) for story in STORIES]
+    states = [_state(desk, report.codename) for report in STORIES]
     assert states == ["destroyed", "destroyed", "destroyed", "destroyed", "destroyed", "decided"]
 
 
