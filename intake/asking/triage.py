@@ -9,6 +9,7 @@ from typing import Literal
 
 from intake.asking.directive_lines import names
 from intake.asking.directives import ReporterRequest, from_text
+from intake.asking.kept_from import kept_from
 from intake.reading.message import Mail, Parsed, children, content_type, header, header_values
 from intake.reading.opened import OpenedMail
 from store.kit.addresses import bare
@@ -148,6 +149,8 @@ def who_is_recused(
     outside = from_text(opened.body.outside_text)
     found += [Recusal(recusal.member, "named") for recusal in excluded(outside, members)[0]]
     found += perhaps_excluded(asked, members) + perhaps_excluded(outside, members)
+    for text in dict.fromkeys((*opened.texts(), *files)):
+        found += [Recusal(member.id, "named") for member in kept_from(text, members)]
     for text in files:
         found += [Recusal(recusal.member, "named") for recusal in excluded(from_text(text), members)[0]]
     return tuple(_strongest(found)), unmatched
