@@ -5,6 +5,7 @@ A small model says who may know of the case. It is written down apart from the r
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -331,6 +332,8 @@ class Life(RuleBasedStateMachine):
 
 def test_whatever_happens_to_a_case(make_desk: DeskMaker, team: list[Person], stranger: Person) -> None:
     # Making what failed smaller takes minutes here: it is printed as it came.
-    few = settings(max_examples=10, stateful_step_count=14, deadline=None, phases=[Phase.generate])
+    few = settings(
+        max_examples=int(os.environ.get("LIVES", "7")), stateful_step_count=14, deadline=None, phases=[Phase.generate]
+    )
     life: Any = lambda: Life(make_desk, team, stranger)  # noqa: E731
     run_state_machine_as_test(life, settings=few)
