@@ -101,8 +101,8 @@ def test_no_field_raises(number: int) -> None:
 def test_no_field_stops_a_mailbox(mailbox_desk: Configure, dovecot: Dovecot, user: str) -> None:
     desk = mailbox_desk()
     hostile = [
-        f"{field}\nFrom: r@reporter.example\n\nhostile\n".encode("utf-8", "surrogateescape").replace(b"\0", b"")
-        for field in (HOSTILE_FIELDS[0], HOSTILE_FIELDS[1], HOSTILE_FIELDS[3], HOSTILE_FIELDS[10], HOSTILE_FIELDS[11])
+        f"{field}\nFrom: r{n}@reporter.example\n\nhostile\n".encode("utf-8", "surrogateescape").replace(b"\0", b"")
+        for n, field in enumerate(HOSTILE_FIELDS[number] for number in (0, 1, 3, 10, 11))
     ]
     dovecot.put(user, *hostile, plain_mail("a report"))
     assert empty(desk) == len(hostile) + 1
