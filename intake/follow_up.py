@@ -9,7 +9,7 @@ from typing import Protocol
 from sqlmodel import Session
 
 from intake.arrival import Opened, source_of
-from intake.plan import Outcome, Route, actor, with_acknowledgement, within_the_flood_limit
+from intake.plan import Outcome, Route, actor, may_tell_of_failure, with_acknowledgement, within_the_flood_limit
 from intake.standing import Record, standing
 from store.cases import conversation, recusals, threads
 from store.cases.case_file import CaseFile, open_case
@@ -102,7 +102,7 @@ class FollowUp:
         if arrival.state == "automatic":
             joined = replace(arrival, author="other", recusals=recusals.doubted(arrival.recusals), notices=())
             conversation.join(file, joined)
-            if self.opened.found.undelivered:
+            if self.opened.found.undelivered and may_tell_of_failure(session, self.context, row.id):
                 file.enqueue("bounced", "reporter")
             return "automatic", row.codename
         if sure == "doubtful":
@@ -146,7 +146,7 @@ class MachineAnswer:
         if file is None:
             return self.own_case.carry_out(session)
         conversation.join(file, silent)
-        if member and self.opened.found.undelivered:
+        if member and self.opened.found.undelivered and may_tell_of_failure(session, self.context, file.row.id):
             file.enqueue_once("bounced", member)
         return "automatic", file.row.codename
 

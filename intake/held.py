@@ -94,14 +94,14 @@ def open_at_last(context: Context, kept: Kept, *, acknowledge: bool = False) -> 
     in_place = InPlace(
         context, kept, _as_archived(kept, arrival), opened.mail, place, acknowledge and place.side != "team"
     )
+    elsewhere = replace(place, row=None) if place.row is not None and place.row.id == kept.case_id else place
+    route = routing.route(context, opened, elsewhere, in_place)
     with context.database.write() as session:
         file = in_place.open(session)
         first = file.first_message()
         if kept.archived or (first is not None and first.id != kept.message_id):
             return in_place.carry_out(session, None if kept.archived else file.row)
-        if place.row is not None and place.row.id == kept.case_id:
-            place = replace(place, row=None)
-        outcome = routing.route(context, opened, place, in_place).carry_out(session)
+        outcome = route.carry_out(session)
         if outcome[1] != file.row.codename:
             conversation.moved_on(file, kept.message_id)
         return outcome

@@ -21,7 +21,7 @@ from intake.plan import Outcome, actor, may_reply
 from intake.reading.opened import Signed
 from intake.reading.pieces import is_public_key
 from intake.reading.quotes import own_text
-from store.cases import answers, lookup, notes, threads
+from store.cases import answers, content, lookup, notes, threads
 from store.cases.access import may_know
 from store.cases.answers import Answer
 from store.cases.case_file import Actor, CaseFile, open_case
@@ -77,6 +77,16 @@ def speaker(context: Context, opened: Opened, place: Place) -> Member | None:
         return signed
     claimed = _claimed(opened)
     return claimed if claimed and f"[{opened.job.desk.id}] " in opened.mail.subject else None
+
+
+def look_at_keys(context: Context, opened: Opened, place: Place) -> None:
+    """Have GnuPG look at the keys that a member's word may concern, before a transaction begins that would wait for it."""
+    material = [item.data for item in opened.content.signed.files] if opened.content.signed else []
+    if place.row is not None and place.row.wrapped_key is not None:
+        known = content.facts(context.vault, place.row)
+        material += [known.reporter_key, known.new_key]
+    for data in filter(is_public_key, material):
+        context.keyring.read_key_data(data)
 
 
 def _is_about_a_case(said: Signed) -> bool:

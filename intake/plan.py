@@ -16,6 +16,7 @@ from store.outbox import queue
 from store.tables.records import Arrival
 
 _HELD_REPLIES_PER_DAY = 2
+_FAILURES_PER_DAY = 3
 NEVER = marked("this desk sends none")
 ENOUGH = marked("this address had as many answers today as it may have")
 TO_THE_TEAM = marked("it went to an address that is for the team alone")
@@ -79,6 +80,11 @@ def within_the_flood_limit(session: Session, context: Context, desk: Desk, sourc
     if count <= desk.flood_limit:
         return arrival
     return replace(arrival, state="automatic", notices=("flood",) if count == desk.flood_limit + 1 else ())
+
+
+def may_tell_of_failure(session: Session, context: Context, case_id: str) -> bool:
+    """Count a mail that says that another one could not be delivered: anybody can write one, and a few a day tell enough."""
+    return _count_today(session, context, "failed delivery of", case_id) <= _FAILURES_PER_DAY
 
 
 def _count_today(session: Session, context: Context, what: str, who: str) -> int:

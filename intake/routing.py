@@ -16,6 +16,7 @@ def route(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> 
     """What a mail leads to; `own_case` is what it would be as a case of its own."""
     member = member_word.speaker(context, opened, place)
     if member is not None:
+        member_word.look_at_keys(context, opened, place)
         return member_word.MemberWord(context, opened, place, member, own_case.silent())
     return from_outside(context, opened, place, own_case)
 

@@ -15,7 +15,7 @@ import typer
 from desk.commands import show
 from desk.commands.cases import ByOption
 from desk.commands.options import ConfigOption, JsonOption, opened
-from store.cases import lookup, notes
+from store.cases import content, lookup, notes
 from store.cases.case_commands import STATES, Assign, Deadline, Field, Hold, Link, Recuse, Reinstate, Release, State
 from store.cases.case_file import Actor, CaseFile, open_for
 from store.cases.command import CaseCommand
@@ -58,9 +58,24 @@ def case_reply(
     """Write to the reporter, from the desk and without the member's name. The text is read from standard input."""
     how: How = "new-key" if new_key else "plain" if plain else ""
     wanted = Reply(_text(), how=how)
-    with opened(config) as context, _case(context, codename, by) as file:
-        notes.act(file, [], as_reply(file, _arrival(file, ""), wanted, context.keyring))
+    with opened(config) as context:
+        _look_at_keys(context, codename)
+        _reply(context, codename, by, wanted)
     _say(codename, [], as_json)
+
+
+def _look_at_keys(context: Context, codename: str) -> None:
+    """Have GnuPG look at the reporter's keys before a transaction begins that would wait for it."""
+    with context.database.read() as session:
+        row = lookup.find_row(session, codename)
+        known = content.facts(context.vault, row) if row is not None and row.wrapped_key else None
+    for data in filter(None, (known.reporter_key, known.new_key) if known else ()):
+        context.keyring.read_key_data(data)
+
+
+def _reply(context: Context, codename: str, by: str, wanted: Reply) -> None:
+    with _case(context, codename, by) as file:
+        notes.act(file, [], as_reply(file, _arrival(file, ""), wanted, context.keyring))
 
 
 @changes_app.command("recuse")

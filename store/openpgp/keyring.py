@@ -6,6 +6,7 @@ imported: they are handed to gpg as an anonymous in-memory file.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import subprocess
@@ -34,6 +35,8 @@ from store.openpgp.status import (
 _KEY_AGE_SECONDS = 10
 _NO_AGENT = "GnuPG could not reach its agent. Run 'ombud check'; the mail is taken again later."
 
+_REMEMBERED_SECONDS, _MOST_REMEMBERED = 300.0, 64
+
 
 class Keyring:
     """The desk's GNUPGHOME: its secret keys, and the public keys of its team."""
@@ -50,6 +53,7 @@ class Keyring:
         self.home = home
         self._seconds = seconds
         self._passphrase = passphrase
+        self._looked_at: dict[bytes, tuple[float, list[PublicKey]]] = {}
         self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)
         try:
             self._gpg = Program(program, home, seconds, unpack_limit)
@@ -133,7 +137,19 @@ class Keyring:
         return made
 
     def read_key_data(self, data: bytes) -> list[PublicKey]:
-        """The certificates in key material, without importing it."""
+        """The certificates in key material, without importing it.
+
+        What was looked at in the last minutes is remembered: whoever is about to write to the database looks before.
+        """
+        hashed, now = hashlib.sha256(data).digest(), time.monotonic()
+        known = self._looked_at.get(hashed)
+        if known is None or now - known[0] > _REMEMBERED_SECONDS:
+            if len(self._looked_at) >= _MOST_REMEMBERED:
+                self._looked_at.clear()
+            self._looked_at[hashed] = known = (now, self._list_key_data(data))
+        return known[1]
+
+    def _list_key_data(self, data: bytes) -> list[PublicKey]:
         # In a folder without a trust database, which it does not make with the model "always", GnuPG 2.2 dies of a key
         # that has expired. The model changes nothing else in a listing.
         listing, _, _ = self._run(

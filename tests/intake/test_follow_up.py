@@ -282,3 +282,15 @@ def test_a_held_case_is_held_no_more_when_its_reporter_writes_so_that_it_opens(
     assert desk.receive(plain_mail("Once more, in plain."), address).codename == held.codename
     assert desk.case(held.codename)["state"] == "new"
     assert "Once more, in plain." in to(team[0], desk.mail_out())[0]
+
+
+def test_forged_failures_wake_the_team_a_few_times_a_day_and_no_more(desk: Desk, team: list[Person]) -> None:
+    name, _ = opened(desk)
+    reply = acknowledgement(say(desk, team[0], "/reply\nThank you.", name))
+    told = []
+    for number in range(8):
+        mail = failed_delivery(str(headers(reply)["Message-ID"]), f"sam{number}@reporter.example")
+        desk.receive(mail, sender="")
+        told += [item for item in desk.mail_out() if item.recipient == team[1].email]
+    assert len(told) == 3
+    assert len(desk.case(name)["messages"]) == 2 + 8, "each is kept"
