@@ -5,7 +5,7 @@ The one place that decides, for a mail that just came and for one that is opened
 
 from __future__ import annotations
 
-from intake import follow_up, member_word
+from intake import follow_up, member_word, speaker
 from intake.arrival import Opened
 from intake.follow_up import OwnCase, Place
 from intake.plan import Route
@@ -14,9 +14,9 @@ from store.context import Context
 
 def route(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> Route:
     """What a mail leads to; `own_case` is what it would be as a case of its own."""
-    member = member_word.speaker(context, opened, place)
+    member = speaker.speaker(context, opened, place)
     if member is not None:
-        member_word.look_at_keys(context, opened, place)
+        speaker.look_at_keys(context, opened, place)
         return member_word.MemberWord(context, opened, place, member, own_case.silent())
     return from_outside(context, opened, place, own_case)
 

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from intake.reading.headers import parse
 from intake.reading.html import html_to_text
 from intake.reading.message import header
 from intake.reading.pieces import pieces
 from store.kit.documents import texts_of
-from store.openpgp.status import Signature
+from store.openpgp.status import Decryption, Signature
 from store.tables.records import Attachment, Body
 
 _FORWARDED = frozenset({"message/rfc822", "message/global"})
 _DEEPEST = 5
+
+
+class Opener(Protocol):
+    """What this needs of GnuPG (`store.openpgp.keyring.Keyring`)."""
+
+    def decrypt(self, data: bytes) -> Decryption:
+        """Open a message."""
+
+    def verify(self, signed: bytes, signature: bytes) -> Signature:
+        """Check a detached signature."""
+
+    def verify_clear(self, data: bytes) -> tuple[bytes | None, Signature]:
+        """Read a signed text."""
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,18 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from email.message import Message
-from typing import Protocol
 
 from intake.reading.armor import public_keys
 from intake.reading.autocrypt import header_keys
 from intake.reading.charsets import decode
+from intake.reading.files import is_public_key
 from intake.reading.headers import parse
 from intake.reading.message import Parsed, addresses, clean, header, one_line
-from intake.reading.opened import OpenedMail, Signed
-from intake.reading.pieces import Piece, Region, is_public_key, pieces, protected_subject, text_pieces
+from intake.reading.opened import OpenedMail, Opener, Signed
+from intake.reading.piece import Piece, Region
+from intake.reading.pieces import pieces, protected_subject, text_pieces
 from store.kit.sentences import Sentence, marked
-from store.openpgp.status import Decryption, Failure, Signature
+from store.openpgp.status import Failure, Signature
 from store.tables.records import Attachment, Body, Encryption
 
 _TEXT_NAMES = re.compile(r"(^|\.)(txt|text|md|eml|mime)$|^[^.]*$", re.IGNORECASE)
@@ -40,19 +41,6 @@ REST_NOTE = marked("this mail has more parts than are shown; all of it is kept")
 OUTSIDE_NOTE = marked("came outside the encrypted part")
 NESTED_NOTE = marked("could not be opened: it is encrypted once more")
 UNSIGNED_NOTE = marked("is not covered by the signature")
-
-
-class Opener(Protocol):
-    """What this needs of GnuPG (`store.openpgp.keyring.Keyring`)."""
-
-    def decrypt(self, data: bytes) -> Decryption:
-        """Open a message."""
-
-    def verify(self, signed: bytes, signature: bytes) -> Signature:
-        """Check a detached signature."""
-
-    def verify_clear(self, data: bytes) -> tuple[bytes | None, Signature]:
-        """Read a signed text."""
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from email.message import Message
-from typing import Literal
 
 from intake.reading.armor import blocks
 from intake.reading.charsets import decode
+from intake.reading.files import MESSAGE_TAGS, foreign_to_openpgp, looks_sealed, packet_tag
 from intake.reading.flowed import unflowed
 from intake.reading.headers import parse
 from intake.reading.html import html_to_text
@@ -29,15 +29,12 @@ from intake.reading.message import (
     part_octets,
     transfer_encoding,
 )
+from intake.reading.piece import Flow, Piece, Region, says, says_more, says_nothing
 from intake.reading.transfer import undone
-from store.tables.records import Encryption
 
-Flow = Literal["fixed", "flowed", "delsp"]
-Kind = Literal["text", "file", "sealed", "clear-signed", "smime", "tnef", "rest"]
 MOST_PIECES = 1000
 MOST_COSTLY = 50
 
-_PUBLIC_KEY = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _PAGE = re.compile(rb"\s*(?:<!doctype html|<html|<head|<body|<div|<p[ >]|<span|<br)", re.IGNORECASE)
 # What mail programs repeat of protected headers for those that cannot read them (RFC 9788 section 5.2.2).
 _LEGACY = re.compile(
@@ -47,40 +44,6 @@ _SPECIAL_TEXTS = frozenset(
     {"text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/css", "text/rfc822-headers"}
 )
 _FORWARDED = frozenset({"message/rfc822", "message/global"})
-_NOTHING = re.compile("[\\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]*")
-_WORD = re.compile(r"[^\W\d_]{3,}")
-_MOST_LOOKED_FOR = 200
-_LINK = re.compile(r"(?:https?|mailto|ftp):\S+")
-_SEALED_NAME = re.compile(r"\.(asc|gpg|pgp)$", re.IGNORECASE)
-# Content that only other programs unwrap: S/MIME, encrypted or opaquely signed (RFC 8551), and Outlook's own format.
-_SMIME_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
-_TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
-_TNEF_MAGIC = b"\x78\x9f\x3e\x22"
-_MESSAGE_TAGS = frozenset({1, 3, 4, 8, 9, 11, 18, 20})
-
-
-@dataclass(frozen=True)
-class Region:
-    """Octets that a detached signature covers (RFC 3156 section 5), and the entity that they are."""
-
-    signed: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
-    entity: Message = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One piece of an entity."""
-
-    kind: Kind
-    octets: bytes = field(default=b"", repr=False)
-    text: str = field(default="", repr=False)
-    name: str = ""
-    type: str = "text/plain"
-    charset: str = ""
-    form: Encryption = "none"
-    region: Region | None = None
-    quoted: bool = False
 
 
 def pieces(octets: bytes, root: Message | None = None) -> list[Piece]:
@@ -105,7 +68,7 @@ def pieces(octets: bytes, root: Message | None = None) -> list[Piece]:
 
 def _with_text(found: list[Piece]) -> list[Piece]:
     """The pieces, with text files as the text where there is no other: some programs name, or attach, the text itself."""
-    if any(piece.kind not in ("text", "file") or not _NOTHING.fullmatch(piece.text) for piece in found):
+    if any(piece.kind not in ("text", "file") or not says_nothing(piece.text) for piece in found):
         return found
     return [
         replace(piece, kind="text", text=_whole(piece.octets, piece.charset, "fixed"), octets=b"")
@@ -128,11 +91,6 @@ def protected_subject(entity: Message) -> str | None:
     if content_type(entity) == "multipart/signed" and children(entity):
         return protected_subject(children(entity)[0])
     return None
-
-
-def is_public_key(octets: bytes) -> bool:
-    """Whether a file holds an OpenPGP public key, armored or not."""
-    return _PUBLIC_KEY in octets[:4096] or (_packet_tag(octets) == 6)
 
 
 def _walk(part: Message, octets: bytes, region: Region | None) -> Iterator[Piece]:
@@ -158,7 +116,7 @@ def _mixed(below: list[Message], octets: bytes, region: Region | None) -> Iterat
             rb"\s*version\s*:\s*1\s*\Z", part_octets(part), re.IGNORECASE
         ):
             mangled = True  # Exchange turns multipart/encrypted into multipart/mixed
-        elif mangled and not part.is_multipart() and _looks_sealed(part_octets(part), file_name(part), kind):
+        elif mangled and not part.is_multipart() and looks_sealed(part_octets(part), file_name(part), kind):
             yield Piece("sealed", part_octets(part), form="pgp/mime", region=region)
             mangled = False
         else:
@@ -171,7 +129,7 @@ def _encrypted(below: list[Message], region: Region | None) -> Iterator[Piece]:
         for part in below
         if content_type(part) != "application/pgp-encrypted" and not part.is_multipart()
     ]
-    best = [octets for octets in found if b"BEGIN PGP MESSAGE" in octets or _packet_tag(octets) in _MESSAGE_TAGS]
+    best = [octets for octets in found if b"BEGIN PGP MESSAGE" in octets or packet_tag(octets) in MESSAGE_TAGS]
     yield Piece("sealed", (best or found or [b""])[0], form="pgp/mime", region=region)
 
 
@@ -189,8 +147,8 @@ def _alternative(below: list[Message], octets: bytes, region: Region | None) -> 
     What another form says besides is a file, so that it is looked through and listed; so is whatever is no text.
     """
     forms = [list(_walk(part, octets, region)) for part in below]
-    plain = [at for at, part in enumerate(below) if content_type(part) == "text/plain" and _says(forms[at])]
-    telling = [at for at in range(len(below)) if _says(forms[at])]
+    plain = [at for at, part in enumerate(below) if content_type(part) == "text/plain" and says(forms[at])]
+    telling = [at for at in range(len(below)) if says(forms[at])]
     shown = next(iter(plain or reversed(telling)), None)
     if shown is None:
         yield from (piece for form in forms for piece in form)
@@ -201,31 +159,10 @@ def _alternative(below: list[Message], octets: bytes, region: Region | None) -> 
         if at == shown:
             continue
         yield from (piece for piece in form if piece.kind not in ("text", "clear-signed"))
-        if _says_more(form, said):
+        if says_more(form, said):
             text = "\n".join(piece.text for piece in form)
             name = "other form.txt" if at in telling else ""
             yield Piece("file", text.encode("utf-8", "replace"), name=name, charset="utf-8", region=region)
-
-
-def _says(form: list[Piece]) -> bool:
-    """Whether a form of the text says anything, or holds what GnuPG has to open."""
-    return any(
-        piece.kind in ("sealed", "clear-signed") or (piece.kind == "text" and not _NOTHING.fullmatch(piece.text))
-        for piece in form
-    )
-
-
-def _says_more(form: list[Piece], than: str) -> bool:
-    """Whether a form of the text has words that the shown one lacks, wherever that breaks its lines."""
-    missing = _words(" ".join(piece.text for piece in form)) - _words(than)
-    if len(missing) > _MOST_LOOKED_FOR:
-        return True
-    joined = "".join(than.split()).casefold()
-    return any(word not in joined for word in missing)
-
-
-def _words(text: str) -> set[str]:
-    return {word.casefold() for word in _WORD.findall(_LINK.sub(" ", text))}
 
 
 def _leaf(part: Message, kind: str, region: Region | None) -> Iterator[Piece]:
@@ -234,14 +171,14 @@ def _leaf(part: Message, kind: str, region: Region | None) -> Iterator[Piece]:
         yield Piece("file", _forwarded(part), name=name or "forwarded.eml", type="message/rfc822", region=region)
         return
     octets = part_octets(part)
-    if foreign := _foreign(part, octets, name, kind):
+    if foreign := foreign_to_openpgp(part, octets, name, kind):
         yield Piece(foreign, octets, name=name or _unnamed(kind), type=kind, region=region)
         return
     charset = charset_of(part) or ""
     attached = bool(name) or part.get_content_disposition() == "attachment"
     if kind == "text/rfc822-headers" and part.get_param("protected-headers"):
         return  # the legacy display of protected headers repeats the subject
-    if attached and _looks_sealed(octets, name, kind):
+    if attached and looks_sealed(octets, name, kind):
         yield Piece("sealed", octets, name=name, type=kind, charset=charset, form="attachment", region=region)
     elif kind == "text/html" and not attached:
         yield from _page(octets, charset, region)
@@ -249,7 +186,7 @@ def _leaf(part: Message, kind: str, region: Region | None) -> Iterator[Piece]:
         yield from _text(_without_legacy_display(part, octets), charset, region, _flow_of(part))
     elif kind == "application/pgp-encrypted" and not attached:
         return
-    elif not attached and kind.startswith("application/") and _looks_sealed(octets, name, kind):
+    elif not attached and kind.startswith("application/") and looks_sealed(octets, name, kind):
         yield Piece("sealed", octets, name=name, type=kind, form="attachment", region=region)
     elif octets or attached:
         yield Piece("file", octets, name=name or _unnamed(kind), type=kind, charset=charset, region=region)
@@ -260,15 +197,6 @@ def _without_legacy_display(part: Message, octets: bytes) -> bytes:
     if str(part.get_param("hp-legacy-display") or "") != "1":
         return octets
     return re.split(rb"\r?\n\r?\n", octets, maxsplit=1)[-1]
-
-
-def _foreign(part: Message, octets: bytes, name: str, kind: str) -> Literal["smime", "tnef", ""]:
-    """Whether a part wraps content in a way that is not OpenPGP's."""
-    if kind in _TNEF_TYPES or octets.startswith(_TNEF_MAGIC) or name.casefold() == "winmail.dat":
-        return "tnef"
-    certificates = str(part.get_param("smime-type") or "").casefold() == "certs-only"
-    wraps = kind in _SMIME_TYPES or (kind == "application/octet-stream" and name.casefold().endswith(".p7m"))
-    return "smime" if wraps and not certificates else ""
 
 
 def _flow_of(part: Message) -> Flow:
@@ -323,32 +251,6 @@ def _page_text(octets: bytes, charset: str, region: Region | None) -> Iterator[P
 def _whole(octets: bytes, charset: str, flow: Flow) -> str:
     text = clean(decode(octets, charset))
     return text if flow == "fixed" else unflowed(text, delsp=flow == "delsp")
-
-
-def _looks_sealed(octets: bytes, name: str, kind: str) -> bool:
-    """Whether a file is an OpenPGP message: by what it holds, not by how it is called."""
-    head = octets[:4096].lstrip()
-    if b"-----BEGIN PGP MESSAGE-----" in head:
-        return True
-    if b"-----BEGIN" in head or not octets:
-        return False
-    if kind == "application/pgp-encrypted" or _SEALED_NAME.search(name):
-        return _packet_tag(octets) in _MESSAGE_TAGS and not _is_text(head)
-    return False
-
-
-def _is_text(octets: bytes) -> bool:
-    try:
-        return bool(octets[:1000].decode("utf-8", "strict")) and b"\0" not in octets
-    except UnicodeDecodeError as error:
-        return error.start > len(octets[:1000]) - 4  # a character that is cut off
-
-
-def _packet_tag(octets: bytes) -> int | None:
-    """The type of the first packet of a binary OpenPGP file (RFC 9580 section 4.2)."""
-    if not octets or not octets[0] & 0x80:
-        return None
-    return octets[0] & 0x3F if octets[0] & 0x40 else (octets[0] >> 2) & 0x0F
 
 
 def _forwarded(part: Message) -> bytes:

@@ -1,0 +1,66 @@
+"""Whose word on a case a mail is, or claims to be: that of a member, or of nobody on the team."""
+
+from __future__ import annotations
+
+import re
+
+from intake.arrival import Opened
+from intake.asking.commands import begins_with_command
+from intake.asking.triage import is_one_of
+from intake.follow_up import Place
+from intake.reading.files import is_public_key
+from intake.reading.opened import Signed
+from store.cases import content, lookup, threads
+from store.cases.access import may_know
+from store.context import Context
+from store.team.members import Member
+
+CODENAME = re.compile(r"\]\s*([a-z]+(?:-[a-z]+){1,2})\b")
+
+
+def speaker(context: Context, opened: Opened, place: Place) -> Member | None:
+    """The member whose word on a case a mail is or claims to be; None for a mail that comes from outside.
+
+    On the team's side that is whoever signed or claims to have written. A member may be a reporter as well: on the
+    reporter's side, and to the desk's own address, only a signed mail that is clearly about a case is meant.
+    """
+    signed = _signer(opened)
+    if opened.found.kind == "reply-by-machine" or (opened.found.kind == "machine" and signed is None):
+        return None  # an absence note is no word on a case, and is never answered (RFC 3834)
+    if place.found and place.side == "team":
+        return signed or _claimed(opened)
+    if place.row is not None:
+        with context.database.read() as session:
+            case = lookup.case_of(session, place.row)
+        return signed if signed and may_know(case, opened.job.roster, signed.id, context.clock()) else None
+    if signed and (said := opened.content.signed) and _is_about_a_case(said):
+        return signed
+    claimed = _claimed(opened)
+    return claimed if claimed and f"[{opened.job.desk.id}] " in opened.mail.subject else None
+
+
+def look_at_keys(context: Context, opened: Opened, place: Place) -> None:
+    """Have GnuPG look at the keys that a member's word may concern, before a transaction begins that would wait for it."""
+    material = [item.data for item in opened.content.signed.files] if opened.content.signed else []
+    if place.row is not None and place.row.wrapped_key is not None:
+        known = content.facts(context.vault, place.row)
+        material += [known.reporter_key, known.new_key]
+    for data in filter(is_public_key, material):
+        context.keyring.read_key_data(data)
+
+
+def _is_about_a_case(said: Signed) -> bool:
+    """Whether what was signed is clearly a member's word on a case."""
+    return bool(begins_with_command(said.text) or threads.team_tokens(said.text) or CODENAME.search(said.subject))
+
+
+def _signer(opened: Opened) -> Member | None:
+    signed = opened.content.signed
+    if signed is None:
+        return None
+    return next((item for item in opened.job.roster.members if item.fingerprint == signed.by.fingerprint), None)
+
+
+def _claimed(opened: Opened) -> Member | None:
+    authors = [item.address for item in opened.mail.sender]
+    return next((member for member in opened.job.roster.members if is_one_of(member, authors)), None)
