@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from intake.arrival import Opened
-from intake.asking.commands import begins_with_command
+from intake.asking.commands import begins_with_command, named_case
 from intake.asking.triage import is_one_of
 from intake.follow_up import Place
 from intake.reading.files import is_public_key
@@ -41,10 +41,15 @@ def speaker(context: Context, opened: Opened, place: Place) -> Member | None:
 
 def look_at_keys(context: Context, opened: Opened, place: Place) -> None:
     """Have GnuPG look at the keys that a member's word may concern, before a transaction begins that would wait for it."""
-    material = [item.data for item in opened.content.signed.files] if opened.content.signed else []
-    if place.row is not None and place.row.wrapped_key is not None:
-        known = content.facts(context.vault, place.row)
-        material += [known.reporter_key, known.new_key]
+    said, rows = opened.content.signed, [place.row]
+    material = [item.data for item in said.files] if said else []
+    if said and (name := named_case(said.text)):
+        with context.database.read() as session:
+            rows.append(lookup.find_row(session, name))
+    for row in rows:
+        if row is not None and row.wrapped_key is not None:
+            known = content.facts(context.vault, row)
+            material += [known.reporter_key, known.new_key]
     for data in filter(is_public_key, material):
         context.keyring.read_key_data(data)
 
