@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from intake.asking import directives
-from intake.asking.directives import ReporterRequest
+from intake.asking.directives import ReporterRequest, asked_by_body
 from intake.asking.form import read_form
 from intake.asking.own_addresses import asked_by_header
-from intake.asking.triage import Reception, Triage, excluded, sort
+from intake.asking.recused import excluded
+from intake.asking.triage import Reception, Triage, sort
 from intake.reading.autocrypt import only_offered
 from intake.reading.charsets import decode
 from intake.reading.message import Mail, read_mail
@@ -74,8 +75,7 @@ def open_job(job: Job, keyring: Keyring, is_own: Callable[[str], bool], unread: 
         content = OpenedMail(body)
     else:
         content = open_mail(parsed, keyring)
-    asked = job.asked | asked_by_header(job.envelope.raw, job.desk) | directives.from_text(content.body.text)
-    asked |= ReporterRequest(quiet=directives.from_text(content.body.outside_text).quiet)
+    asked = job.asked | asked_by_header(job.envelope.raw, job.desk) | asked_by_body(content.body)
     found = sort(parsed, content, Reception(job.envelope.sender, asked, job.roster, is_own))
     key = _reply_key(keyring, content, found.answer_to)
     offered = only_offered(parsed, content.body, content.attachments, key[0])
@@ -104,7 +104,7 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
             key,
             found.unmatched,
             mail.message_id,
-            directives.all_names(job.asked),
+            directives.wishes(job.asked),
             answer_to=found.answer_to,
             reporters=tuple(dict.fromkeys(bare(item.address) for item in (*mail.sender, *mail.reply_to))),
             reporter_fingerprint=fingerprint,
@@ -113,7 +113,6 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
             asks_quiet=job.asked.quiet,
             address=found.address,
             without_token=job.asked.token is not None or mail.refers,
-            perhaps_excluded=directives.perhaps_names(job.asked),
         ),
         attachments=content.attachments,
         recusals=found.recusals,
@@ -144,7 +143,7 @@ def unreadable(context: Context, job: Job, why: str) -> Arrival:
         digest=job.digest,
         message_id="",
         body=_with_envelope(job, Body(failure=why)),
-        facts=Facts(no_reply_because=because, excluded=directives.all_names(job.asked), asks_quiet=job.asked.quiet),
+        facts=Facts(no_reply_because=because, wishes=directives.wishes(job.asked), asks_quiet=job.asked.quiet),
         recusals=tuple(recusals),
         notices=("held",),
         screened=screened(job.roster),

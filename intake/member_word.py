@@ -14,7 +14,7 @@ from sqlmodel import Session
 from intake.arrival import Opened
 from intake.asking.commands import Commands, WrongLine, named_case, parse
 from intake.asking.directives import desk_of
-from intake.asking.triage import is_one_of
+from intake.asking.recused import is_one_of
 from intake.follow_up import OwnCase, Place
 from intake.plan import Outcome, actor, may_reply
 from intake.reading.files import is_public_key

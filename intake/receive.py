@@ -18,7 +18,7 @@ from intake import follow_up, held, reader_process, routing
 from intake.arrival import Envelope, Job, arrival_of, source_of, unreadable
 from intake.asking import directives
 from intake.asking.directives import ReporterRequest
-from intake.asking.triage import excluded
+from intake.asking.recused import excluded
 from intake.faults import told_from_the_mail
 from intake.new_case import NewCase
 from intake.plan import Outcome, Route, actor
@@ -149,19 +149,19 @@ class Receiver:
         if case is None:
             return None
         case_id, codename = case
-        if job.asked.exclude:
+        if job.asked.names_somebody():
             self._withhold_for_copy(job, case_id)
         return Receipt(job.desk.id, "duplicate", codename)
 
     def _withhold_for_copy(self, job: Job, case_id: str) -> None:
         found, _ = excluded(job.asked, job.roster.members)
-        names = directives.all_names(job.asked)
+        wishes = directives.wishes(job.asked).doubted()
         with self._context.database.write() as session:
             try:
                 file = open_case(session, actor(self._context, job), lookup.row_by_id(session, case_id))
             except NoSuchCase:
                 return  # it was destroyed
-            withholding.recuse_for_copy(file, recusals.doubted(found), names)
+            withholding.recuse_for_copy(file, recusals.doubted(found), wishes)
 
     def _first_time(self, job: Job, read: Read) -> Receipt:
         reader_process.ready()  # whoever is ended while that starts did not attempt this mail

@@ -13,8 +13,8 @@ import structlog
 from sqlmodel import Session, col, select
 
 from intake import reader_process
-from intake.asking.directives import ReporterRequest
-from intake.asking.triage import who_is_recused
+from intake.asking.directives import ReporterRequest, of_wishes
+from intake.asking.recused import who_is_recused
 from intake.reader_process import Unreadable
 from intake.reading.message import read_mail
 from intake.reading.opened import OpenedMail
@@ -69,9 +69,7 @@ def _screen_case(context: Context, by: Actor, case_id: str) -> bool:
         unseen = [member.id for member in roster.members if known.get(member.id) != member.identity]
         messages = _said(session, context, row) if unseen else []
         facts, filled = content.facts(context.vault, row), list(content.fields(context.vault, row).values())
-    found = _look_in(
-        messages, filled, ReporterRequest(facts.excluded, perhaps_exclude=facts.perhaps_excluded), roster, unseen
-    )
+    found = _look_in(messages, filled, of_wishes(facts.wishes), roster, unseen)
     with context.database.write() as session:
         try:
             file = open_case(session, by, lookup.row_by_id(session, case_id))

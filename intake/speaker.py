@@ -6,7 +6,7 @@ import re
 
 from intake.arrival import Opened
 from intake.asking.commands import begins_with_command, named_case
-from intake.asking.triage import is_one_of
+from intake.asking.recused import is_one_of
 from intake.follow_up import Place
 from intake.reading.files import is_public_key
 from intake.reading.opened import Signed

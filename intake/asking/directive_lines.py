@@ -15,10 +15,16 @@ from intake.reading.authorship import Whose, authored, greets
 # In English, as the pages for reporters say it, and in the other languages that they may be answered in.
 _EXCLUDE = r"exclude|excluir|exclure|ausschlie(?:ß|ss)en|ausschluss|استثناء|استبعاد"
 _REPLY = r"reply|respuesta|responder|resposta|r[ée]ponse|r[ée]pondre|antwort(?:en)?|(?:ال)?رد"
-_WORD = rf"(?:(?P<exclude>{_EXCLUDE})|{_REPLY})[ \t\xa0*_`]{{0,20}}[:\uff1a](?P<value>[^\n]*)"
+_ONLY = r"(?:only|nur|s[oó]lo|solamente|[uú]nicamente|somente|apenas|seulement|uniquement|فقط)(?:[ \t]{1,5}(?:to|for|an|f[uü]r|para|a|[aà]|pour))?"
+_WORD = rf"(?:(?P<exclude>{_EXCLUDE})|(?P<only>{_ONLY})|{_REPLY})[ \t\xa0*_`]{{0,20}}[:\uff1a](?P<value>[^\n]*)"
 _BEFORE = r"[ \t\xa0*_#`\-\u2022]{0,100}"
 _LINE = re.compile(rf"{_BEFORE}{_WORD}", re.IGNORECASE)
 _WITHIN = re.compile(rf"(?<=[.!?(,;:\u060c\u061f\u3002\uff01])[ \t\xa0]{{0,5}}{_WORD}", re.IGNORECASE)
+_ALL_BUT = re.compile(
+    r"\W*(?:every(?:one|body)?|all|alle|jede[rn]?|todos|todas|tou(?:s|te?s?)(?: le monde)?|toda a gente|الجميع|الكل)(?:\s+(?:the|die|los|les|os)?\s*\w+)?,?\s+"
+    r"(?:except|but|besides|other than|apart from|au(?:ß|ss)er|excepto|salvo|menos|exceto|sauf|except[eé]|hormis|باستثناء|إلا|ما عدا|عدا)\b(?:\s+(?:for|to|à|a))?\s+(\S.*)",
+    re.IGNORECASE,
+)
 _FURTHER_DOWN = re.compile(rf"^{_BEFORE}{_WORD}", re.IGNORECASE | re.MULTILINE)
 _IN_QUOTATION_MARKS = re.compile(
     r"\s*[\"'\u2018\u201a\u201c\u201e\u00ab](.*)[\"'\u2018\u2019\u201c\u201d\u00bb][.!]?\s*$"
@@ -42,11 +48,14 @@ _LONG_VALUE = 2000
 _MOST_BLANK = 2
 
 
+Word = Literal["exclude", "only", "reply"]
+
+
 @dataclass(frozen=True)
 class Directive:
     """One wish, as it was written. `whose` is `own` where it surely is the author's."""
 
-    word: Literal["exclude", "reply"]
+    word: Word
     value: str
     whose: Whose
 
@@ -63,12 +72,28 @@ def directives_in(text: str) -> Iterator[Directive]:
     for found in _FURTHER_DOWN.finditer(text, end):
         if found[0] not in seen:
             seen.add(found[0])
-            yield Directive("exclude" if found["exclude"] else "reply", found["value"].strip(_EMPHASIS), "unsure")
+            yield Directive(_word_of(found), found["value"].strip(_EMPHASIS), "unsure")
 
 
 def names(value: str) -> list[str]:
     """The single names in what follows `Exclude:`, which may list several."""
     return [name for piece in _BETWEEN_NAMES.split(value) if (name := piece.strip())]
+
+
+def is_directive(line: str) -> bool:
+    """Whether a line begins with a word such as `Exclude:`."""
+    return _LINE.match(line) is not None
+
+
+def all_but(value: str) -> str:
+    """Whom `Exclude: everyone but …` leaves; empty for any other value."""
+    found = _ALL_BUT.fullmatch(value[:_LONG_VALUE])
+    return found[1] if found else ""
+
+
+def is_list(said: str) -> bool:
+    """Whether a value can be names: none of them has more words than names have."""
+    return len(said) <= _LIST_LINE and all(len(name.split()) <= _NAME_WORDS for name in names(said))
 
 
 Below = Literal["value", "list", "names", "paragraphs"]
@@ -127,10 +152,10 @@ class _Reading:
                 yield replace(asked, value=f"{asked.value} {said}".strip())
                 self._asked = None
             yield from self.close()
-        elif joins and (_goes_on(asked.value) or _CONTINUES.match(line) or (wrapped and _is_list(said))):
+        elif joins and (_goes_on(asked.value) or _CONTINUES.match(line) or (wrapped and is_list(said))):
             yield from self._join(asked, said)
         elif (
-            not greets(line) and _is_list(said) and (below := self._place(asked, said, bullet is not None, after_blank))
+            not greets(line) and is_list(said) and (below := self._place(asked, said, bullet is not None, after_blank))
         ):
             length = self._length
             yield from self.close()
@@ -167,16 +192,12 @@ def _goes_on(value: str) -> bool:
     return _GOES_ON.search(value[-20:]) is not None
 
 
-def _is_list(said: str) -> bool:
-    return len(said) <= _LIST_LINE and all(len(name.split()) <= _NAME_WORDS for name in names(said))
-
-
 def _directive(line: str, whose: Whose) -> Directive | None:
     quoted = _IN_QUOTATION_MARKS.match(line)
     found = _LINE.match(quoted[1] if quoted else line)
     if found is None:
         return None
-    word: Literal["exclude", "reply"] = "exclude" if found["exclude"] else "reply"
+    word = _word_of(found)
     if whose == "unsure" and word == "reply" and (quoted or _QUOTATION_ENDS.search(found["value"])):
         return None  # that is how our acknowledgements say what may be written, and many quote them whole
     return Directive(word, found["value"].strip(_EMPHASIS), whose)
@@ -185,4 +206,8 @@ def _directive(line: str, whose: Whose) -> Directive | None:
 def _within(line: str) -> Iterator[Directive]:
     """A wish behind a sentence, on the same line: nobody can tell where it ends."""
     if found := _WITHIN.search(line):
-        yield Directive("exclude" if found["exclude"] else "reply", found["value"].strip(_EMPHASIS), "unsure")
+        yield Directive(_word_of(found), found["value"].strip(_EMPHASIS), "unsure")
+
+
+def _word_of(found: re.Match[str]) -> Word:
+    return "exclude" if found["exclude"] else "only" if found["only"] else "reply"

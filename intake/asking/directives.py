@@ -1,6 +1,7 @@
 """What a reporter may ask for: by lines of their own text, or by an extension of the address. Pure.
 
 Exclude: NAME        keep the case from these people       conduct+except-NAME@
+Only: NAME           keep it from everybody else           conduct+only-NAME@
 Reply: no            send me no acknowledgement            conduct+quiet@
 Reply: yes           you may write to me after all
 (what I write belongs to a case that there is)             conduct+c-TOKEN@
@@ -14,15 +15,16 @@ provisionally, and only what asks for silence is heard.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from intake.asking.consent import is_clear_yes
-from intake.asking.directive_lines import directives_in, names
+from intake.asking.consent import asks_for_silence, is_clear_yes, refuses_in_subject
+from intake.asking.directive_lines import all_but, directives_in, names
 from intake.reading.message import clean
 from store.cases.threads import Token, read_token
 from store.kit.addresses import same_address
 from store.kit.config import Desk
+from store.tables.records import Body, Wishes
 
 _MOST_NAMES = 500
 _KEPT_PERHAPS = 20_000
@@ -30,9 +32,10 @@ _KEPT_PERHAPS = 20_000
 
 @dataclass(frozen=True)
 class ReporterRequest:
-    """What a reporter asked for. Each of `exclude` is one line, which may hold several names.
+    """What a reporter asked for. Each of `exclude` and `only` is one line, which may hold several names.
 
-    `perhaps_exclude` are lines of which nobody can tell whether the reporter wrote or quoted them, or where they end.
+    `perhaps_exclude` and `perhaps_only` are lines of which nobody can tell whether the reporter wrote or quoted them, or
+    where they end.
     """
 
     exclude: tuple[str, ...] = ()
@@ -41,23 +44,47 @@ class ReporterRequest:
     token: Token | None = None
     key: bool = False
     perhaps_exclude: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    perhaps_only: tuple[str, ...] = ()
 
     def __or__(self, other: ReporterRequest) -> ReporterRequest:
-        exclude = tuple(dict.fromkeys((*self.exclude, *other.exclude)))
         quiet, reply, key = self.quiet or other.quiet, self.reply or other.reply, self.key or other.key
-        perhaps = tuple(dict.fromkeys((*self.perhaps_exclude, *other.perhaps_exclude)))
-        return ReporterRequest(exclude, quiet, reply, self.token or other.token, key, perhaps)
+        return ReporterRequest(
+            _joined(self.exclude, other.exclude), quiet, reply, self.token or other.token, key,
+            _joined(self.perhaps_exclude, other.perhaps_exclude), _joined(self.only, other.only),
+            _joined(self.perhaps_only, other.perhaps_only),
+        )  # fmt: skip
+
+    def doubted(self) -> ReporterRequest:
+        """The same from somebody who may not be the reporter: whom it withholds, it withholds provisionally."""
+        return replace(
+            self, exclude=(), perhaps_exclude=_joined(self.exclude, self.perhaps_exclude),
+            only=(), perhaps_only=_joined(self.only, self.perhaps_only),
+        )  # fmt: skip
+
+    def names_somebody(self) -> bool:
+        """Whether it says, for sure, whom to keep the case from, or who alone may know of it."""
+        return bool(self.exclude or self.only)
+
+
+def _joined(one: Iterable[str], other: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*one, *other)))
 
 
 def from_text(text: str) -> ReporterRequest:
     """What an opened text asks for. Anything but a clear yes after `Reply:` means silence."""
     exclude: dict[str, None] = {}
     perhaps: dict[str, None] = {}
+    only: dict[str, None] = {}
+    perhaps_only: dict[str, None] = {}
     refused = perhaps_refused = agreed = False
     count = 0
     for found in directives_in(text):
         sure = found.whose == "own"
-        if found.word == "exclude":
+        left = found.value if found.word == "only" else all_but(found.value) if found.word == "exclude" else ""
+        if left:
+            (only if sure and len(only) < _MOST_NAMES else perhaps_only)[left] = None
+        elif found.word == "exclude":
             count += len(names(found.value)) if sure else 0
             (exclude if sure and count <= _MOST_NAMES else perhaps)[found.value] = None
         elif not is_clear_yes(found.value):
@@ -65,24 +92,50 @@ def from_text(text: str) -> ReporterRequest:
         else:
             agreed = agreed or sure
     agreed = agreed and not refused
-    return ReporterRequest(tuple(exclude), perhaps_refused and not agreed, agreed, perhaps_exclude=tuple(perhaps))
+    return ReporterRequest(
+        tuple(exclude), perhaps_refused and not agreed, agreed, perhaps_exclude=tuple(perhaps),
+        only=tuple(only), perhaps_only=tuple(perhaps_only),
+    )  # fmt: skip
 
 
-def all_names(asked: ReporterRequest) -> tuple[str, ...]:
-    """Everything that was excluded, each line whole and each name in it: what later members are compared with."""
-    return _with_names(asked.exclude)
+def asked_by_body(body: Body) -> ReporterRequest:
+    """What an opened mail asks for: in its text, in its subject, and for silence also in what stood around it.
+
+    A subject outside of the encryption may have been changed on the way: what it excludes is provisional.
+    """
+    asked, outside = from_text(body.text), from_text(body.outside_text)
+    subject = from_text(body.subject)
+    subject = replace(subject, reply=False, quiet=refuses_in_subject(body.subject))
+    silence = outside.quiet or any(map(asks_for_silence, (body.text, body.outside_text, body.subject)))
+    asked |= subject if body.encryption == "none" else subject.doubted()
+    return replace(asked, quiet=asked.quiet or (silence and not asked.reply))
 
 
-def perhaps_names(asked: ReporterRequest) -> tuple[str, ...]:
-    """The same of what was perhaps excluded; bounded, for it is kept."""
-    kept: list[str] = []
+def wishes(asked: ReporterRequest) -> Wishes:
+    """Everything that was excluded, each line whole and each name in it: what later members are compared with.
+
+    What is perhaps excluded is bounded, for it is kept.
+    """
+    return Wishes(
+        _with_names(asked.exclude), _with_names(_bounded(asked.perhaps_exclude)),
+        asked.only, tuple(_bounded(asked.perhaps_only)),
+    )  # fmt: skip
+
+
+def of_wishes(known: Wishes) -> ReporterRequest:
+    """What is remembered of a case, as what its reporter asked for."""
+    return ReporterRequest(
+        known.excluded, perhaps_exclude=known.perhaps_excluded, only=known.only, perhaps_only=known.perhaps_only
+    )
+
+
+def _bounded(lines: Iterable[str]) -> Iterator[str]:
     length = 0
-    for line in asked.perhaps_exclude:
+    for line in lines:
         length += len(line)
         if length > _KEPT_PERHAPS:
-            break
-        kept.append(line)
-    return _with_names(kept)
+            return
+        yield line
 
 
 def _with_names(lines: Iterable[str]) -> tuple[str, ...]:
@@ -114,9 +167,10 @@ def _extensions(extensions: list[str]) -> ReporterRequest | None:
             asked |= ReporterRequest(key=True)
         elif (token := read_token(extension)) is not None:
             asked |= ReporterRequest(token=token)
-        elif word.casefold() == "except" and name:
+        elif word.casefold() in ("except", "only") and name:
             meant = name.replace("=", "@") if "=" in name else re.sub(r"[-_.]+", " ", name)
-            asked |= ReporterRequest(exclude=(meant,))
+            only = word.casefold() == "only"
+            asked |= ReporterRequest(only=(meant,)) if only else ReporterRequest(exclude=(meant,))
         else:
             return None
     return asked

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from intake.asking.directive_lines import is_directive
 from intake.reading.authorship import is_marked
 from store.team.members import Member
-from store.team.names import fold, who_is_meant, words
+from store.team.name_words import TITLES
+from store.team.names import fold, words
 
 _READ = 200_000
 _LONGEST_SENTENCE = 400
@@ -34,36 +36,57 @@ _KEEP = re.compile(
     re.VERBOSE,
 )
 _KEEP_ARABIC = re.compile("استثن|استبعد|باستثناء|ما عدا|عدا|لا ت(?:خبر|رسل|شارك|طلع|ظهر|ري|عرض)|دون علم|بدون علم|إخفاء")
-_ONLY = re.compile(
-    r"[ \t\xa0*_#\-\u2022]{0,20}(?:only|nur|solo|solamente|unicamente|somente|apenas|seulement|uniquement|فقط)"
-    r"(?:[ \t]+(?:to|for|an|fur|para|a|pour))?[ \t]*[:\uff1a][ \t]*(\S[^\n]{0,300})",
-    re.IGNORECASE,
+# The other way round, at the end of a sentence: "tell nobody but Ada", "only Ada may see this", "show it to Ada only".
+_NOBODY = r"(?:no ?one|no ?body|anyone|anybody|any other|else|niemand\w{0,2}|keine[mnrs]?|sonst|nadie|ninguem|personne|ninguno)"
+_BUT = r"(?:except|but|besides|other than|apart from|ausser|als|excepto|salvo|menos|mas que|exceto|alem de|a nao ser|sauf|hormis|d autre qu\w{0,2}|a part)"
+_NOBODY_BUT = re.compile(rf"\b{_NOBODY}\b.{{0,60}}?\b{_BUT}\b(?P<names>.{{1,80}})")
+_ONLY = r"(?:only|nur|ausschliesslich|solo|solamente|unicamente|somente|apenas|seulement|uniquement)"
+_READER = (
+    r"(?:may|can|should|must|to|darf|durfen|soll\w{0,2}|kann|puede\w?|debe\w?|pode\w?|deve\w?|peu\w{1,4}|doi\w{1,4})"
+)
+_ONLY_THEY = re.compile(
+    rf"\b{_ONLY}\b(?P<names>.{{1,60}}?)\b{_READER}\b.{{0,40}}\b(?:{_TELL}|lesen|seh\w*|wiss\w*|erfahr\w*|le[ae]r|le[ae]n?|ver|vea|saber|sepa|lire|voir|savoir|get|have)\w*"
+)
+_TOLD_ONLY = re.compile(
+    rf"\b(?:{_TELL}|zeig\w*|gebt?|sag\w*|schick\w*|send\w*|leit\w*)\b.{{0,60}}?\b{_ONLY}\b(?: (?:to|with|by|for|an|mit|a|al|con|ao|com|aux?|avec)\b)?(?P<names>.{{1,80}})"
+)
+_PLEASE = frozenset(
+    "please thanks thank you bitte danke por favor gracias obrigado obrigada svp merci and und y e et or oder to with the".split()
 )
 
 
 def kept_from(text: str, members: Sequence[Member]) -> list[Member]:
     """The members whom a text, in a sentence of its own words, asks to keep it from; by any word of their names."""
     found: set[str] = set()
-    text = "\n".join(line for line in text[:_READ].split("\n") if not is_marked(line))  # quoted: nobody's wish now
+    # What is quoted is nobody's wish now, and what follows `Exclude:` is read as names.
+    text = "\n".join(line for line in text[:_READ].split("\n") if not (is_marked(line) or is_directive(line)))
     for piece in _SENTENCE.findall(text):
-        if not _asks(piece):
-            continue
-        said = set(words(piece))
-        found |= {member.id for member in members if said & _words_of(member)}
-    for line in _ONLY.findall(text):
-        meant = {
-            member.id
-            for name in re.split(r"[,;/&]|\s(?:and|und|y|et|e|و)\s", line)
-            for member in who_is_meant(name, members)
-        }
-        found |= {member.id for member in members if meant and member.id not in meant}
+        if only := _the_only_ones(piece, members):
+            found |= {member.id for member in members if member.id not in only}
+        elif _asks(piece):
+            said = set(words(piece))
+            found |= {member.id for member in members if said & _words_of(member)}
     return [member for member in members if member.id in found]
 
 
+def _the_only_ones(piece: str, members: Sequence[Member]) -> set[str]:
+    """Whom alone a sentence lets know, in nothing but names: who is named in anything more may be whom it is about."""
+    folded = _plain(piece)
+    for wish in (_NOBODY_BUT, _ONLY_THEY, _TOLD_ONLY):
+        if found := wish.search(folded):
+            said = set(words(found["names"])) - _PLEASE - TITLES
+            meant = [member for member in members if said & _words_of(member)]
+            if meant and all(any(word in _words_of(member) for member in meant) for word in said):
+                return {member.id for member in meant}
+    return set()
+
+
 def _asks(piece: str) -> bool:
-    piece = piece[:_LONGEST_SENTENCE]
-    folded = re.sub(r"['\u2019`]", " ", fold(piece))
-    return _KEEP.search(folded) is not None or _KEEP_ARABIC.search(piece) is not None
+    return _KEEP.search(_plain(piece)) is not None or _KEEP_ARABIC.search(piece) is not None
+
+
+def _plain(piece: str) -> str:
+    return re.sub(r"['\u2019`]", " ", fold(piece[:_LONGEST_SENTENCE]))
 
 
 def _words_of(member: Member) -> set[str]:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from intake.asking.directive_lines import names
-from intake.asking.directives import ReporterRequest, from_text
-from intake.asking.kept_from import kept_from
+from intake.asking.directives import ReporterRequest
+from intake.asking.recused import is_one_of, who_is_recused
 from intake.reading.message import Mail, Parsed, children, content_type, header, header_values
 from intake.reading.opened import OpenedMail
 from store.kit.addresses import bare
 from store.kit.sentences import marked
 from store.tables.records import Recusal
-from store.team.members import Member, Roster
-from store.team.names import who_is_meant, who_may_be_meant, who_may_be_named
+from store.team.members import Roster
 
 Kind = Literal["report", "machine", "reply-by-machine"]
-_MOST_NAMES = 500
-_NAMES_IN = 20_000
 
 _LIST_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,255}")
 _LIST_ID = re.compile(r"<([\w-]{1,64}\.[\w.-]{1,255})>")
@@ -121,71 +117,6 @@ def what_kind(mail: Parsed, sender: str | None) -> Kind:
     return "report"
 
 
-def who_is_recused(
-    mail: Mail, opened: OpenedMail, sender: str | None, asked: ReporterRequest, roster: Roster
-) -> tuple[tuple[Recusal, ...], tuple[str, ...]]:
-    """Who must not know of the case, the strongest reason first; and the excluded names that mean nobody here."""
-    members = roster.members
-    found, unmatched = excluded(asked, members)
-    authors = [item.address for item in (*mail.sender, *mail.reply_to)] + ([sender] if sender else [])
-    signer = opened.body.signature
-    found += [Recusal(member.id, "sender") for member in members if is_one_of(member, authors)]
-    found += [
-        Recusal(member.id, "sender")
-        for member in members
-        if signer.status == "valid" and signer.fingerprint == member.fingerprint
-    ]
-    found += [
-        Recusal(member.id, "addressed")
-        for member in members
-        if is_one_of(member, [item.address for item in mail.recipients])
-    ]
-    files = opened.file_texts()
-    shown = [item.name for item in (*mail.recipients, *mail.reply_to) if item.name]
-    found += [
-        Recusal(member.id, "named") for member in who_may_be_named([*opened.texts(), *files, *shown], members, members)
-    ]
-    # Anyone on the way may have added a line outside of the encryption: it counts, but two readers may undo it.
-    outside = from_text(opened.body.outside_text)
-    found += [Recusal(recusal.member, "named") for recusal in excluded(outside, members)[0]]
-    found += perhaps_excluded(asked, members) + perhaps_excluded(outside, members)
-    for text in dict.fromkeys((*opened.texts(), *files)):
-        found += [Recusal(member.id, "named") for member in kept_from(text, members)]
-    for text in files:
-        found += [Recusal(recusal.member, "named") for recusal in excluded(from_text(text), members)[0]]
-    return tuple(_strongest(found)), unmatched
-
-
-def excluded(asked: ReporterRequest, members: Sequence[Member]) -> tuple[list[Recusal], tuple[str, ...]]:
-    """Whom the reporter excludes, and the names that mean nobody here.
-
-    Where a name is not understood, whoever bears any word of it is withheld as well, but provisionally: "Bo (my ex)"
-    must never be shown to Bo as the name of somebody unknown.
-    """
-    single = dict.fromkeys(name for line in asked.exclude for name in names(line))
-    meant = {name: who_is_meant(name, members) for name in dict.fromkeys((*asked.exclude, *single))}
-    missed = tuple(name for name in single if not meant[name])
-    perhaps = [member for name in missed for member in who_may_be_meant(name, members)]
-    found = [Recusal(member.id, "reporter") for some in meant.values() for member in some]
-    return _strongest([*found, *(Recusal(member.id, "named") for member in perhaps)]), missed
-
-
-def perhaps_excluded(asked: ReporterRequest, members: Sequence[Member]) -> list[Recusal]:
-    """Whom lines that may be the reporter's own exclude: provisionally, and generously."""
-    single = [name for line in asked.perhaps_exclude for name in names(line[:_NAMES_IN])][:_MOST_NAMES]
-    meant = [member for name in single for member in who_is_meant(name, members)]
-    meant += who_may_be_meant("\n".join(asked.perhaps_exclude), members)
-    return _strongest([Recusal(member.id, "named") for member in meant])
-
-
-def _strongest(found: Sequence[Recusal]) -> list[Recusal]:
-    """One recusal for each member, the first one."""
-    first: dict[str, Recusal] = {}
-    for recusal in found:
-        first.setdefault(recusal.member, recusal)
-    return list(first.values())
-
-
 def reply_address(mail: Mail, kind: Kind, by: Reception, recused: Collection[str]) -> tuple[str, str]:
     """Where an acknowledgement may go, or an empty address and why none may."""
     if kind != "report":
@@ -205,8 +136,3 @@ def reply_address(mail: Mail, kind: Kind, by: Reception, recused: Collection[str
     if any(is_one_of(member, [address]) for member in by.roster.members if member.id in recused):
         return "", marked("the case is withheld from the sender")
     return address, ""
-
-
-def is_one_of(member: Member, addresses: Sequence[str]) -> bool:
-    own = bare(member.email)
-    return any(bare(address) == own for address in addresses)

@@ -124,8 +124,7 @@ def _learned_of_the_first(before: Facts, arrival: Arrival) -> Facts:
     # Not even its header could be read. Unless its author is told now that it came, what was said of that still holds.
     why = arrival.facts.no_reply_because or ("" if arrival.notices else before.no_reply_because)
     return replace(
-        arrival.facts, excluded=known.excluded, also_excluded=known.also_excluded,
-        perhaps_excluded=known.perhaps_excluded, no_reply_because=why,
+        arrival.facts, wishes=known.wishes, also_excluded=known.also_excluded, no_reply_because=why,
     )  # fmt: skip
 
 
@@ -162,12 +161,10 @@ def learned(before: Facts, arrival: Arrival) -> Facts:
     """
     now = arrival.facts
     sure = arrival.author == "reporter"  # what others exclude is provisional, also for who joins later
-    perhaps = (*before.perhaps_excluded, *now.perhaps_excluded, *(() if sure else now.excluded))
     known = replace(
         before,
         also_excluded=tuple(dict.fromkeys((*before.also_excluded, *now.also_excluded))),
-        excluded=tuple(dict.fromkeys((*before.excluded, *(now.excluded if sure else ())))),
-        perhaps_excluded=tuple(dict.fromkeys(perhaps)),
+        wishes=before.wishes | (now.wishes if sure else now.wishes.doubted()),
     )
     if arrival.author != "reporter" or arrival.state == "automatic":
         return known

@@ -56,8 +56,7 @@ def taking_over(arrival: Arrival, known: Facts, recusals: Sequence[Recusal], *, 
     """A mail as a case, kept provisionally from whom another case is kept as well; `quiet`: its silence holds too."""
     own = {item.member for item in arrival.recusals}
     linked = tuple(Recusal(item.member, "linked") for item in recusals if item.member not in own)
-    perhaps = (*arrival.facts.perhaps_excluded, *known.perhaps_excluded, *known.excluded)
-    facts = replace(arrival.facts, perhaps_excluded=tuple(dict.fromkeys(perhaps)))
+    facts = replace(arrival.facts, wishes=arrival.facts.wishes | known.wishes.doubted())
     if quiet:
         facts = replace(facts, reply_to="", answer_to="", no_reply_because=known.no_reply_because, asks_quiet=True)
     body = replace(arrival.body, reply_to=facts.reply_to) if quiet else arrival.body

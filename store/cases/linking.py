@@ -28,10 +28,9 @@ def pointing_at(session: Session, vault: Vault, other: CaseRow, arrival: Arrival
     """
     known = content.facts(vault, other)
     facts = arrival.facts
-    perhaps = tuple(dict.fromkeys((*facts.perhaps_excluded, *facts.excluded)))
     doubtful = replace(
         arrival,
-        facts=replace(facts, excluded=(), perhaps_excluded=perhaps),
+        facts=replace(facts, wishes=facts.wishes.doubted()),
         recusals=doubted(arrival.recusals),
         body=replace(arrival.body, done=(*arrival.body.done, Change("link", other.codename, other_case=other.id))),
     )

@@ -18,17 +18,17 @@ from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.outbox import queue
 from store.tables.models import VoteRow
-from store.tables.records import Arrival, Body, Change, Facts, Recusal, Source
+from store.tables.records import Arrival, Body, Change, Facts, Recusal, Source, Wishes
 
 VOTES_TO_REINSTATE = 2
 VOTES_TO_NARROW = 2
 OTHERS_LEFT = 2
 
 
-def recuse_for_copy(file: CaseFile, wanted: Sequence[Recusal], names: Sequence[str]) -> None:
+def recuse_for_copy(file: CaseFile, wanted: Sequence[Recusal], wishes: Wishes) -> None:
     """Recuse whom another copy of a mail that was taken in excludes by its address, now or when they join; readers are told."""
     known = file.facts
-    file.remember(replace(known, perhaps_excluded=tuple(dict.fromkeys((*known.perhaps_excluded, *names)))))
+    file.remember(replace(known, wishes=known.wishes | wishes))
     if added := recusals.recuse(file, wanted):
         _tell(file, added)
 

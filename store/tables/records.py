@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ Verb = Literal[
 Source = Literal["reporter", "named", "sender", "addressed", "doubtful", "linked", "self", "reader", "operator"]
 
 _KEYS = ("reporter_key", "new_key")
-_LISTS = ("also_excluded", "excluded", "perhaps_excluded", "reporters")
+_LISTS = ("also_excluded", "reporters")
 PROVISIONAL: frozenset[str] = frozenset({"named", "sender", "addressed", "doubtful", "linked"})
 
 
@@ -88,6 +88,32 @@ class Body:
 
 
 @dataclass(frozen=True)
+class Wishes:
+    """From whom a reporter wants a case to be kept, in their own words: what members who join later are compared with.
+
+    `only` are the ones who alone may know of it. What is `perhaps` so was quoted, or came from somebody else.
+    """
+
+    excluded: tuple[str, ...] = ()
+    perhaps_excluded: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    perhaps_only: tuple[str, ...] = ()
+
+    def __or__(self, other: Wishes) -> Wishes:
+        mine, theirs = astuple(self), astuple(other)
+        return Wishes(*(tuple(dict.fromkeys((*one, *more))) for one, more in zip(mine, theirs, strict=True)))
+
+    def doubted(self) -> Wishes:
+        """The same, where whoever asked for it may not be the reporter."""
+        return Wishes(perhaps_excluded=self.excluded, perhaps_only=self.only) | Wishes(
+            perhaps_excluded=self.perhaps_excluded, perhaps_only=self.perhaps_only
+        )
+
+
+_WISHES = tuple(item.name for item in fields(Wishes))
+
+
+@dataclass(frozen=True)
 class Facts:
     """What the desk must remember of a case besides its messages; sealed as a whole.
 
@@ -97,7 +123,6 @@ class Facts:
     want answers or not. `new_key` came with a later mail, and is not used until a reader says so. `without_token`: the
     first mail referred to another one, and nothing that is sent to its author shows the token of the case.
     `archived`: it came from an archive, with or without a word to the readers.
-    `perhaps_excluded` is what the reporter may have excluded, or only quoted.
     """
 
     reply_to: str = ""
@@ -105,7 +130,7 @@ class Facts:
     reporter_key: bytes = b""
     also_excluded: tuple[str, ...] = ()
     first_message_id: str = ""
-    excluded: tuple[str, ...] = ()
+    wishes: Wishes = Wishes()
     answer_to: str = ""
     reporters: tuple[str, ...] = ()
     reporter_fingerprint: str = ""
@@ -116,7 +141,6 @@ class Facts:
     asks_quiet: bool = False
     address: str = ""
     without_token: bool = False
-    perhaps_excluded: tuple[str, ...] = ()
     archived: Literal["", "silent", "told"] = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -129,7 +153,14 @@ class Facts:
         """The facts of a sealed JSON value."""
         keys = {name: base64.b64decode(value.get(name, "")) for name in _KEYS}
         lists = {name: tuple(value.get(name, ())) for name in _LISTS}
-        return cls(**{**value, **lists, **keys})
+        known = {name: item for name, item in value.items() if name not in _WISHES}
+        return cls(**{**known, **lists, **keys, "wishes": _wishes(value)})
+
+
+def _wishes(facts: Mapping[str, Any]) -> Wishes:
+    """What a case is kept from whom for. Before `Only:` was known, its two lists stood among the facts themselves."""
+    kept = facts.get("wishes", facts)
+    return Wishes(**{name: tuple(kept.get(name, ())) for name in _WISHES})
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,13 @@ def who_may_be_meant(asked: str, members: Iterable[Member]) -> list[Member]:
     ]
 
 
+def is_just(asked: str, member: Member) -> bool:
+    """Whether what was asked is a name of a member, or a part of one, and nothing else; a title may stand before it."""
+    said = {word for word in words(asked) if word not in TITLES}
+    forms = (member.name, member.id, member.email, *member.aliases)
+    return bool(said) and said <= {word for form in forms for word in words(form)}
+
+
 def _has_near(wanted: Sequence[str], part: str) -> bool:
     """Whether one of many words is near to a part of a name. The distances are taken in one go: there may be 100,000."""
     alike = extract_iter(part, wanted, scorer=OSA.distance, processor=None, score_cutoff=2)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from desk.demo.mails import plain_mail, text_of
 from desk.demo.rehearsal import Person
-from intake.asking.directives import ReporterRequest, all_names, from_text
+from intake.asking.directives import ReporterRequest, from_text, wishes
 from mailer.saying.render import templates_of
 from mailer.saying.samples import sample_values
 from tests.conftest import Desk
@@ -150,8 +150,8 @@ def test_an_empty_reply_line_is_silence() -> None:
 )  # fmt: skip
 def test_a_value_may_be_wrapped_or_stand_below_its_word(text: str, sure: set[str], perhaps: set[str]) -> None:
     asked = from_text(text)
-    assert sure <= set(all_names(asked))
-    assert not perhaps & set(all_names(asked))
+    assert sure <= set(wishes(asked).excluded)
+    assert not perhaps & set(wishes(asked).excluded)
     assert set(asked.perhaps_exclude) == perhaps
 
 
@@ -177,7 +177,7 @@ def test_an_own_wish_on_top_is_never_lost(above: list[str], below: list[str]) ->
     """No words around it make an `Exclude:` line vanish: it counts for good, or provisionally."""
     text = "\n".join(["Reply: no", "", *above, "", "Exclude: Dana", "", *below])
     asked = from_text(text)
-    assert "Dana" in (*all_names(asked), *asked.perhaps_exclude)
+    assert "Dana" in (*wishes(asked).excluded, *asked.perhaps_exclude)
     assert not asked.reply
 
 
@@ -232,3 +232,20 @@ def test_a_very_long_line_is_read_to_its_end(desk: Desk) -> None:
     ):
         asked = from_text(text)
         assert any(line.endswith("Bo") for line in (*asked.exclude, *asked.perhaps_exclude))
+
+
+@pytest.mark.parametrize(
+    ("text", "only", "perhaps"),
+    [
+        ("Only: Ada Quist, Dana", ("Ada Quist, Dana",), ()),
+        ("It was bad.\n\nNur an: Ada und Dana\n", ("Ada und Dana",), ()),
+        ("Only:\n- Ada\n- Dana\n", ("Ada", "Dana"), ()),
+        ("Exclude: everyone except Ada", ("Ada",), ()),
+        ("Exclude: everybody but Ada Quist", ("Ada Quist",), ()),
+        ("Excluir: todos menos Ada", ("Ada",), ()),
+        (f"{BANNER}Thank you.\n\nWe will read it.\n\nOnly: Ada\n", (), ("Ada",)),
+        ("> Only: Ada\n", (), ()),
+    ],
+)
+def test_a_line_may_say_who_alone_may_know(text: str, only: tuple[str, ...], perhaps: tuple[str, ...]) -> None:
+    assert from_text(text) == ReporterRequest(only=only, perhaps_only=perhaps)

@@ -45,12 +45,9 @@ TEAM = [member("ada", "Ada Quist"), member("bo", "Bo Lindqvist"), member("dana",
         ("N\u00e3o mostrem isto ao Bo.", {"bo"}),
         ("Todos exceto Bo", {"bo"}),
         ("\u0644\u0627 \u062a\u062e\u0628\u0631\u0648\u0627 Bo", {"bo"}),
-        ("Only: Ada, Dana", {"bo"}),
-        ("Nur an: Ada und Dana", {"bo"}),
         ("Bo shouted at me. I could not sleep.", set()),
         ("Bo was there and Dana as well.", set()),
         ("It was not nice.\nBo came later.", set()),
-        ("Only: somebody whom nobody knows", set()),
     ],
 )
 def test_a_wish_in_a_sentence_is_heard(text: str, ids: set[str]) -> None:
@@ -64,3 +61,26 @@ def test_any_text_is_read(text: str) -> None:
 
 def test_no_text_takes_long() -> None:
     assert not kept_from("not " * 60_000 + "\n" + "keep " * 60_000 + re.sub("x", "nicht ", "x" * 60_000), TEAM)
+
+
+ALL = {"ada", "bo", "dana"}
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Please tell nobody but Ada.", {"ada"}),
+        ("Please don't show this to anyone except Ada.", {"ada"}),
+        ("Do not tell anyone else than Ada, except Dana please.", {"dana"}),
+        ("Only Ada may read this.", {"ada"}),
+        ("Only Ada and Dana should see it", {"ada", "dana"}),
+        ("Please show this only to Ada Quist.", {"ada"}),
+        ("Bitte zeigt das nur Ada.", {"ada"}),
+        ("Por favor, no se lo digan a nadie excepto Ada", {"ada"}),
+        ("Ne le dites \u00e0 personne sauf Ada.", {"ada"}),
+        ("I can't tell anyone but Bo hit me", {"ada", "dana"}),  # and not: only Bo
+        ("Only Bo could have told them that he would hit me", {"ada", "bo", "dana"}),
+    ],
+)
+def test_a_sentence_may_say_who_alone_may_know(text: str, left: set[str]) -> None:
+    assert ALL - {found.id for found in kept_from(text, TEAM)} == left

@@ -97,7 +97,7 @@ def test_two_mails_at_once_do_not_undo_each_other(make_desk: DeskMaker, database
             assert row is not None
             known = content.facts(desk.context.vault, row)
         assert known.asks_quiet, "silence holds"
-        assert known.excluded == ("Bo",)
+        assert known.wishes.excluded == ("Bo",)
         assert desk.case(name)["fields"] == {"reported": "Somebody"}
 
 
