@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from intake.asking import directives
 from intake.asking.directives import ReporterRequest, asked_by_body
+from intake.asking.dragnet import dragnet
 from intake.asking.form import read_form
 from intake.asking.own_addresses import asked_by_header
-from intake.asking.recused import excluded
+from intake.asking.recused import SearchedMail, excluded
 from intake.asking.triage import Reception, Triage, sort
 from intake.reading.autocrypt import only_offered
-from intake.reading.charsets import decode
-from intake.reading.message import Mail, read_mail
+from intake.reading.documents.look import look_into
+from intake.reading.message import Mail, one_line, read_mail, without_trace
 from intake.reading.opened import OpenedMail
 from intake.reading.opening import open_mail
 from store.context import Context
 from store.kit.addresses import bare, folded
 from store.kit.config import Desk
-from store.kit.sentences import marked
+from store.kit.sentences import Sentence, marked
 from store.openpgp.keyring import Keyring
 from store.tables.records import Arrival, Body, Facts, Recusal, State
 from store.team.members import Roster
-from store.team.names import who_is_named
 
-_SCREENED_RAW = 1_000_000
+_MOST_LISTED = 20
+
+NOT_LOOKED_INTO = marked("not looked into for names of the team: {files}")
+NOT_SEARCHED = marked("it unpacks to more than was searched for names of the team")
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,24 @@ def open_job(job: Job, keyring: Keyring, is_own: Callable[[str], bool], unread: 
     else:
         content = open_mail(parsed, keyring)
     asked = job.asked | asked_by_header(job.envelope.raw, job.desk) | asked_by_body(content.body)
-    found = sort(parsed, content, Reception(job.envelope.sender, asked, job.roster, is_own))
+    look = look_into(content.attachments)
+    said = SearchedMail(mail, content, look.texts, (b"".join(without_trace(job.envelope.raw)), *content.inside))
+    found = sort(parsed, said, Reception(job.envelope.sender, asked, job.roster, is_own))
+    notes = (*content.body.notes, *_not_searched(look.missed, whole=found.searched))
     key = _reply_key(keyring, content, found.answer_to)
     offered = only_offered(parsed, content.body, content.attachments, key[0])
-    content = replace(content, body=replace(content.body, key_offered=offered))
+    content = replace(content, body=replace(content.body, key_offered=offered, notes=notes), inside=())
     return Opened(replace(job, asked=asked), mail, content, found, key, read_form(content.body.text))
+
+
+def _not_searched(missed: Sequence[str], *, whole: bool) -> Iterator[Sentence]:
+    """What the readers must look at themselves: somebody who reads this may stand in it."""
+    if missed:
+        names = ", ".join(one_line(name) or "-" for name in missed[:_MOST_LISTED])
+        more = f" (+{len(missed) - _MOST_LISTED})" if len(missed) > _MOST_LISTED else ""
+        yield Sentence(NOT_LOOKED_INTO, {"files": names + more})
+    if not whole:
+        yield Sentence(NOT_SEARCHED)
 
 
 def arrival_of(context: Context, opened: Opened) -> Arrival:
@@ -128,12 +144,13 @@ def source_of(opened: Opened) -> str:
     return mail.list_id or next((bare(item.address) for item in mail.sender), opened.job.envelope.sender or "")
 
 
-def unreadable(context: Context, job: Job, why: str) -> Arrival:
-    """A mail that can't be handled: kept whole. The team is told that it waits; nothing of it is shown."""
-    members = job.roster.members
-    recusals, _ = excluded(job.asked, members)
-    text = decode(job.envelope.raw[:_SCREENED_RAW], None)
-    recusals += [Recusal(member.id, "named") for member in who_is_named([text], members, members)]
+def unreadable(context: Context, job: Job, why: str, named: Sequence[str]) -> Arrival:
+    """A mail that can't be handled: kept whole. The team is told that it waits; nothing of it is shown.
+
+    `named` are the ids of members who stand in its octets (`named_in`).
+    """
+    recusals, _ = excluded(job.asked, job.roster.members)
+    recusals += [Recusal(member, "named") for member in named]
     because = marked("the mail could not be read")
     return Arrival(
         desk=job.desk.id,
@@ -148,6 +165,12 @@ def unreadable(context: Context, job: Job, why: str) -> Arrival:
         notices=("held",),
         screened=screened(job.roster),
     )
+
+
+def named_in(raw: bytes, roster: Roster) -> list[str]:
+    """In a reader process: the ids of the members who stand in the octets of a mail that cannot be read."""
+    caught = dragnet([b"".join(without_trace(raw))], roster.members)
+    return [member.id for member in (caught.members if caught.whole else roster.members)]
 
 
 def _with_envelope(job: Job, body: Body) -> Body:

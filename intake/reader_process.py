@@ -30,7 +30,7 @@ from store.kit.config import Config
 from store.kit.errors import Interrupted, OmbudError, TryLater
 from store.openpgp.keyring import Keyring, open_keyring
 
-CPU_SECONDS = 15.0
+CPU_SECONDS = 30.0
 _WALL_SECONDS = 300.0
 _MEMORY_OCTETS = 1_500_000_000
 _MAILS_PER_PROCESS = 500

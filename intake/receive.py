@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from intake import follow_up, held, reader_process, routing
-from intake.arrival import Envelope, Job, arrival_of, source_of, unreadable
+from intake.arrival import Envelope, Job, arrival_of, named_in, source_of, unreadable
 from intake.asking import directives
 from intake.asking.directives import ReporterRequest
 from intake.asking.recused import excluded
@@ -193,7 +193,7 @@ class Receiver:
             return self._unreadable(job, marked("its structure cannot be read"))
 
     def _unreadable(self, job: Job, why: str, told_at: datetime | None = None) -> Route:
-        arrival = replace(unreadable(self._context, job, why), told_at=told_at)
+        arrival = replace(unreadable(self._context, job, why, _named_in(job)), told_at=told_at)
         return self._new_case(job, arrival, job.envelope.sender or "")
 
     def _kept_first(self, job: Job) -> Receipt:
@@ -243,3 +243,13 @@ class Receiver:
         if before is not None:
             return Receipt(job.desk.id, "duplicate", before[1])
         return Receipt(job.desk.id, *route.carry_out(session))
+
+
+def _named_in(job: Job) -> list[str]:
+    """Who stands in a mail that cannot be read; when it cannot even be searched, that may be anybody."""
+    try:
+        named: list[str] = reader_process.run(named_in, job.envelope.raw, job.roster)
+    except (Unreadable, Interrupted) as error:
+        log.warning("a mail could not be searched for members", why=type(error).__name__)
+        return [member.id for member in job.roster.members]
+    return named

@@ -14,9 +14,10 @@ from sqlmodel import Session, col, select
 
 from intake import reader_process
 from intake.asking.directives import ReporterRequest, of_wishes
-from intake.asking.recused import who_is_recused
+from intake.asking.recused import SearchedMail, who_is_recused
 from intake.reader_process import Unreadable
-from intake.reading.message import read_mail
+from intake.reading.documents.look import look_into
+from intake.reading.message import read_mail, without_trace
 from intake.reading.opened import OpenedMail
 from store.cases import content, lookup, withholding
 from store.cases.case_file import Actor, open_case
@@ -28,16 +29,14 @@ from store.tables.records import Attachment, Body, Message, Recusal
 from store.team.members import Roster
 from store.team.names import who_is_named
 
-_HEADER_OCTETS = 1_000_000
-
 log = structlog.get_logger("ombud.intake")
 
 
 @dataclass(frozen=True)
 class MessageTexts:
-    """One message of a case with all that may name a person: its header as it came, what it says, and its files."""
+    """One message of a case with all that may name a person: its octets as they came, what it says, and its files."""
 
-    header: bytes = field(repr=False)
+    raw: bytes = field(repr=False)
     body: Body = field(repr=False)
     files: tuple[Attachment, ...] = field(repr=False)
     from_outside: bool = True
@@ -111,13 +110,7 @@ def _one(session: Session, context: Context, row: CaseRow, message: Message) -> 
     outside = message.direction == "in"
     raw = content.raw_message(session, context.vault, row, message.id) if outside else b""
     files = tuple(content.attachment_contents(session, context.vault, row, message))
-    return MessageTexts(_header_of(raw), message.body, files, outside)
-
-
-def _header_of(raw: bytes) -> bytes:
-    raw = raw.lstrip(b"\r\n")
-    ends = [end for mark in (b"\n\n", b"\r\n\r\n") if (end := raw.find(mark, 0, _HEADER_OCTETS)) >= 0]
-    return raw[: min(ends, default=_HEADER_OCTETS)] + b"\n\n"
+    return MessageTexts(b"".join(without_trace(raw)), message.body, files, outside)
 
 
 def look(said: MessageTexts, asked: ReporterRequest, roster: Roster, unseen: Sequence[str]) -> list[Recusal]:
@@ -125,10 +118,19 @@ def look(said: MessageTexts, asked: ReporterRequest, roster: Roster, unseen: Seq
     opened = OpenedMail(said.body, said.files)
     if not said.from_outside:
         return _only(
-            _named([*opened.texts(), *opened.file_texts(), *(item.text for item in said.body.done)], roster), unseen
+            _named([*opened.texts(), *look_into(said.files).texts, *(item.text for item in said.body.done)], roster),
+            unseen,
         )
-    found, _ = who_is_recused(read_mail(said.header).mail, opened, None, asked, roster)
-    return _only(found, unseen)
+    octets = (
+        said.raw,
+        *(item.data for item in said.files),
+        *(text.encode("utf-8", "replace") for text in opened.texts()),
+    )
+    searched = SearchedMail(read_mail(said.raw).mail, opened, look_into(said.files).texts, octets)
+    found = who_is_recused(searched, None, asked, roster)
+    if not found.whole:
+        return [Recusal(member, "named") for member in unseen]
+    return _only(found.recusals, unseen)
 
 
 def _named_in(texts: Sequence[str], roster: Roster, unseen: Sequence[str]) -> list[Recusal]:

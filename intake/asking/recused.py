@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from intake.asking.directive_lines import is_list, names
 from intake.asking.directives import ReporterRequest, from_text
+from intake.asking.dragnet import dragnet
 from intake.asking.kept_from import kept_from
 from intake.reading.message import Mail
 from intake.reading.opened import OpenedMail
@@ -18,14 +20,33 @@ _MOST_NAMES = 500
 _NAMES_IN = 20_000
 
 
-def who_is_recused(
-    mail: Mail, opened: OpenedMail, sender: str | None, asked: ReporterRequest, roster: Roster
-) -> tuple[tuple[Recusal, ...], tuple[str, ...]]:
-    """Who must not know of the case, the strongest reason first; and the excluded names that mean nobody here."""
-    members = roster.members
+@dataclass(frozen=True)
+class SearchedMail:
+    """All of a mail in which somebody may be named: what was read of it, the texts of its files, and all its octets.
+
+    Of octets there may be several runs: those that came, and those from inside the encryption.
+    """
+
+    mail: Mail
+    opened: OpenedMail
+    files: Sequence[str] = field(default=(), repr=False)
+    octets: Sequence[bytes] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """Who must not know of a case, the strongest reason first; the excluded names that mean nobody here; and whether all was searched."""
+
+    recusals: tuple[Recusal, ...]
+    unmatched: tuple[str, ...] = ()
+    whole: bool = True
+
+
+def who_is_recused(said: SearchedMail, sender: str | None, asked: ReporterRequest, roster: Roster) -> Withheld:
+    """Who must not know of the case that a mail becomes: by the structured reading, and by the dragnet."""
+    mail, opened, files, members = said.mail, said.opened, said.files, roster.members
     found, unmatched = excluded(asked, members)
     found += _took_part(mail, opened, sender, members)
-    files = opened.file_texts()
     shown = [item.name for item in (*mail.recipients, *mail.reply_to) if item.name]
     wanted = _asked_for(asked, members)
     named = who_may_be_named([*opened.texts(), *files, *shown], members, members)
@@ -37,7 +58,8 @@ def who_is_recused(
         found += _named(kept_from(text, members))
     for text in files:
         found += perhaps_excluded(from_text(text).doubted(), members)
-    return tuple(_strongest(found)), unmatched
+    caught = dragnet(said.octets, members, {*(item.member for item in found), *wanted})
+    return Withheld(tuple(_strongest([*found, *_named(caught.members)])), unmatched, caught.whole)
 
 
 def excluded(asked: ReporterRequest, members: Sequence[Member]) -> tuple[list[Recusal], tuple[str, ...]]:

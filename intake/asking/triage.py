@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from intake.asking.directives import ReporterRequest
-from intake.asking.recused import is_one_of, who_is_recused
+from intake.asking.recused import SearchedMail, is_one_of, who_is_recused
 from intake.reading.message import Mail, Parsed, children, content_type, header, header_values
-from intake.reading.opened import OpenedMail
 from store.kit.addresses import bare
 from store.kit.sentences import marked
 from store.tables.records import Recusal
@@ -26,7 +25,7 @@ _LIST_ID = re.compile(r"<([\w-]{1,64}\.[\w.-]{1,255})>")
 class Triage:
     """What triage found.
 
-    `circular`: it went to many, by a list or in bulk. `undelivered`: it says that another mail could not be delivered for good. `answer_to` is where the team may write, `address` where it could if the author had not asked for silence.
+    `searched`: all of it was searched for members. `circular`: it went to many, by a list or in bulk. `undelivered`: it says that another mail could not be delivered for good. `answer_to` is where the team may write, `address` where it could if the author had not asked for silence.
     `machine` is mail that a program may have sent on a person's behalf (a form, a list): it becomes a case, but
     is never answered. `reply-by-machine` is a bounce, a receipt or an absence note: kept, and the team not woken.
     """
@@ -40,6 +39,7 @@ class Triage:
     address: str = ""
     undelivered: bool = False
     circular: bool = False
+    searched: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,12 @@ class Reception:
 _OF_AUTOMATIC_REPLIES = ("X-Autoreply", "X-Autorespond", "X-Failed-Recipients", "X-MS-Exchange-Inbox-Rules-Loop")
 
 
-def sort(parsed: Parsed, opened: OpenedMail, by: Reception) -> Triage:
+def sort(parsed: Parsed, said: SearchedMail, by: Reception) -> Triage:
     """Sort an opened mail."""
     mail, kind, undelivered = parsed.mail, what_kind(parsed, by.sender), is_failure(parsed)
     circular, asked = went_to_many(parsed, by.is_own), by.asked
-    recusals, unmatched = who_is_recused(mail, opened, by.sender, asked, by.roster)
+    found = who_is_recused(said, by.sender, asked, by.roster)
+    recusals, unmatched = found.recusals, found.unmatched
     withheld = {item.member for item in recusals}
     reply_to, because = reply_address(mail, kind, by, withheld)
     # A program's mail is never answered by this one, but a person may write to whom it names: a web form's visitor.
@@ -72,8 +73,9 @@ def sort(parsed: Parsed, opened: OpenedMail, by: Reception) -> Triage:
     if kind == "reply-by-machine":
         return Triage(kind, recusals, unmatched, reply_to, because, undelivered=undelivered, circular=circular)
     return Triage(
-        kind, recusals, unmatched, reply_to, because, "" if asked.quiet else address, address, undelivered, circular
-    )
+        kind, recusals, unmatched, reply_to, because, "" if asked.quiet else address, address, undelivered, circular,
+        searched=found.whole,
+    )  # fmt: skip
 
 
 def is_failure(mail: Parsed) -> bool:

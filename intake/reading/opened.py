@@ -5,16 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from intake.reading.headers import parse
-from intake.reading.html import html_to_text
-from intake.reading.message import header
-from intake.reading.pieces import pieces
-from store.kit.documents import texts_of
 from store.openpgp.status import Decryption, Signature
 from store.tables.records import Attachment, Body
-
-_FORWARDED = frozenset({"message/rfc822", "message/global"})
-_DEEPEST = 5
 
 
 class Opener(Protocol):
@@ -50,35 +42,18 @@ class Signed:
 class OpenedMail:
     """What a mail says. `keys` are public keys that came with it, those from inside the encryption first.
 
-    `signed` is what a valid signature covers of it; None when there is none.
+    `signed` is what a valid signature covers of it; None when there is none. `inside` is what was under the encryption, as it
+    came out: for searching.
     """
 
     body: Body = field(repr=False)
     attachments: tuple[Attachment, ...] = field(default=(), repr=False)
     keys: tuple[bytes, ...] = field(default=(), repr=False)
     signed: Signed | None = field(default=None, repr=False)
+    inside: tuple[bytes, ...] = field(default=(), repr=False)
 
     def texts(self) -> list[str]:
         """What the mail itself says, with the names of its files."""
         body = self.body
         names = [item.name for item in self.attachments]
         return [body.text, body.outside_text, body.subject, body.outside_subject, body.sender, *names]
-
-    def file_texts(self) -> list[str]:
-        """What its files say, and the mails that it forwards."""
-        return [text for item in self.attachments for text in _texts_in(item)]
-
-
-def _texts_in(item: Attachment, depth: int = 0) -> list[str]:
-    """The texts of a file; of a forwarded mail, those of all that is in it."""
-    if item.type in _FORWARDED or item.name.lower().endswith(".eml"):
-        forwarded = parse(item.data)
-        found = [header(forwarded, name) for name in ("From", "To", "Cc", "Subject", "Reply-To")]
-        for piece in pieces(item.data, forwarded):
-            inner = Attachment(piece.name, piece.type, piece.octets)
-            found += [piece.text, piece.name, *(_texts_in(inner, depth + 1) if depth < _DEEPEST else ())]
-        return found
-    found = list(texts_of(item.data))
-    if item.type == "text/html" or item.name.lower().endswith((".htm", ".html")):
-        found += [page for text in found[:1] if (page := html_to_text(text)) is not None]
-    return found

@@ -38,6 +38,7 @@ FOREIGN: dict[str, str] = {
     "tnef": marked("its text is in a file of Outlook (winmail.dat), which this desk cannot open"),
 }
 REST_NOTE = marked("this mail has more parts than are shown; all of it is kept")
+UNWRAPPED_NOTE = marked("it was signed with S/MIME, and that signature is not checked here")
 OUTSIDE_NOTE = marked("came outside the encrypted part")
 NESTED_NOTE = marked("could not be opened: it is encrypted once more")
 UNSIGNED_NOTE = marked("is not covered by the signature")
@@ -66,6 +67,7 @@ class _Content:
     files: list[Attachment] = field(default_factory=list)
     outside_files: list[Attachment] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
+    inside: list[bytes] = field(default_factory=list)
 
     def signed(self) -> Signed | None:
         """What a valid signature covers; None when there is none."""
@@ -104,7 +106,7 @@ def open_mail(parsed: Parsed, gnupg: Opener) -> OpenedMail:
         message_id=mail.message_id,
     )
     keys = tuple(dict.fromkeys([*content.keys, *header_keys(parsed)]))
-    return OpenedMail(body, (*content.files, *content.outside_files), keys, content.signed())
+    return OpenedMail(body, (*content.files, *content.outside_files), keys, content.signed(), tuple(content.inside))
 
 
 def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
@@ -116,11 +118,13 @@ def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
     failure: Failure | None = None
     opened: list[Attachment] = []
     unopened: list[Attachment] = []
+    inside: list[bytes] = []
     form: Encryption = "none"
     for piece in found:
         if piece.kind != "sealed":
             continue
         result = gnupg.decrypt(piece.octets)
+        inside += [result.plain] if result.plain else []
         if result.plain is None and piece.quoted and result.failure == "no-key":
             unopened.append(_as_file(piece, FAILURES["no-key"]))  # somebody else's mail, to somebody else
         elif result.plain is None:
@@ -140,6 +144,7 @@ def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
     around = [*plain.files, *plain.outside_files]
     if report is None and failure is not None:
         return _Content(
+            inside=inside,
             outside=outside,
             encryption=form,
             failure=FAILURES[failure],
@@ -150,11 +155,13 @@ def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
         plain.outside_files += unopened
         plain.encryption = "none" if plain.text.strip() else "attachment"
         plain.outside_files += opened
+        plain.inside += inside
         return plain
     report.outside = _join((report.outside, outside))
     report.outside_files += [*opened, *unopened, *(replace(item, note=item.note or OUTSIDE_NOTE) for item in around)]
     report.keys += plain.keys
     report.notes += plain.notes
+    report.inside += inside
     return report
 
 
@@ -211,8 +218,8 @@ def _open_plain(found: Sequence[Piece], gnupg: Opener, around: _Cover | None = N
         elif piece.kind == "text":
             texts.append((piece.text, cover))
             content.keys += public_keys(piece.text.encode("utf-8", "replace"))
-        elif piece.kind == "rest":
-            content.notes.append(Sentence(REST_NOTE))
+        elif piece.kind in ("rest", "unwrapped"):
+            content.notes.append(Sentence(REST_NOTE if piece.kind == "rest" else UNWRAPPED_NOTE))
         else:
             files.append((_as_file(piece, NESTED_NOTE if piece.kind == "sealed" else ""), cover))
             if is_public_key(piece.octets):

@@ -11,7 +11,7 @@ from typing import Literal
 from store.tables.records import Encryption
 
 Flow = Literal["fixed", "flowed", "delsp"]
-Kind = Literal["text", "file", "sealed", "clear-signed", "smime", "tnef", "rest"]
+Kind = Literal["text", "file", "sealed", "clear-signed", "smime", "tnef", "unwrapped", "rest"]
 _NOTHING = re.compile("[\\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]*")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _LINK = re.compile(r"(?:https?|mailto|ftp):\S+")

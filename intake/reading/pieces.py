@@ -13,6 +13,7 @@ from email.message import Message
 
 from intake.reading.armor import blocks
 from intake.reading.charsets import decode
+from intake.reading.documents.cms import content_of
 from intake.reading.files import MESSAGE_TAGS, foreign_to_openpgp, looks_sealed, packet_tag
 from intake.reading.flowed import unflowed
 from intake.reading.headers import parse
@@ -171,7 +172,12 @@ def _leaf(part: Message, kind: str, region: Region | None) -> Iterator[Piece]:
         yield Piece("file", _forwarded(part), name=name or "forwarded.eml", type="message/rfc822", region=region)
         return
     octets = part_octets(part)
-    if foreign := foreign_to_openpgp(part, octets, name, kind):
+    foreign = foreign_to_openpgp(part, octets, name, kind)
+    if foreign == "smime" and (inner := content_of(octets)) is not None:
+        yield Piece("unwrapped")
+        yield from _walk(parse(inner), inner, None)
+        return
+    if foreign:
         yield Piece(foreign, octets, name=name or _unnamed(kind), type=kind, region=region)
         return
     charset = charset_of(part) or ""

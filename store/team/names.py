@@ -30,6 +30,7 @@ _SURNAME_ALONE = 5
 _INFLECTED = 6
 _LONGEST_ENDING = 3
 _BETWEEN = 2
+_LONGEST_GREETING, _MOST_GREETED = 1000, 20
 
 
 def fold(text: str) -> str:
@@ -272,12 +273,14 @@ def _without_greeting(text: str, everyone: Sequence[Member]) -> str:
     for number, line in enumerate(lines):
         if not line.strip():
             continue
-        said = words(line)
-        names = {
-            word for member in everyone for name in (member.name, member.id, *member.aliases) for word in words(name)
-        }
-        greets = any(word in GREETING for word in said) and "@" not in line
-        if greets and len(said) <= 20 and all(word in GREETING or word in TITLES or word in names for word in said):
-            return "\n".join(lines[number + 1 :])
-        break
+        return "\n".join(lines[number + 1 :]) if is_greeting(line, everyone) else text
     return text
+
+
+def is_greeting(line: str, everyone: Sequence[Member]) -> bool:
+    """Whether a line greets members, and says nothing else."""
+    said = words(line) if len(line) <= _LONGEST_GREETING else []
+    if not any(word in GREETING for word in said) or "@" in line:
+        return False
+    names = {word for member in everyone for name in (member.name, member.id, *member.aliases) for word in words(name)}
+    return len(said) <= _MOST_GREETED and all(word in GREETING or word in TITLES or word in names for word in said)

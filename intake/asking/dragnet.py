@@ -1,0 +1,229 @@
+"""The second look for members in a mail: through all of its octets, in every plausible decoding, and trusting no parser.
+
+Whoever is named where the structured reading did not see it is withheld all the same. One automaton looks for the words of all names,
+as each charset in use writes them; around a hit the same rules decide as for a text that was read. Pure, and linear.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from ahocorasick_rs import BytesAhoCorasick
+
+from intake.asking.kept_from import kept_from
+from intake.reading.decodings import Decodings, View
+from store.team.members import Member
+from store.team.names import fold, is_greeting, who_may_be_named, words
+
+# Those in which a name with letters beyond ASCII may stand; what is ASCII is the same in all of them.
+_CHARSETS = (
+    "utf-8", "utf-16-le", "utf-16-be", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "iso8859-2",
+    "iso8859-3", "iso8859-4", "iso8859-5", "iso8859-6", "iso8859-10", "iso8859-13", "iso8859-14", "iso8859-16", "koi8-r", "koi8-u", "cp437",
+    "cp850", "cp852", "cp866", "mac-roman", "mac-cyrillic", "mac-latin2", "cp874", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "johab",
+    "utf-7",
+)  # fmt: skip
+_READ_AS = ("utf-8", "cp1252", "cp1250", "cp1251")
+_SHORTEST, _SHORTEST_JOINED = 2, 8
+_LONGEST_WINDOW = 400
+_MOST_HITS = 400
+_PIECE, _OVERLAP = 1_000_000, 200
+_NOT_ALNUM = bytes(number for number in range(128) if not chr(number).isalnum())
+_LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789")
+_CONTROLS = re.compile(rb"[\x01-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
+_NEAR, _TELLING = 24, 5
+_APART = re.compile(rb"[\s@]")
+_ASCII_TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
+_CODED = re.compile(r"=[0-9a-fA-F]{2}|=$|^[>| ]+|[*_]", re.MULTILINE)
+_TAG = re.compile(r"<[^<>]*>")
+
+
+@dataclass
+class Caught:
+    """Whom the dragnet found, and whether it saw everything."""
+
+    members: list[Member] = field(default_factory=list)
+    whole: bool = True
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Whose name a pattern is of, and in which charset, where that matters."""
+
+    member: Member
+    charset: str = ""
+
+
+def dragnet(octets: Iterable[bytes], members: Sequence[Member], besides: Iterable[str] = ()) -> Caught:
+    """Look through octets for members; those with an id in `besides` are known already."""
+    caught, known = Caught(), set(besides)
+    wanted = tuple(member for member in members if member.id not in known)
+    if not wanted:
+        return caught
+    found: set[str] = set()
+    for one in octets:
+        decodings = Decodings(one)
+        for view in decodings:
+            found |= _Search(view, wanted, members).found(found)
+        caught.whole = caught.whole and decodings.whole
+    caught.members = [member for member in wanted if member.id in found]
+    return caught
+
+
+class _Search:
+    """One view of a mail, searched for some members."""
+
+    def __init__(self, view: View, wanted: tuple[Member, ...], everyone: Sequence[Member]) -> None:
+        self._view, self._wanted, self._everyone = view.octets, wanted, everyone
+        self._folded = view.octets.lower()
+        self._before = view.before.lower()
+        self._hits: Counter[tuple[str, bool]] = Counter()
+        self._judged: set[tuple[str, bytes]] = set()
+
+    def found(self, known: set[str]) -> set[str]:
+        """The ids of the members who are in it, less the known ones."""
+        found = known | set(self._joined())
+        wanted_of, automaton = _automaton(self._wanted)
+        done = _numbers(automaton, self._before)
+        for number, start, end in _matches(automaton, self._folded):
+            if number in done:
+                continue
+            open_ones = [item for item in wanted_of[number] if item.member.id not in found and not self._is_full(item)]
+            if not open_ones:
+                done.add(number)
+            found |= {item.member.id for item in open_ones if self._is_named(item, start, end)}
+        return found - known
+
+    def _is_full(self, item: _Wanted) -> bool:
+        """Whether a member was met so often without being meant that it will not be otherwise."""
+        return self._hits[item.member.id, bool(item.charset)] >= _MOST_HITS
+
+    def _joined(self) -> Iterator[str]:
+        """The members whose whole name is there without anything between its letters, and not as words as well."""
+        names, automaton = _joined_automaton(self._wanted)
+        if automaton is None:
+            return
+        squeezed = self._folded.translate(None, _NOT_ALNUM)
+        for number in _numbers(automaton, squeezed):
+            for item in names[number]:
+                if not all(
+                    word.encode() in self._folded or word.encode() in self._before for word in words(item.member.name)
+                ):
+                    yield item.member.id
+
+    def _is_named(self, item: _Wanted, start: int, end: int) -> bool:
+        if not item.charset and not self._is_word(start, end):
+            return False
+        if item.charset[:6] != "utf-16" and end - start < _TELLING and self._is_noise(start, end, item.charset):
+            return False
+        line = self._line(start, end)
+        self._hits[item.member.id, bool(item.charset)] += 1
+        key = (item.member.id, line)
+        if key in self._judged:
+            return False
+        self._judged.add(key)
+        return any(self._judge(text, item.member) for text in _texts(line, item.charset))
+
+    def _is_noise(self, start: int, end: int, charset: str) -> bool:
+        """Whether a short word stands in octets that are no text: by chance, two letters are there often."""
+        around = self._folded[max(0, start - _NEAR) : end + _NEAR]
+        if len(_CONTROLS.findall(around)) > 1 or not (charset or _APART.search(around)):
+            return True
+        if charset or len(around.translate(None, _ASCII_TEXT)) * 3 < len(around):
+            return False
+        return "\ufffd" in around.decode("utf-8", "replace").strip("\ufffd")
+
+    def _is_word(self, start: int, end: int) -> bool:
+        text = self._folded
+        return not (start and text[start - 1] in _LETTERS) and not (end < len(text) and text[end] in _LETTERS)
+
+    def _line(self, start: int, end: int) -> bytes:
+        """The line of a hit with the one above and the one below, as far as they are not too long."""
+        view, first, last = self._view, max(0, start - _LONGEST_WINDOW), end + _LONGEST_WINDOW
+        above = view.rfind(b"\n", first, view.rfind(b"\n", first, start) + 1 or first)
+        below = view.find(b"\n", end, last)
+        below = view.find(b"\n", below + 1, last) if below >= 0 else -1
+        return view[above + 1 if above >= 0 else first : below if below >= 0 else last]
+
+    def _judge(self, text: str, member: Member) -> bool:
+        """Whether some lines name a member, or ask to keep something from them; a greeting does neither."""
+        lines = [line for line in _CODED.sub(" ", text).split("\n") if not self._greets(line)]
+        said = "\n".join(lines)
+        bare = _TAG.sub("", said)
+        return bool(
+            who_may_be_named([said, bare], [member], self._everyone) or member in kept_from(bare, self._everyone)
+        )
+
+    def _greets(self, line: str) -> bool:
+        return any(is_greeting(piece, self._everyone) for piece in (_TAG.sub("", line), *line.split("<")[-6:]))
+
+
+def _matches(automaton: BytesAhoCorasick, octets: bytes) -> Iterator[tuple[int, int, int]]:
+    """Pattern number, start and end of each match; piece by piece, for there may be very many."""
+    for at in range(0, max(1, len(octets)), _PIECE):
+        piece = octets[at : at + _PIECE + _OVERLAP]
+        for number, start, end in automaton.find_matches_as_indexes(piece, overlapping=True):
+            yield number, at + start, at + end
+
+
+def _numbers(automaton: BytesAhoCorasick, octets: bytes) -> set[int]:
+    """The numbers of the patterns that are in octets."""
+    return {number for number, _, _ in _matches(automaton, octets)}
+
+
+def _texts(octets: bytes, charset: str) -> Iterator[str]:
+    if charset:
+        yield octets.decode(charset, "replace")
+        return
+    for name in _READ_AS:
+        yield octets.decode(name, "replace").replace("\r", "\n")
+        if octets.isascii():
+            return
+
+
+@lru_cache(maxsize=16)
+def _automaton(members: tuple[Member, ...]) -> tuple[list[list[_Wanted]], BytesAhoCorasick]:
+    """An automaton for each word of each name, and whom each of its patterns means."""
+    patterns: dict[bytes, list[_Wanted]] = {}
+    for member in members:
+        forms = [member.name, member.id, member.email.partition("@")[0], *member.aliases]
+        for word in dict.fromkeys(part for form in forms for part in re.findall(r"[^\W_]+", form)):
+            for octets, charset in _written(word):
+                if len(octets) >= _SHORTEST:
+                    patterns.setdefault(octets.lower(), []).append(_Wanted(member, charset))
+    return list(patterns.values()), BytesAhoCorasick(list(patterns))
+
+
+def _written(word: str) -> Iterator[tuple[bytes, str]]:
+    """A word in each way in which it may be written down, with the charset where that matters."""
+    for part in words(fold(word)):
+        yield part.encode(), ""
+    if word.isascii():
+        return
+    forms = {
+        unicodedata.normalize(form, case)
+        for form in ("NFC", "NFD")
+        for case in (word, word.lower(), word.upper(), word.title())
+    }
+    for charset in _CHARSETS:
+        for written in forms:
+            try:
+                yield written.encode(charset), charset
+            except UnicodeEncodeError:
+                continue
+
+
+@lru_cache(maxsize=16)
+def _joined_automaton(members: tuple[Member, ...]) -> tuple[list[list[_Wanted]], BytesAhoCorasick | None]:
+    """An automaton for whole names without anything between their letters."""
+    patterns: dict[bytes, list[_Wanted]] = {}
+    for member in members:
+        name = words(member.name)
+        for form in {"".join(name), "".join([*name[-1:], *name[:-1]])} if len(name) > 1 else ():
+            if len(form) >= _SHORTEST_JOINED:
+                patterns.setdefault(form.encode(), []).append(_Wanted(member))
+    return list(patterns.values()), BytesAhoCorasick(list(patterns)) if patterns else None

@@ -1,0 +1,155 @@
+"""What a file says, whatever it is: each kind by the library that reads it. Pure, and bounded; what is found is searched, never shown.
+
+What cannot be looked into (pictures, sound, what is encrypted, what no library knows or copes with) is said.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from striprtf.striprtf import rtf_to_text
+
+from intake.reading.documents.bounds import TookTooLong, at_most
+from intake.reading.documents.cms import content_of
+from intake.reading.documents.outlook import compound_texts, tnef_texts
+from intake.reading.documents.pdf import pdf_texts
+from intake.reading.headers import parse
+from intake.reading.html import html_to_text
+from intake.reading.message import header
+from intake.reading.pieces import pieces
+from store.kit.documents import texts_of
+from store.tables.records import Attachment
+
+_FORWARDED = frozenset({"message/rfc822", "message/global"})
+_SIGNATURES = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
+_DEEPEST = 5
+_SECONDS = 4.0
+_UNPACKED = 30_000_000
+_MOST_MEMBERS = 200
+_LONGEST_TEXT = 5_000_000
+
+_Reader = Callable[[bytes], Iterator[str | bytes]]
+
+
+@dataclass
+class Look:
+    """What was seen of some files: their texts, and the names of those that were not looked into as a whole."""
+
+    texts: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+
+
+def look_into(files: list[Attachment] | tuple[Attachment, ...]) -> Look:
+    """Look into the files of a mail."""
+    look, left = Look(), _Left()
+    for item in files:
+        if not _looked(item, look, left, 0) and item.type not in _SIGNATURES:
+            look.missed.append(item.name)
+    return look
+
+
+@dataclass
+class _Left:
+    """What all files of a mail together may still take: octets that come out of archives and documents."""
+
+    octets: int = _UNPACKED
+
+
+def _looked(item: Attachment, look: Look, left: _Left, depth: int) -> bool:
+    """Look into one file; whether all of it was seen."""
+    if not item.data:
+        return True
+    if depth > _DEEPEST:
+        return False
+    if item.type in _FORWARDED or item.name.lower().endswith(".eml"):
+        return _mail(item.data, look, left, depth)
+    if reader := _reader_of(item.data):
+        return _read(reader, item, look, left, depth)
+    texts = list(texts_of(item.data))
+    look.texts += texts
+    if item.type == "text/html" or item.name.lower().endswith((".htm", ".html")):
+        look.texts += [page for text in texts[:1] if (page := html_to_text(text)) is not None]
+    return bool(texts)
+
+
+def _reader_of(octets: bytes) -> _Reader | None:
+    head = octets[:1024]
+    if b"%PDF-" in head:
+        return pdf_texts
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
+        return _zip_texts
+    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        return compound_texts
+    if head.startswith(b"\x78\x9f\x3e\x22"):
+        return tnef_texts
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{\\rtf"):
+        return _rtf_texts
+    if head.startswith(b"\x1f\x8b"):
+        return _gzip_texts
+    if head.startswith(b"\x30") and content_of(octets) is not None:
+        return _cms_texts
+    return None
+
+
+def _read(reader: _Reader, item: Attachment, look: Look, left: _Left, depth: int) -> bool:
+    """What a library reads of a file; what it fails on counts as not seen, with what came before it."""
+    whole = True
+    found: list[str | bytes] = []
+    try:
+        with at_most(_SECONDS):
+            for said in reader(item.data):
+                left.octets -= len(said)
+                if left.octets < 0:
+                    whole = False
+                    break
+                found.append(said)
+    except MemoryError:
+        raise
+    except (Exception, TookTooLong):
+        whole = False
+    for said in found:
+        if isinstance(said, str):
+            look.texts.append(said[:_LONGEST_TEXT])
+        else:
+            whole = _looked(Attachment("", "", said), look, left, depth + 1) and whole
+    return whole
+
+
+def _mail(octets: bytes, look: Look, left: _Left, depth: int) -> bool:
+    forwarded = parse(octets)
+    look.texts += [header(forwarded, name) for name in ("From", "To", "Cc", "Subject", "Reply-To")]
+    whole = True
+    for piece in pieces(octets, forwarded):
+        look.texts += [piece.text, piece.name]
+        whole = _looked(Attachment(piece.name, piece.type, piece.octets), look, left, depth + 1) and whole
+    return whole
+
+
+def _zip_texts(octets: bytes) -> Iterator[str | bytes]:
+    unpacked = 0
+    with zipfile.ZipFile(io.BytesIO(octets)) as archive:
+        items = archive.infolist()
+        for item in items[:_MOST_MEMBERS]:
+            yield item.filename
+            with archive.open(item) as member:
+                said = member.read(max(0, _UNPACKED - unpacked))
+            unpacked += len(said)
+            yield said
+        if len(items) > _MOST_MEMBERS or unpacked >= _UNPACKED:
+            raise zipfile.LargeZipFile
+
+
+def _rtf_texts(octets: bytes) -> Iterator[str | bytes]:
+    yield rtf_to_text(octets.decode("latin-1"), errors="replace")  # type: ignore[no-untyped-call]
+
+
+def _gzip_texts(octets: bytes) -> Iterator[str | bytes]:
+    yield zlib.decompressobj(wbits=31).decompress(octets, _UNPACKED)
+
+
+def _cms_texts(octets: bytes) -> Iterator[str | bytes]:
+    yield content_of(octets) or b""

@@ -1,0 +1,92 @@
+"""Documents are looked into by what they are, not by what they are called; and what cannot be is said."""
+
+from __future__ import annotations
+
+import base64
+import os
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from desk.demo.rehearsal import Person
+from intake.reading.documents.look import look_into
+from store.tables.records import Attachment
+from store.team.names import who_may_be_named
+from tests.conftest import Desk
+from tests.intake.test_kept_from import TEAM
+from tests.support.documents import DOCUMENTS, encrypted_zip, pdf, smime_opaque, zipped
+from tests.support.talk import to, words
+
+REPORT = "It was Bo Lindqvist who hit me"
+
+
+def looked(octets: bytes, name: str = "file") -> tuple[set[str], list[str]]:
+    look = look_into([Attachment(name, "application/octet-stream", octets)])
+    return {member.id for member in who_may_be_named(look.texts, TEAM, TEAM)}, look.missed
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_who_is_named_in_a_document_is_found(name: str) -> None:
+    assert looked(DOCUMENTS[name](REPORT), name if name.endswith(".eml") else "file") == ({"bo"}, [])
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        encrypted_zip(), b"\xff\xd8\xff\xe0" + os.urandom(3000), pdf("x")[:300] + b"%%EOF", pdf(" "), b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + os.urandom(2000),
+        b"PK\x03\x04" + os.urandom(500), zipped({"photo.jpg": b"\xff\xd8\xff\xe0" + os.urandom(3000)}), b"\x1f\x8b\x08" + os.urandom(99),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_looked_into_is_said(octets: bytes) -> None:
+    assert looked(octets, "secret")[1] == ["secret"]
+
+
+@given(st.sampled_from(sorted(DOCUMENTS)), st.data())
+@settings(max_examples=150)
+def test_a_broken_document_breaks_nothing(name: str, data: st.DataObject) -> None:
+    octets = bytearray(DOCUMENTS[name](REPORT))
+    for _ in range(data.draw(st.integers(1, 8))):
+        octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(st.integers(0, 255))
+    looked(bytes(octets[: data.draw(st.integers(1, len(octets)))]), name)
+
+
+def test_a_document_that_takes_long_is_given_up_alone() -> None:
+    bomb = zipped({"a": bytes(40_000_000)})
+    slow = pdf("x").replace(b"/Kids [3 0 R]", b"/Kids [" + b"3 0 R " * 60_000 + b"]")
+    before = time.process_time()
+    look = look_into(
+        [Attachment("bomb", "", bomb), Attachment("slow", "", slow), Attachment("note", "", REPORT.encode())]
+    )
+    assert look.missed[:1] == ["bomb"]
+    assert time.process_time() - before < 12
+
+
+def attached(name: str, octets: bytes, kind: str = "application/octet-stream", text: str = "See below.") -> bytes:
+    return (
+        f"From: kim@reporter.example\nTo: conduct@desk.example\nSubject: help\nMIME-Version: 1.0\nMessage-ID: <{os.urandom(6).hex()}@r.example>\n"
+        f'Content-Type: multipart/mixed; boundary="b"\n\n--b\n\n{text}\n--b\nContent-Type: {kind}\nContent-Disposition: attachment; filename="{name}"\n'
+        f"Content-Transfer-Encoding: base64\n\n{base64.encodebytes(octets).decode()}\n--b--\n"
+    ).encode()
+
+
+def test_readers_are_told_what_was_not_looked_into(desk: Desk, team: list[Person]) -> None:
+    receipt = desk.receive(attached("photo.jpg", b"\xff\xd8\xff\xe0" + os.urandom(3000)), sender="kim@reporter.example")
+    sent = desk.mail_out()
+    assert len(sent) == 6
+    assert "not looked into for names of the team: photo.jpg" in words(to(team[0], sent)[0])
+    assert receipt.outcome == "case"
+
+
+def test_an_opaque_signature_of_smime_is_unwrapped_and_shown(desk: Desk) -> None:
+    entity = b"Content-Type: text/plain; charset=utf-8\n\nBo Lindqvist hit me.\n"
+    mail = (
+        b"From: kim@reporter.example\nTo: conduct@desk.example\nSubject: help\nMIME-Version: 1.0\nMessage-ID: <p7@r.example>\n"
+        b'Content-Type: application/pkcs7-mime; smime-type=signed-data; name="smime.p7m"\nContent-Transfer-Encoding: base64\n\n'
+        + base64.encodebytes(smime_opaque(entity))
+    )
+    receipt = desk.receive(mail, sender="kim@reporter.example")
+    (message,) = desk.case(receipt.codename)["messages"]
+    assert (receipt.outcome, message["text"]) == ("case", "Bo Lindqvist hit me.")
+    assert "bo@team.example" not in {item.recipient for item in desk.mail_out()}
