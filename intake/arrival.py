@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from intake.asking import directives
 from intake.asking.directives import ReporterRequest, asked_by_body
 from intake.asking.dragnet import dragnet
+from intake.asking.excluded import excluded
 from intake.asking.form import read_form
 from intake.asking.own_addresses import asked_by_header
-from intake.asking.recused import SearchedMail, excluded
+from intake.asking.recused import SearchedMail
 from intake.asking.triage import Reception, Triage, sort
 from intake.reading.autocrypt import only_offered
 from intake.reading.documents.look import look_into

@@ -18,7 +18,7 @@ from intake import follow_up, held, reader_process, routing
 from intake.arrival import Envelope, Job, arrival_of, named_in, source_of, unreadable
 from intake.asking import directives
 from intake.asking.directives import ReporterRequest
-from intake.asking.recused import excluded
+from intake.asking.excluded import excluded
 from intake.faults import told_from_the_mail
 from intake.new_case import NewCase
 from intake.plan import Outcome, Route, actor

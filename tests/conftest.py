@@ -181,6 +181,16 @@ DeskMaker = Callable[..., Desk]
 @pytest.fixture
 def make_desk(short_tmp: Path, team: list[Person]) -> Iterator[DeskMaker]:
     """Makes desks that are taken down after the test."""
+    yield from _desks(short_tmp, team)
+
+
+@pytest.fixture(scope="module")
+def make_desk_of_module(short_tmp: Path, team: list[Person]) -> Iterator[DeskMaker]:
+    """Makes desks that are taken down after the tests of a file."""
+    yield from _desks(short_tmp, team)
+
+
+def _desks(short_tmp: Path, team: list[Person]) -> Iterator[DeskMaker]:
     made: list[tuple[Desk, Path]] = []
 
     def make(people: list[Person] | None = None, **options: str) -> Desk:

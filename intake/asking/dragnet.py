@@ -15,6 +15,8 @@ from functools import lru_cache
 
 from ahocorasick_rs import BytesAhoCorasick
 
+from intake.asking.directives import from_text
+from intake.asking.excluded import perhaps_excluded
 from intake.asking.kept_from import kept_from
 from intake.reading.decodings import Decodings, View
 from store.team.members import Member
@@ -30,7 +32,7 @@ _CHARSETS = (
 _READ_AS = ("utf-8", "cp1252", "cp1250", "cp1251")
 _SHORTEST, _SHORTEST_JOINED = 2, 8
 _LONGEST_WINDOW = 400
-_MOST_HITS = 400
+_MOST_HITS, _OFTEN = 400, 100
 _PIECE, _OVERLAP = 1_000_000, 200
 _NOT_ALNUM = bytes(number for number in range(128) if not chr(number).isalnum())
 _LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789")
@@ -81,7 +83,8 @@ class _Search:
         self._view, self._wanted, self._everyone = view.octets, wanted, everyone
         self._folded = view.octets.lower()
         self._before = view.before.lower()
-        self._hits: Counter[tuple[str, bool]] = Counter()
+        self._hits: Counter[int] = Counter()
+        self._looked: Counter[int] = Counter()
         self._judged: set[tuple[str, bytes]] = set()
 
     def found(self, known: set[str]) -> set[str]:
@@ -92,15 +95,16 @@ class _Search:
         for number, start, end in _matches(automaton, self._folded):
             if number in done:
                 continue
-            open_ones = [item for item in wanted_of[number] if item.member.id not in found and not self._is_full(item)]
-            if not open_ones:
-                done.add(number)
-            found |= {item.member.id for item in open_ones if self._is_named(item, start, end)}
+            open_ones = [item for item in wanted_of[number] if item.member.id not in found]
+            self._hits[number] += 1
+            if not open_ones or max(self._hits[number] // _OFTEN, self._looked[number]) > _MOST_HITS:
+                done.add(number)  # met so often without being meant
+                continue
+            for item in open_ones:
+                if self._is_new(item, start, end):
+                    self._looked[number] += 1
+                    found |= self._meant(item, self._line(start, end))
         return found - known
-
-    def _is_full(self, item: _Wanted) -> bool:
-        """Whether a member was met so often without being meant that it will not be otherwise."""
-        return self._hits[item.member.id, bool(item.charset)] >= _MOST_HITS
 
     def _joined(self) -> Iterator[str]:
         """The members whose whole name is there without anything between its letters, and not as words as well."""
@@ -110,23 +114,22 @@ class _Search:
         squeezed = self._folded.translate(None, _NOT_ALNUM)
         for number in _numbers(automaton, squeezed):
             for item in names[number]:
-                if not all(
-                    word.encode() in self._folded or word.encode() in self._before for word in words(item.member.name)
-                ):
+                if not all(map(self._has_word, words(item.member.name))):
                     yield item.member.id
 
-    def _is_named(self, item: _Wanted, start: int, end: int) -> bool:
+    def _has_word(self, word: str) -> bool:
+        stands_alone = re.compile(rb"(?:(?<![a-z0-9])|(?<==[0-9a-f]{2}))%s(?![a-z0-9])" % word.encode())
+        return any(stands_alone.search(octets) for octets in (self._folded, self._before))
+
+    def _is_new(self, item: _Wanted, start: int, end: int) -> bool:
+        """Whether a hit is a word in a text, in lines that were not looked at for this member before."""
         if not item.charset and not self._is_word(start, end):
             return False
         if item.charset[:6] != "utf-16" and end - start < _TELLING and self._is_noise(start, end, item.charset):
             return False
-        line = self._line(start, end)
-        self._hits[item.member.id, bool(item.charset)] += 1
-        key = (item.member.id, line)
-        if key in self._judged:
-            return False
+        known, key = len(self._judged), (item.member.id, self._line(start, end))
         self._judged.add(key)
-        return any(self._judge(text, item.member) for text in _texts(line, item.charset))
+        return len(self._judged) > known
 
     def _is_noise(self, start: int, end: int, charset: str) -> bool:
         """Whether a short word stands in octets that are no text: by chance, two letters are there often."""
@@ -149,14 +152,17 @@ class _Search:
         below = view.find(b"\n", below + 1, last) if below >= 0 else -1
         return view[above + 1 if above >= 0 else first : below if below >= 0 else last]
 
-    def _judge(self, text: str, member: Member) -> bool:
-        """Whether some lines name a member, or ask to keep something from them; a greeting does neither."""
+    def _meant(self, item: _Wanted, line: bytes) -> set[str]:
+        """The ids of those whom some lines name, or ask to keep something from; a greeting does neither."""
+        return {found for text in _texts(line, item.charset) for found in self._judge(text, item.member)}
+
+    def _judge(self, text: str, member: Member) -> Iterator[str]:
         lines = [line for line in _CODED.sub(" ", text).split("\n") if not self._greets(line)]
         said = "\n".join(lines)
         bare = _TAG.sub("", said)
-        return bool(
-            who_may_be_named([said, bare], [member], self._everyone) or member in kept_from(bare, self._everyone)
-        )
+        yield from (found.id for found in who_may_be_named([said, bare], [member], self._everyone))
+        yield from (found.id for found in kept_from(bare, self._everyone))
+        yield from (found.member for found in perhaps_excluded(from_text(bare).doubted(), self._everyone))
 
     def _greets(self, line: str) -> bool:
         return any(is_greeting(piece, self._everyone) for piece in (_TAG.sub("", line), *line.split("<")[-6:]))

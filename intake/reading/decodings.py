@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-_DEEPEST = 4
+_DEEPEST = 12
 _SPARE = 48_000_000
 _TIMES = 5
 _UNPACKED = 20_000_000

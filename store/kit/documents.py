@@ -47,7 +47,10 @@ def readings(octets: bytes) -> Iterator[str]:
         zeros = (head[0::2].count(0), head[1::2].count(0))
         if max(zeros) * 3 > len(head) // 2:
             yield octets.decode("utf-16-be" if zeros[0] > zeros[1] else "utf-16-le", "replace")
-        return
+            return
+        if head.count(0) * 50 > len(head):
+            return
+        octets = octets.replace(b"\0", b" ")
     try:
         charsets: tuple[str, ...] = ("utf-8-sig",)
         octets.decode("utf-8")

@@ -30,6 +30,7 @@ _SURNAME_ALONE = 5
 _INFLECTED = 6
 _LONGEST_ENDING = 3
 _BETWEEN = 2
+_WRITTEN_TOGETHER = 7
 _LONGEST_GREETING, _MOST_GREETED = 1000, 20
 
 
@@ -191,6 +192,10 @@ def _is_called(text: _Read, member: Member) -> bool:
     if len(name) < 2:
         return False
     first, surname = name[0], name[-1]
+    if len("".join(name)) >= _WRITTEN_TOGETHER and not text.forms.isdisjoint(
+        {"".join(name), surname + "".join(name[:-1])}
+    ):
+        return True
     if _is_telling(surname) and any(_is_form_of(word, surname) for word in text.forms):
         return True
     lines = ((text.words, text.at), (text.tokens, text.tokens_at))

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-AMOUNTS = {"CRASHES": "100", "LOAD": "10000", "FUZZ": "40000", "FLOOD": "100000", "LIVES": "100"}
+AMOUNTS = {"CRASHES": "100", "LOAD": "10000", "FUZZ": "40000", "FLOOD": "100000", "LIVES": "100", "CHAINS": "100000"}
 TESTS = (
     "tests/stories/test_crash.py",
     "tests/stories/test_load.py",
@@ -27,6 +27,7 @@ TESTS = (
     "tests/stories/test_life.py",
     "tests/intake/test_hostile.py",
     "tests/intake/test_attacks.py",
+    "tests/intake/test_metamorphic.py",
     "tests/stories/prove_thunderbird.py",
 )
 

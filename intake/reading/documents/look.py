@@ -6,6 +6,7 @@ What cannot be looked into (pictures, sound, what is encrypted, what no library 
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -26,11 +27,16 @@ from store.tables.records import Attachment
 
 _FORWARDED = frozenset({"message/rfc822", "message/global"})
 _SIGNATURES = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
-_DEEPEST = 5
+_DEEPEST = 8
 _SECONDS = 4.0
 _UNPACKED = 30_000_000
 _MOST_MEMBERS = 200
 _LONGEST_TEXT = 5_000_000
+
+_MAIL = re.compile(
+    rb"\s*(?:>?From [^\n]*\n)?(?:[\w-]{1,70}[ \t]?:[^\n]*\n(?:[ \t][^\n]*\n)*)*?(?:content-type|mime-version|from|received)[ \t]?:",
+    re.IGNORECASE,
+)
 
 _Reader = Callable[[bytes], Iterator[str | bytes]]
 
@@ -65,7 +71,7 @@ def _looked(item: Attachment, look: Look, left: _Left, depth: int) -> bool:
         return True
     if depth > _DEEPEST:
         return False
-    if item.type in _FORWARDED or item.name.lower().endswith(".eml"):
+    if item.type in _FORWARDED or item.name.lower().endswith(".eml") or _MAIL.match(item.data[:16384]):
         return _mail(item.data, look, left, depth)
     if reader := _reader_of(item.data):
         return _read(reader, item, look, left, depth)
