@@ -29,6 +29,7 @@ from store.team.members import Roster
 _MOST_LISTED = 20
 
 NOT_LOOKED_INTO = marked("not looked into for names of the team: {files}")
+MAY_SPEAK_OF = marked("by a first name, it may speak of: {names}")
 NOT_SEARCHED = marked("it unpacks to more than was searched for names of the team")
 
 
@@ -84,6 +85,10 @@ def open_job(job: Job, keyring: Keyring, is_own: Callable[[str], bool], unread: 
     said = SearchedMail(mail, content, look.texts, (b"".join(without_trace(job.envelope.raw)), *content.inside))
     found = sort(parsed, said, Reception(job.envelope.sender, asked, job.roster, is_own))
     notes = (*content.body.notes, *_not_searched(look.missed, whole=found.searched))
+    if job.desk.first_names == "note":
+        called = [item.member for item in found.recusals if item.source == "first-name"]
+        notes = (*notes, *_called(job.roster, called))
+        found = replace(found, recusals=tuple(item for item in found.recusals if item.source != "first-name"))
     key = _reply_key(keyring, content, found.answer_to)
     offered = only_offered(parsed, content.body, content.attachments, key[0])
     content = replace(content, body=replace(content.body, key_offered=offered, notes=notes), inside=())
@@ -98,6 +103,13 @@ def _not_searched(missed: Sequence[str], *, whole: bool) -> Iterator[Sentence]:
         yield Sentence(NOT_LOOKED_INTO, {"files": names + more})
     if not whole:
         yield Sentence(NOT_SEARCHED)
+
+
+def _called(roster: Roster, members: Sequence[str]) -> Iterator[Sentence]:
+    """Whom first names may mean, where those withhold nothing."""
+    names = [member.name for member in roster.members if member.id in members]
+    if names:
+        yield Sentence(MAY_SPEAK_OF, {"names": ", ".join(names)})
 
 
 def arrival_of(context: Context, opened: Opened) -> Arrival:

@@ -69,6 +69,8 @@ def _screen_case(context: Context, by: Actor, case_id: str) -> bool:
         messages = _said(session, context, row) if unseen else []
         facts, filled = content.facts(context.vault, row), list(content.fields(context.vault, row).values())
     found = _look_in(messages, filled, of_wishes(facts.wishes), roster, unseen)
+    if by.desk.first_names == "note":
+        found = [item for item in found if item.source != "first-name"]
     with context.database.write() as session:
         try:
             file = open_case(session, by, lookup.row_by_id(session, case_id))

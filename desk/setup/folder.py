@@ -218,6 +218,7 @@ fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567"
 # require_signed_roster = false         # true: roster.toml.asc, a detached signature by a lead on duty, must fit
 # quorum = 2                            # fewer readers, and alternates step in
 # notice = "full"                       # or summary
+# first_names = "withhold"              # or note: whose first name alone a mail says is only pointed out
 # acknowledge = true
 # replies_per_day = 4                   # acknowledgements to one address
 # flood_limit = 30                      # mails of one sender in a day that the team is told of one by one

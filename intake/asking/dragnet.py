@@ -40,7 +40,8 @@ _CONTROLS = re.compile(rb"[\x01-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _NEAR, _TELLING = 24, 5
 _APART = re.compile(rb"[\s@]")
 _ASCII_TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
-_CODED = re.compile(r"=[0-9a-fA-F]{2}|=$|^[>| ]+|[*_]", re.MULTILINE)
+_CODED = re.compile(r"=[0-9a-fA-F]{2}|=$|[*_]", re.MULTILINE)
+_MARKS = re.compile(r"^[>| ]+", re.MULTILINE)
 _TAG = re.compile(r"<[^<>]*>")
 
 
@@ -157,12 +158,13 @@ class _Search:
         return {found for text in _texts(line, item.charset) for found in self._judge(text, item.member)}
 
     def _judge(self, text: str, member: Member) -> Iterator[str]:
-        lines = [line for line in _CODED.sub(" ", text).split("\n") if not self._greets(line)]
+        lines = [line for line in _CODED.sub(" ", text).split("\n") if not self._greets(_MARKS.sub("", line))]
         said = "\n".join(lines)
-        bare = _TAG.sub("", said)
-        yield from (found.id for found in who_may_be_named([said, bare], [member], self._everyone))
-        yield from (found.id for found in kept_from(bare, self._everyone))
-        yield from (found.member for found in perhaps_excluded(from_text(bare).doubted(), self._everyone))
+        asked = _TAG.sub("", said)  # what is quoted is nobody's wish now
+        named = [_MARKS.sub("", form) for form in (said, asked)]
+        yield from (found.id for found in who_may_be_named(named, [member], self._everyone))
+        yield from (found.id for found in kept_from(asked, self._everyone))
+        yield from (found.member for found in perhaps_excluded(from_text(asked).doubted(), self._everyone))
 
     def _greets(self, line: str) -> bool:
         return any(is_greeting(piece, self._everyone) for piece in (_TAG.sub("", line), *line.split("<")[-6:]))
@@ -186,9 +188,10 @@ def _texts(octets: bytes, charset: str) -> Iterator[str]:
         yield octets.decode(charset, "replace")
         return
     for name in _READ_AS:
-        yield octets.decode(name, "replace").replace("\r", "\n")
-        if octets.isascii():
-            return
+        text = octets.decode(name, "replace").replace("\r", "\n")
+        yield text
+        if name == "utf-8" and "\ufffd" not in text.strip("\ufffd"):
+            return  # nothing else looks like it; at the ends a character may be cut
 
 
 @lru_cache(maxsize=16)

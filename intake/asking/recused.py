@@ -9,12 +9,14 @@ from intake.asking.directives import ReporterRequest, from_text
 from intake.asking.dragnet import dragnet
 from intake.asking.excluded import as_named, excluded, perhaps_excluded, single_names, strongest
 from intake.asking.kept_from import kept_from
+from intake.reading.authorship import is_marked
 from intake.reading.message import Mail
 from intake.reading.opened import OpenedMail
 from store.kit.addresses import bare
 from store.tables.records import Recusal
+from store.team.first_names import who_may_be_called
 from store.team.members import Member, Roster
-from store.team.names import is_just, who_may_be_named
+from store.team.names import is_just, who_may_be_named, words
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,22 @@ def who_is_recused(said: SearchedMail, sender: str | None, asked: ReporterReques
     for text in files:
         found += perhaps_excluded(from_text(text).doubted(), members)
     caught = dragnet(said.octets, members, {*(item.member for item in found), *wanted})
-    return Withheld(tuple(strongest([*found, *as_named(caught.members)])), unmatched, caught.whole)
+    found += [*as_named(caught.members), *_called(said, [member for member in members if member.id not in wanted])]
+    return Withheld(tuple(strongest(found)), unmatched, caught.whole)
 
 
 def _asked_for(asked: ReporterRequest, members: Sequence[Member]) -> set[str]:
     """Whom the author's own `Only:` names, in nothing but names: that it names them is no reason to keep it from them."""
     return {member.id for name in single_names(asked.only) for member in members if is_just(name, member)}
+
+
+def _called(said: SearchedMail, members: Sequence[Member]) -> Iterator[Recusal]:
+    """Who may be meant by a first name alone."""
+    body = said.opened.body
+    author = {word for item in said.mail.sender for word in (*words(item.name), *words(item.address.partition("@")[0]))}
+    for text in filter(None, (body.text, body.subject, body.outside_text, body.outside_subject, *said.files)):
+        text = "\n".join(line for line in text.split("\n") if not is_marked(line))
+        yield from (Recusal(member.id, "first-name") for member in who_may_be_called(text, members, author))
 
 
 def _took_part(mail: Mail, opened: OpenedMail, sender: str | None, members: Sequence[Member]) -> Iterator[Recusal]:

@@ -53,6 +53,7 @@ OF_MEMBERS = frozenset({"assign", "recuse", "reinstate", "vote", "consent"})
 WHY_WITHHELD: Mapping[Source, str] = {
     "reporter": marked("the reporter asked for it"),
     "named": marked("they are named in the mail (two other readers can let them back in)"),
+    "first-name": marked("the mail speaks of somebody with their first name (two other readers can let them back in)"),
     "sender": marked("the mail seems to be from them (two other readers can let them back in)"),
     "addressed": marked("the mail was sent to them as well (two other readers can let them back in)"),
     "doubtful": marked("a mail that may not be from the reporter asks for it (two other readers can let them back in)"),

@@ -53,6 +53,7 @@ class Desk(Section):
     require_signed_roster: bool = False
     quorum: Annotated[int, Field(ge=1, le=50)] = 2
     notice: Literal["full", "summary"] = "full"
+    first_names: Literal["withhold", "note"] = "withhold"
     acknowledge: bool = True
     replies_per_day: Annotated[int, Field(ge=0)] = 4
     flood_limit: Annotated[int, Field(ge=1)] = 30

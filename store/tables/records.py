@@ -17,11 +17,13 @@ Encryption = Literal["none", "pgp/mime", "inline", "attachment"]
 Verb = Literal[
     "assign", "recuse", "reinstate", "vote", "consent", "state", "deadline", "field", "link", "hold", "release"
 ]
-Source = Literal["reporter", "named", "sender", "addressed", "doubtful", "linked", "self", "reader", "operator"]
+Source = Literal[
+    "reporter", "named", "first-name", "sender", "addressed", "doubtful", "linked", "self", "reader", "operator"
+]
 
 _KEYS = ("reporter_key", "new_key")
 _LISTS = ("also_excluded", "reporters")
-PROVISIONAL: frozenset[str] = frozenset({"named", "sender", "addressed", "doubtful", "linked"})
+PROVISIONAL: frozenset[str] = frozenset({"named", "first-name", "sender", "addressed", "doubtful", "linked"})
 
 
 @dataclass(frozen=True)

@@ -35,3 +35,14 @@ TITLES = frozenset(
     sr sra srta don dona senhor senhora signor signora signorina sig fru froken pan pani gospodin gospozha tov meneer mevrouw
     """.split()
 )
+# What stands above a name at the end of a letter, folded.
+CLOSING = frozenset(
+    """
+    best regards kind warm thanks thank you many thx cheers sincerely yours faithfully respectfully love take care bye hugs all the with and in advance very much
+    lg vg mfg gruss grusse gruesse viele liebe beste herzliche mit freundlichen freundlichem danke vielen dank schone
+    saludos saludo un cordial cordiales atentamente gracias muchas abrazo abrazos besos
+    cordialement bien a vous amicalement salutations sinceres merci bises bonne journee
+    abracos abraco atenciosamente obrigado obrigada cumprimentos melhores com os
+    tahiati tahyati mea m shkra shukran
+    """.split()
+)  # fmt: skip
