@@ -37,6 +37,7 @@ bench:
 	.venv/bin/python -m tests.bench.mails
 	.venv/bin/python -m tests.bench.imap
 	.venv/bin/python -m tests.bench.growth
+	.venv/bin/python -m tests.bench.nasty
 	[ -z "$(PEERS)" ] || .venv/bin/python -m tests.bench.peers
 
 # Forty minutes of kills, floods and malformed mail, and a member's Thunderbird; the figures in one table.

@@ -37,6 +37,7 @@ _NOT_HEX = bytes(set(range(256)) - set(b"0123456789abcdefABCDEF"))
 _PACKED = re.compile(rb"PK\x03\x04|\x1f\x8b\x08|x[\x01\x5e\x9c\xda]")
 _NOT_CONTROLS = bytes(number for number in range(256) if number >= 0x20 or number in b"\0\t\n\f\r\x0e\x0f\x1b")
 _SAMPLE = 32_000
+_PIECE = 1_000_000
 # Charsets in which what an octet means depends on what stood far before it.
 _STATEFUL = ((b"\x1b$", "iso2022_jp_2"), (b"\x1b$)C", "iso2022_kr"), (b"~{", "hz"))
 _INVISIBLE = (b"\xc2\xad", b"\xe2\x80\x8b", b"\xe2\x80\x8c", b"\xe2\x80\x8d", b"\xe2\x81\xa0", b"\xef\xbb\xbf")
@@ -120,6 +121,17 @@ def _flattened(octets: bytes) -> Iterator[View]:
         yield View(_LINE_END.sub(b"", bare), octets)
 
 
+def _without_percent(octets: bytes) -> Iterator[bytes]:
+    """In pieces: the library makes a list of what stands between the signs."""
+    at = 0
+    while at < len(octets):
+        end = at + _PIECE
+        if (cut := octets.rfind(b"%", end - 2, end)) >= 0:
+            end = cut
+        yield unquote_to_bytes(octets[at:end])
+        at = end
+
+
 def _is_binary(octets: bytes) -> bool:
     """Whether octets are no text in any charset: a picture, something packed."""
     sample = octets[:_SAMPLE] + octets[len(octets) // 2 :][:_SAMPLE]
@@ -133,7 +145,7 @@ def _undone(octets: bytes) -> Iterator[bytes]:
     if _QP.search(octets):
         yield binascii.a2b_qp(octets)
     if _PERCENT.search(octets):
-        yield unquote_to_bytes(octets)
+        yield b"".join(_without_percent(octets))
     if _ENTITY.search(octets):
         yield _ENTITY.sub(lambda found: html.unescape(found[0].decode("ascii")).encode("utf-8", "replace"), octets)
     if _ESCAPE.search(octets):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from anyascii import anyascii
@@ -22,6 +22,7 @@ from store.team.name_words import GREETING, NO_NAME, TITLES
 
 _WORD = re.compile(r"[^\W_]+")
 _NOT_LETTERS = re.compile(r"[\W_]+")
+_WITHIN_WORDS = re.compile(r"[^\w\s]+|_+")
 _PIECE = 200_000
 _OVERLAP = 500
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -124,22 +125,24 @@ def who_is_named(texts: Sequence[str], members: Sequence[Member], everyone: Sequ
     A greeting line alone does not count; `everyone` is the roster, for a greeting may name several of them.
     """
     found: set[str] = set()
-    for text in filter(None, texts):
-        for piece in _pieces(_without_greeting(text, everyone)):
-            read = _Read(piece)
-            found |= {member.id for member in members if member.id not in found and _names(read, member)}
+    for read in _reads(texts, everyone):
+        found |= {member.id for member in members if member.id not in found and _names(read, member)}
     return [member for member in members if member.id in found]
+
+
+def _reads(texts: Sequence[str], everyone: Sequence[Member]) -> Iterator[_Read]:
+    for text in filter(None, texts):
+        yield from map(_Read, _pieces(_without_greeting(text, everyone)))
 
 
 def who_may_be_named(texts: Sequence[str], members: Sequence[Member], everyone: Sequence[Member]) -> list[Member]:
     """The same, and who is called by less: a surname, one with a title or an initial, a first name with the initial of the
     surname, or a full name with something between; also inflected, hyphenated, or written together.
     """
-    found = {member.id for member in who_is_named(texts, members, everyone)}
-    for text in filter(None, texts):
-        for piece in _pieces(_without_greeting(text, everyone)):
-            read = _Read(piece)
-            found |= {member.id for member in members if member.id not in found and _is_called(read, member)}
+    found: set[str] = set()
+    for read in _reads(texts, everyone):
+        left = [member for member in members if member.id not in found]
+        found |= {member.id for member in left if _names(read, member) or _is_called(read, member)}
     return [member for member in members if member.id in found]
 
 
@@ -157,9 +160,8 @@ class _Read:
         self.words = _WORD.findall(self.folded)
         self.line = f" {' '.join(self.words)} "
         self.vocabulary = set(self.words)
-        self.tokens = [token for word in self.folded.split() if (token := _NOT_LETTERS.sub("", word))]
+        self.tokens = _WITHIN_WORDS.sub("", self.folded).split()
         self.forms = self.vocabulary.union(self.tokens)
-        self.at, self.tokens_at = _places(self.words), _places(self.tokens)
         self.unspaced = "" if text.isascii() else re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
 
 
@@ -198,8 +200,7 @@ def _is_called(text: _Read, member: Member) -> bool:
         return True
     if _is_telling(surname) and any(_is_form_of(word, surname) for word in text.forms):
         return True
-    lines = ((text.words, text.at), (text.tokens, text.tokens_at))
-    return any(_calls(line, at, first, last) for line, at in lines for last in {surname, name[1]})
+    return any(_calls(line, first, last) for line in (text.words, text.tokens) for last in {surname, name[1]})
 
 
 def _is_telling(surname: str) -> bool:
@@ -213,25 +214,25 @@ def _is_form_of(word: str, surname: str) -> bool:
     return word.startswith(surname) and len(word) - len(surname) <= _LONGEST_ENDING
 
 
-def _calls(line: Sequence[str], places: Mapping[str, Sequence[int]], first: str, surname: str) -> bool:
+def _calls(line: Sequence[str], first: str, surname: str) -> bool:
     """Whether a name stands in a line of words: with a title, with an initial, or with something between."""
-    for at in places.get(surname, ()):
+    for at in _places(line, surname):
         before = line[at - 1] if at else ""
         if before in TITLES or before == first[0] or line[at + 1 : at + 2] == [first[0]]:
             return True
-    for at in places.get(first, ()):
+    for at in _places(line, first):
         behind = line[at + 1 : at + 2 + _BETWEEN]
         if behind[:1] == [surname[0]] or surname in behind:
             return True
     return False
 
 
-def _places(line: Sequence[str]) -> Mapping[str, Sequence[int]]:
-    """Where each word stands."""
-    found: dict[str, list[int]] = {}
-    for at, word in enumerate(line):
-        found.setdefault(word, []).append(at)
-    return found
+def _places(line: Sequence[str], word: str) -> Iterator[int]:
+    """Where a word stands."""
+    at = -1
+    for _ in range(line.count(word)):
+        at = line.index(word, at + 1)
+        yield at
 
 
 def _holds_address(folded: str, address: str) -> bool:

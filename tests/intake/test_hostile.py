@@ -20,6 +20,7 @@ from mailer.sealing.packets import armor
 from tests.bench.prove import figure
 from tests.conftest import Desk, DeskMaker
 from tests.support.mails import only_message, sealed
+from tests.support.nasty import NASTY
 from tests.support.talk import read, to, words
 
 FUZZ = int(os.environ.get("FUZZ", "1200"))
@@ -54,6 +55,21 @@ def test_bad_input_is_kept_and_told(desk: Desk, team: list[Person], name: str) -
     record = desk.case(receipt.codename)
     assert all("/" not in item["name"] for message in record["messages"] for item in message["attachments"])
     assert desk.receive(BAD[name]).outcome == "duplicate"
+
+
+COSTLY_ONCE = (
+    "62 kB of References", "63 kB of From without @", "charset punycode", "HTML margins", "HTML colspan", "HTML nesting", "armor without ends", "ZIP bomb",
+    "gzip bomb", "ZIP of ZIPs", "PDF of itself", "RTF groups", "OLE noise", "base64 of base64", "forwards in forwards", "wishes everywhere",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COSTLY_ONCE)
+def test_a_mail_made_to_be_slow_is_read_or_held_and_told(desk: Desk, name: str) -> None:
+    """Within its bounds: what exceeds them is held as too costly, and that is none of these."""
+    receipt = desk.receive(NASTY[name]())
+    (message,) = desk.case(receipt.codename)["messages"]
+    assert "more time or memory" not in message["failure"]
+    assert len(desk.mail_out()) >= 2
 
 
 def test_only_one_author_is_answered(desk: Desk) -> None:
