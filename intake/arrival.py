@@ -80,7 +80,14 @@ def open_job(job: Job, keyring: Keyring, is_own: Callable[[str], bool], unread: 
         content = OpenedMail(body)
     else:
         content = open_mail(parsed, keyring)
-    asked = job.asked | asked_by_header(job.envelope.raw, job.desk) | asked_by_body(content.body)
+        if content.protected is not None:
+            mail = mail.protecting(content.protected)
+            parsed = replace(parsed, mail=mail)
+    asked = (
+        job.asked
+        | asked_by_header(job.envelope.raw, job.desk)
+        | asked_by_body(content.body, sure_subject=_is_sure(content))
+    )
     look = look_into(content.attachments)
     said = SearchedMail(mail, content, look.texts, (b"".join(without_trace(job.envelope.raw)), *content.inside))
     found = sort(parsed, said, Reception(job.envelope.sender, asked, job.roster, is_own))
@@ -91,8 +98,13 @@ def open_job(job: Job, keyring: Keyring, is_own: Callable[[str], bool], unread: 
         found = replace(found, recusals=tuple(item for item in found.recusals if item.source != "first-name"))
     key = _reply_key(keyring, content, found.answer_to)
     offered = only_offered(parsed, content.body, content.attachments, key[0])
-    content = replace(content, body=replace(content.body, key_offered=offered, notes=notes), inside=())
+    content = replace(content, body=replace(content.body, key_offered=offered, notes=notes), inside=(), protected=None)
     return Opened(replace(job, asked=asked), mail, content, found, key, read_form(content.body.text))
+
+
+def _is_sure(content: OpenedMail) -> bool:
+    """Whether the subject is the author's own: one outside of the encryption may have been changed on the way."""
+    return content.body.encryption == "none" or bool(content.protected and content.protected.subject)
 
 
 def _not_searched(missed: Sequence[str], *, whole: bool) -> Iterator[Sentence]:

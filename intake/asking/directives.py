@@ -98,16 +98,16 @@ def from_text(text: str) -> ReporterRequest:
     )  # fmt: skip
 
 
-def asked_by_body(body: Body) -> ReporterRequest:
+def asked_by_body(body: Body, *, sure_subject: bool) -> ReporterRequest:
     """What an opened mail asks for: in its text, in its subject, and for silence also in what stood around it.
 
-    A subject outside of the encryption may have been changed on the way: what it excludes is provisional.
+    What a subject excludes is provisional unless it is surely the author's own.
     """
     asked, outside = from_text(body.text), from_text(body.outside_text)
     subject = from_text(body.subject)
     subject = replace(subject, reply=False, quiet=refuses_in_subject(body.subject))
     silence = outside.quiet or any(map(asks_for_silence, (body.text, body.outside_text, body.subject)))
-    asked |= subject if body.encryption == "none" else subject.doubted()
+    asked |= subject if sure_subject else subject.doubted()
     return replace(asked, quiet=asked.quiet or (silence and not asked.reply))
 
 

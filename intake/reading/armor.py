@@ -15,6 +15,11 @@ _END = {
     b"MESSAGE": re.compile(rb"^" + _MARGIN + rb"-----END PGP MESSAGE-----[^\n]*$", re.MULTILINE),
     b"SIGNED MESSAGE": re.compile(rb"^" + _MARGIN + rb"-----END PGP SIGNATURE-----[^\n]*$", re.MULTILINE),
 }
+_ARMORED = re.compile(rb"^[ \t>|\xa0\xc2]{0,40}[A-Za-z0-9+/=]{16,}[ \t\r]*$", re.MULTILINE)
+# Armor whose line ends were lost in a page.
+_IN_ONE_LINE = re.compile(
+    rb"-----BEGIN PGP MESSAGE-----[ \t]+(?:(?:Version|Comment|Charset): [^\n=]{0,80}?[ \t]+)?((?:[A-Za-z0-9+/=]{4,100}[ \t]+)+)-----END PGP MESSAGE-----"
+)
 _KEY = re.compile(
     rb"-----BEGIN PGP PUBLIC KEY BLOCK-----(?:(?!-----BEGIN).){1,200000}?-----END PGP PUBLIC KEY BLOCK-----", re.DOTALL
 )
@@ -39,10 +44,23 @@ def blocks(octets: bytes) -> Iterator[Block]:
         end = _END[begin[2]].search(octets, begin.end())
         at = end.end() if end else len(octets)
         block = octets[begin.start() : at]
+        if begin[2] == b"MESSAGE" and not _ARMORED.search(block):
+            at = begin.end()  # somebody speaks of armor
+            continue
         margin = begin[1]
         if margin:
             block = b"\n".join(_without(line, margin) for line in block.split(b"\n"))
         yield Block(begin.start(), at, "sealed" if begin[2] == b"MESSAGE" else "clear-signed", block, b">" in margin)
+
+
+def with_lines(octets: bytes) -> bytes:
+    """A text in which armor that stands in one line has its lines again."""
+    return _IN_ONE_LINE.sub(
+        lambda found: (
+            b"\n-----BEGIN PGP MESSAGE-----\n\n" + b"\n".join(found[1].split()) + b"\n-----END PGP MESSAGE-----\n"
+        ),
+        octets,
+    )
 
 
 def public_keys(octets: bytes) -> list[bytes]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Sequence
+from email.message import Message
 
-from intake.reading.message import Parsed, header_values
+from intake.reading.message import Address, Parsed, header_values
 from store.tables.records import Attachment, Body
 
 _MUTUAL = re.compile(r"(?:^|;)\s*prefer-encrypt\s*=\s*mutual\s*(?:;|$)", re.IGNORECASE)
 
 
-def header_keys(parsed: Parsed) -> list[bytes]:
+def header_keys(root: Message, authors: Sequence[Address]) -> list[bytes]:
     """The key of the header that speaks for the author (section "The Autocrypt Header"); one header or none counts."""
-    values = _values(parsed)
+    values = _values(root, authors)
     if len(values) != 1:
         return []
     found = re.search(r"keydata\s*=\s*([A-Za-z0-9+/=\s]+)", values[0])
@@ -31,14 +33,18 @@ def only_offered(parsed: Parsed, body: Body, attachments: tuple[Attachment, ...]
     (`prefer-encrypt=mutual`), or where what is answered was encrypted (section "Provide a recommendation for message
     encryption").
     """
-    if body.encryption != "none" or key not in header_keys(parsed) or any(item.data == key for item in attachments):
+    if (
+        body.encryption != "none"
+        or key not in header_keys(parsed.root, parsed.mail.sender)
+        or any(item.data == key for item in attachments)
+    ):
         return False
-    return not any(_MUTUAL.search(value) for value in _values(parsed))
+    return not any(_MUTUAL.search(value) for value in _values(parsed.root, parsed.mail.sender))
 
 
-def _values(parsed: Parsed) -> list[str]:
-    authors = {item.address.lower() for item in parsed.mail.sender}
-    return [value for value in header_values(parsed.root, "Autocrypt") if _address(value) in authors]
+def _values(root: Message, authors: Sequence[Address]) -> list[str]:
+    addresses = {item.address.lower() for item in authors}
+    return [value for value in header_values(root, "Autocrypt") if _address(value) in addresses]
 
 
 def _address(value: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
@@ -65,6 +65,21 @@ class Mail:
     list_id: str = ""
     disowned: bool = False
 
+    def protecting(self, inner: Mail) -> Mail:
+        """This header, with that from inside the encryption: what only its author can have written (RFC 9788 section 4).
+
+        Somebody else who is the author inside is one more author, so that neither is taken at their word.
+        """
+        known = {item.address.casefold() for item in self.sender}
+        return replace(
+            self,
+            sender=(*self.sender, *(item for item in inner.sender if item.address.casefold() not in known)),
+            reply_to=inner.reply_to or self.reply_to,
+            recipients=tuple(dict.fromkeys((*self.recipients, *inner.recipients))),
+            references=tuple(dict.fromkeys((*self.references, *inner.references))),
+            refers=self.refers or inner.refers,
+        )
+
     @property
     def sender_text(self) -> str:
         """The author as shown to a reader."""
@@ -83,7 +98,12 @@ class Parsed:
 def read_mail(raw: bytes) -> Parsed:
     """Parse a mail and read its headers."""
     root = parse(raw)
-    mail = Mail(
+    return Parsed(root, raw, read_head(root))
+
+
+def read_head(root: Message) -> Mail:
+    """What rules ask for of the headers of a mail, or of those that are protected within it (RFC 9788)."""
+    return Mail(
         subject=header(root, "Subject"),
         sender=addresses(root, "From") or addresses(root, "Sender"),
         reply_to=addresses(root, "Reply-To"),
@@ -95,7 +115,6 @@ def read_mail(raw: bytes) -> Parsed:
         list_id=header(root, "List-Id"),
         disowned=_disowned(root) or not _in_the_open(root),
     )
-    return Parsed(root, raw, mail)
 
 
 def _referred(root: Message) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from intake.reading.message import Mail
 from store.openpgp.status import Decryption, Signature
 from store.tables.records import Attachment, Body
 
@@ -43,7 +44,7 @@ class OpenedMail:
     """What a mail says. `keys` are public keys that came with it, those from inside the encryption first.
 
     `signed` is what a valid signature covers of it; None when there is none. `inside` is what was under the encryption, as it
-    came out: for searching.
+    came out: for searching. `protected` is the header inside it.
     """
 
     body: Body = field(repr=False)
@@ -51,6 +52,7 @@ class OpenedMail:
     keys: tuple[bytes, ...] = field(default=(), repr=False)
     signed: Signed | None = field(default=None, repr=False)
     inside: tuple[bytes, ...] = field(default=(), repr=False)
+    protected: Mail | None = field(default=None, repr=False)
 
     def texts(self) -> list[str]:
         """What the mail itself says, with the names of its files."""

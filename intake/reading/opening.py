@@ -17,20 +17,23 @@ from intake.reading.autocrypt import header_keys
 from intake.reading.charsets import decode
 from intake.reading.files import is_public_key
 from intake.reading.headers import parse
-from intake.reading.message import Parsed, addresses, clean, header, one_line
+from intake.reading.message import Parsed, addresses, clean, header, one_line, read_head
 from intake.reading.opened import OpenedMail, Opener, Signed
 from intake.reading.piece import Piece, Region
-from intake.reading.pieces import pieces, protected_subject, text_pieces
+from intake.reading.pieces import pieces, protected_head, protected_subject, text_pieces
 from store.kit.sentences import Sentence, marked
 from store.openpgp.status import Failure, Signature
 from store.tables.records import Attachment, Body, Encryption
 
+_FORWARDED = frozenset({"message/rfc822", "message/global"})
+_MOST_IN_FORWARDS = 10
 _TEXT_NAMES = re.compile(r"(^|\.)(txt|text|md|eml|mime)$|^[^.]*$", re.IGNORECASE)
 
 FAILURES: dict[Failure, str] = {
     "no-key": marked("it is encrypted to a key that this desk does not have"),
     "damaged": marked("its encrypted part is damaged"),
     "no-integrity": marked("its encrypted part has no integrity protection"),
+    "password": marked("it is encrypted with a password, and not to the key of this desk"),
     "too-large": marked("it unpacks to more than the limit"),
 }
 FOREIGN: dict[str, str] = {
@@ -39,6 +42,7 @@ FOREIGN: dict[str, str] = {
 }
 REST_NOTE = marked("this mail has more parts than are shown; all of it is kept")
 UNWRAPPED_NOTE = marked("it was signed with S/MIME, and that signature is not checked here")
+FORWARDED_NOTE = marked("was encrypted in the mail that is forwarded")
 OUTSIDE_NOTE = marked("came outside the encrypted part")
 NESTED_NOTE = marked("could not be opened: it is encrypted once more")
 UNSIGNED_NOTE = marked("is not covered by the signature")
@@ -68,6 +72,7 @@ class _Content:
     outside_files: list[Attachment] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
     inside: list[bytes] = field(default_factory=list)
+    head: Message | None = None
 
     def signed(self) -> Signed | None:
         """What a valid signature covers; None when there is none."""
@@ -91,6 +96,7 @@ def open_mail(parsed: Parsed, gnupg: Opener) -> OpenedMail:
     content = _open_sealed(found, gnupg)
     if content is None:
         content = _open_plain(found, gnupg)
+    content.outside_files += _opened_in_forwards([*content.files, *content.outside_files], content, gnupg)
     subject = content.subject if content.subject is not None else mail.subject
     body = Body(
         sender=mail.sender_text,
@@ -105,63 +111,110 @@ def open_mail(parsed: Parsed, gnupg: Opener) -> OpenedMail:
         date=mail.date,
         message_id=mail.message_id,
     )
-    keys = tuple(dict.fromkeys([*content.keys, *header_keys(parsed)]))
-    return OpenedMail(body, (*content.files, *content.outside_files), keys, content.signed(), tuple(content.inside))
+    head, authors = content.head, mail.sender
+    protected = read_head(head) if head is not None else None
+    inner_keys = header_keys(head, (*authors, *(protected.sender if protected else ()))) if head is not None else []
+    keys = tuple(dict.fromkeys([*content.keys, *inner_keys, *header_keys(parsed.root, authors)]))
+    files = (*content.files, *content.outside_files)
+    return OpenedMail(body, files, keys, content.signed(), tuple(content.inside), protected)
+
+
+def _opened_in_forwards(files: Sequence[Attachment], content: _Content, gnupg: Opener) -> list[Attachment]:
+    """What was encrypted to the desk in mails that are forwarded: nobody else could open it, so it is a file of its own."""
+    opened: list[Attachment] = []
+    for item in files:
+        if not (item.type in _FORWARDED or item.name.lower().endswith(".eml")):
+            continue
+        for piece in pieces(item.data):
+            if piece.kind != "sealed" or len(opened) == _MOST_IN_FORWARDS:
+                continue
+            result = gnupg.decrypt(piece.octets)
+            if result.plain is not None:
+                content.inside.append(result.plain)
+                kind = "message/rfc822" if piece.form == "pgp/mime" else _opened_type(piece)
+                name = _bare_name(piece.name) or ("opened.eml" if piece.form == "pgp/mime" else "opened.txt")
+                opened.append(Attachment(name, kind, result.plain, FORWARDED_NOTE))
+    return opened
+
+
+@dataclass
+class _Found:
+    """What the sealed parts of a mail turned out to be. `signed` was signed and not encrypted: a report where nothing else is one."""
+
+    report: _Content | None = None
+    signed: _Content | None = None
+    failure: Failure | None = None
+    form: Encryption = "none"
+    opened: list[Attachment] = field(default_factory=list)
+    unopened: list[Attachment] = field(default_factory=list)
+    inside: list[bytes] = field(default_factory=list)
+
+    def take(self, piece: Piece, gnupg: Opener) -> None:
+        """Open one more part. The first one that opens as a report is the report."""
+        result = gnupg.decrypt(piece.octets)
+        if result.plain is None:
+            self._take_unopened(piece, result.failure or "damaged")
+            return
+        self.inside.append(result.plain)
+        free = self.report is None if result.sealed else self.signed is None
+        content = _report(piece, result.plain, result.signature, gnupg) if free else None
+        if content is None:
+            note = f"{'was encrypted; ' if result.sealed else ''}signature: {result.signature.status}"
+            self.opened.append(
+                Attachment(_bare_name(piece.name) or "part.txt", _opened_type(piece), result.plain, note)
+            )
+        elif result.sealed:
+            self.report = replace(content, encryption=piece.form)
+        else:
+            self.signed = content
+
+    def _take_unopened(self, piece: Piece, failure: Failure) -> None:
+        self.unopened.append(_as_file(piece, FAILURES[failure]))
+        if not (piece.quoted and failure == "no-key"):  # else it is somebody else's mail, to somebody else
+            self.failure = self.failure or failure
+            self.form = self.form if self.form != "none" else piece.form
 
 
 def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
-    """The content of a mail with sealed parts; None when it has none, or only sealed files beside a plain report.
+    """The content of a mail with sealed parts; None when it has none.
 
-    The first part that opens as a report is the report: every other file and text stood beside it.
+    Where one opens as a report, every other file and text stood beside it; where none does, only sealed files lie beside a
+    plain report.
     """
-    report: _Content | None = None
-    failure: Failure | None = None
-    opened: list[Attachment] = []
-    unopened: list[Attachment] = []
-    inside: list[bytes] = []
-    form: Encryption = "none"
+    parts = _Found()
     for piece in found:
-        if piece.kind != "sealed":
-            continue
-        result = gnupg.decrypt(piece.octets)
-        inside += [result.plain] if result.plain else []
-        if result.plain is None and piece.quoted and result.failure == "no-key":
-            unopened.append(_as_file(piece, FAILURES["no-key"]))  # somebody else's mail, to somebody else
-        elif result.plain is None:
-            failure = failure or result.failure or "damaged"
-            form = form if form != "none" else piece.form
-            unopened.append(_as_file(piece, FAILURES[result.failure or "damaged"]))
-        elif report is None and (content := _report(piece, result.plain, result.signature, gnupg)) is not None:
-            report = content
-            report.encryption = piece.form
-        else:
-            note = f"was encrypted; signature: {result.signature.status}"
-            opened.append(Attachment(_bare_name(piece.name) or "part.txt", _opened_type(piece), result.plain, note))
-    if not (report or opened or unopened):
+        if piece.kind == "sealed":
+            parts.take(piece, gnupg)
+    if not (parts.report or parts.signed or parts.opened or parts.unopened):
         return None
     plain = _open_plain([piece for piece in found if piece.kind != "sealed"], gnupg)
-    outside = _join((plain.text, plain.outside))
-    around = [*plain.files, *plain.outside_files]
-    if report is None and failure is not None:
+    plain.inside += parts.inside
+    if parts.report is None and parts.failure is None and parts.signed is not None:
+        return _with_beside(parts.signed, plain, [*parts.opened, *parts.unopened], UNSIGNED_NOTE)
+    if parts.signed is not None:
+        plain = _with_beside(plain, parts.signed, [], "")
+    if parts.report is not None:
+        return _with_beside(parts.report, plain, [*parts.opened, *parts.unopened], OUTSIDE_NOTE)
+    files = [*plain.files, *plain.outside_files, *parts.opened, *parts.unopened]
+    if parts.failure is not None:
+        around = _join((plain.text, plain.outside))
         return _Content(
-            inside=inside,
-            outside=outside,
-            encryption=form,
-            failure=FAILURES[failure],
-            outside_files=[*around, *opened, *unopened],
-            keys=plain.keys,
-        )
-    if report is None:
-        plain.outside_files += unopened
-        plain.encryption = "none" if plain.text.strip() else "attachment"
-        plain.outside_files += opened
-        plain.inside += inside
-        return plain
-    report.outside = _join((report.outside, outside))
-    report.outside_files += [*opened, *unopened, *(replace(item, note=item.note or OUTSIDE_NOTE) for item in around)]
-    report.keys += plain.keys
-    report.notes += plain.notes
-    report.inside += inside
+            outside=around, encryption=parts.form, failure=FAILURES[parts.failure], outside_files=files, keys=plain.keys,
+            inside=plain.inside,
+        )  # fmt: skip
+    plain.encryption = "none" if plain.text.strip() else "attachment"
+    plain.outside_files += [*parts.opened, *parts.unopened]
+    return plain
+
+
+def _with_beside(report: _Content, beside: _Content, files: Sequence[Attachment], note: str) -> _Content:
+    """A report with what stood beside it."""
+    report.outside = _join((report.outside, beside.text, beside.outside))
+    around = [*beside.files, *beside.outside_files]
+    report.outside_files += [*files, *(replace(item, note=item.note or note) for item in around)]
+    report.keys += beside.keys
+    report.notes += beside.notes
+    report.inside += beside.inside
     return report
 
 
@@ -190,6 +243,7 @@ def _entity(plain: bytes, signature: Signature, gnupg: Opener) -> _Content:
     cover = _Cover(signature, plain, entity) if signature.status != "none" else None
     content = _open_plain(pieces(plain, entity), gnupg, cover)
     content.subject = protected_subject(entity)
+    content.head = protected_head(entity)
     return content
 
 

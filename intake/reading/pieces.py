@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from email.message import Message
 
-from intake.reading.armor import blocks
+from intake.reading.armor import blocks, with_lines
 from intake.reading.charsets import decode
 from intake.reading.documents.cms import content_of
 from intake.reading.files import MESSAGE_TAGS, foreign_to_openpgp, looks_sealed, packet_tag
@@ -83,6 +83,14 @@ def _set_aside(piece: Piece) -> Piece:
     if piece.kind in ("sealed", "clear-signed"):
         return replace(piece, kind="file", name=piece.name or "encrypted.asc", region=None)
     return replace(piece, region=None)
+
+
+def protected_head(entity: Message) -> Message:
+    """The part of a protected entity that bears its headers: itself, or what its signature covers."""
+    inner = children(entity)
+    if content_type(entity) == "multipart/signed" and inner and entity.get("From") is None:
+        return protected_head(inner[0])
+    return entity
 
 
 def protected_subject(entity: Message) -> str | None:
@@ -251,7 +259,7 @@ def _page_text(octets: bytes, charset: str, region: Region | None) -> Iterator[P
     if text is None:
         yield Piece("file", octets, name="page.html", type="text/html", charset=charset, region=region)
     else:
-        yield from _text(text.replace("\xa0", " ").encode("utf-8", "replace"), "utf-8", region)
+        yield from _text(with_lines(text.replace("\xa0", " ").encode("utf-8", "replace")), "utf-8", region)
 
 
 def _whole(octets: bytes, charset: str, flow: Flow) -> str:

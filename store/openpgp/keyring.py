@@ -21,6 +21,7 @@ from typing import IO
 from store.kit.config import Config
 from store.kit.errors import ConfigError, KeyProblem, OpenPGPStopped, OpenPGPUnavailable
 from store.kit.secrets import read_secret
+from store.openpgp.message import dearmored, without_passwords
 from store.openpgp.process import Program
 from store.openpgp.status import (
     Decryption,
@@ -76,7 +77,10 @@ class Keyring:
 
         Raises OpenPGPUnavailable when gpg could not do its work; a message that does not open is a value.
         """
-        plain, lines, code = self._run(["--decrypt"], data)
+        message = without_passwords(dearmored(data))
+        if message is None:
+            return Decryption(None, "password")
+        plain, lines, code = self._run(["--decrypt"], message)
         found = read_decryption(lines, plain)
         if found.passing or (not lines and code not in (0, 2)):
             raise OpenPGPUnavailable(_NO_AGENT)

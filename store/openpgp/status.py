@@ -12,12 +12,24 @@ from datetime import UTC, datetime
 from typing import Literal
 
 SignatureStatus = Literal["none", "valid", "invalid", "unknown-key"]
-Failure = Literal["no-key", "damaged", "no-integrity", "too-large"]
+Failure = Literal["no-key", "damaged", "no-integrity", "too-large", "password"]
 StatusLine = tuple[str, tuple[str, ...]]
 
 # gpg-error codes that speak of the agent or the system, not of the message: the mail may open later.
 _PASSING_ERRORS = frozenset({62, 77, 78, 82, 83, 119, 198, 16383})
 _SYSTEM_ERROR = 0x8000
+_OF_ENCRYPTION = frozenset(
+    {
+        "ENC_TO",
+        "BEGIN_DECRYPTION",
+        "DECRYPTION_INFO",
+        "DECRYPTION_FAILED",
+        "NO_SECKEY",
+        "NEED_PASSPHRASE_SYM",
+        "NODATA",
+        "UNEXPECTED",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -34,12 +46,16 @@ class Signature:
 
 @dataclass(frozen=True)
 class Decryption:
-    """The one fully decrypted, integrity-protected content of a message, or why there is none."""
+    """The one fully decrypted, integrity-protected content of a message, or why there is none.
+
+    `sealed` is whether it was encrypted at all: a message may be signed, or compressed, and no more.
+    """
 
     plain: bytes | None
     failure: Failure | None
     signature: Signature = Signature()
     passing: bool = False
+    sealed: bool = True
 
 
 KeyTrouble = Literal["", "revoked", "expired", "cannot-encrypt"]
@@ -125,6 +141,8 @@ def read_decryption(lines: Sequence[StatusLine], plain: bytes) -> Decryption:
         return Decryption(None, "no-integrity")
     if unprotected:
         return Decryption(None, "no-integrity")
+    if words.count("PLAINTEXT") == 1 and not _OF_ENCRYPTION & set(words):
+        return Decryption(plain, None, read_signature(lines), sealed=False)
     codes = [int(args[1]) for word, args in lines if word == "ERROR" and len(args) > 1 and args[1].isdigit()]
     passing = any((code & 0xFFFF) in _PASSING_ERRORS or code & _SYSTEM_ERROR for code in codes)
     if "NO_SECKEY" in words and "DECRYPTION_INFO" not in words:
