@@ -13,9 +13,9 @@ from intake.asking.form import read_form
 from intake.asking.own_addresses import asked_by_header
 from intake.asking.recused import SearchedMail
 from intake.asking.triage import Reception, Triage, sort
-from intake.reading.autocrypt import only_offered
+from intake.reading.autocrypt import header_keys, only_offered
 from intake.reading.documents.look import look_into
-from intake.reading.message import Mail, one_line, read_mail, without_trace
+from intake.reading.message import Mail, Parsed, one_line, read_mail, without_trace
 from intake.reading.opened import OpenedMail
 from intake.reading.opening import open_mail
 from store.context import Context
@@ -30,6 +30,9 @@ _MOST_LISTED = 20
 
 NOT_LOOKED_INTO = marked("not looked into for names of the team: {files}")
 MAY_SPEAK_OF = marked("by a first name, it may speak of: {names}")
+KEY_UNUSABLE = marked(
+    "a key came with it that cannot be used here; nothing is written to them in plain unless you say so"
+)
 NOT_SEARCHED = marked("it unpacks to more than was searched for names of the team")
 
 
@@ -57,7 +60,8 @@ class Job:
 class Opened:
     """A mail that was read and opened, with what it asks for (in `job`) and what triage found.
 
-    `key` is the key to write to its author with, and its fingerprint; `fields` are those of the record that it fills.
+    `key` is the key to write to its author with, and its fingerprint; `key_unusable`: one came, and none can be used.
+    `fields` are those of the record that it fills.
     """
 
     job: Job
@@ -65,6 +69,7 @@ class Opened:
     content: OpenedMail
     found: Triage
     key: tuple[bytes, str] = field(default=(b"", ""), repr=False)
+    key_unusable: bool = False
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -97,9 +102,12 @@ def open_job(job: Job, keyring: Keyring, is_own: Callable[[str], bool], unread: 
         notes = (*notes, *_called(job.roster, called))
         found = replace(found, recusals=tuple(item for item in found.recusals if item.source != "first-name"))
     key = _reply_key(keyring, content, found.answer_to)
+    unusable = not key[0] and _brought_a_key(keyring, content, parsed, found.answer_to)
+    if unusable:
+        notes = (*notes, Sentence(KEY_UNUSABLE))
     offered = only_offered(parsed, content.body, content.attachments, key[0])
     content = replace(content, body=replace(content.body, key_offered=offered, notes=notes), inside=(), protected=None)
-    return Opened(replace(job, asked=asked), mail, content, found, key, read_form(content.body.text))
+    return Opened(replace(job, asked=asked), mail, content, found, key, unusable, read_form(content.body.text))
 
 
 def _is_sure(content: OpenedMail) -> bool:
@@ -149,7 +157,7 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
             answer_to=found.answer_to,
             reporters=tuple(dict.fromkeys(bare(item.address) for item in (*mail.sender, *mail.reply_to))),
             reporter_fingerprint=fingerprint,
-            came_sealed=content.body.encryption != "none",
+            came_sealed=content.body.encryption != "none" or opened.key_unusable,
             asks_reply=job.asked.reply,
             asks_quiet=job.asked.quiet,
             address=found.address,
@@ -164,9 +172,13 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
 
 
 def source_of(opened: Opened) -> str:
-    """Whom a mail counts for when one sends very many: the list that it came by, its author, or its envelope's sender."""
+    """Whom a mail counts for when one sends very many: the list that it came by, its author, or its envelope's sender.
+
+    A list whose address is one of the desk's stands in front of it: there each author counts for themself.
+    """
     mail = opened.mail
-    return mail.list_id or next((bare(item.address) for item in mail.sender), opened.job.envelope.sender or "")
+    by_list = mail.list_id if opened.found.circular else ""
+    return by_list or next((bare(item.address) for item in mail.sender), opened.job.envelope.sender or "")
 
 
 def unreadable(context: Context, job: Job, why: str, named: Sequence[str]) -> Arrival:
@@ -208,6 +220,16 @@ def _with_envelope(job: Job, body: Body) -> Body:
 def screened(roster: Roster) -> dict[str, str]:
     """Who was looked for in a mail: everybody on the roster of that moment."""
     return {member.id: member.identity for member in roster.members}
+
+
+def _brought_a_key(keyring: Keyring, content: OpenedMail, parsed: Parsed, address: str) -> bool:
+    """Whether the author gave a key of their own that cannot be read or encrypted to; in a header alone, programs do so by themselves."""
+    by_themselves = set(header_keys(parsed.root, parsed.mail.sender)) if content.body.encryption == "none" else set()
+    for material in content.keys if address else ():
+        keys = keyring.read_key_data(material) if material not in by_themselves else None
+        if keys == [] or (keys and keys[0].trouble and folded(address) in map(folded, keys[0].addresses)):
+            return True
+    return False
 
 
 def _reply_key(keyring: Keyring, content: OpenedMail, address: str) -> tuple[bytes, str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Literal
+
+from flufl.bounce import scan_message
 
 from intake.asking.directives import ReporterRequest
 from intake.asking.recused import SearchedMail, is_one_of, who_is_recused
@@ -16,6 +19,8 @@ from store.tables.records import Recusal
 from store.team.members import Roster
 
 Kind = Literal["report", "machine", "reply-by-machine"]
+
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)  # what it says may hold a piece of the mail
 
 _LIST_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,255}")
 _LIST_ID = re.compile(r"<([\w-]{1,64}\.[\w.-]{1,255})>")
@@ -62,11 +67,13 @@ _OF_AUTOMATIC_REPLIES = ("X-Autoreply", "X-Autorespond", "X-Failed-Recipients", 
 
 def sort(parsed: Parsed, said: SearchedMail, by: Reception) -> Triage:
     """Sort an opened mail."""
-    mail, kind, undelivered = parsed.mail, what_kind(parsed, by.sender), is_failure(parsed)
+    mail, kind = parsed.mail, what_kind(parsed, by.sender)
+    undelivered = kind == "reply-by-machine" and is_failure(parsed)
     circular, asked = went_to_many(parsed, by.is_own), by.asked
     found = who_is_recused(said, by.sender, asked, by.roster)
     recusals, unmatched = found.recusals, found.unmatched
     withheld = {item.member for item in recusals}
+    mail = _without_lists(parsed)
     reply_to, because = reply_address(mail, kind, by, withheld)
     # A program's mail is never answered by this one, but a person may write to whom it names: a web form's visitor.
     address = reply_address(mail, "report", replace(by, asked=replace(asked, quiet=False)), withheld)[0]
@@ -79,11 +86,16 @@ def sort(parsed: Parsed, said: SearchedMail, by: Reception) -> Triage:
 
 
 def is_failure(mail: Parsed) -> bool:
-    """Whether a mail says that another one could not be delivered for good (RFC 3464 section 2.3.3)."""
-    if content_type(mail.root) != "multipart/report":
-        return False
+    """Whether a mail says that another one could not be delivered for good (RFC 3464 section 2.3.3), in whichever words."""
     statuses = [part for part in children(mail.root) if content_type(part) == "message/delivery-status"]
-    return any(header(block, "Action").lower() == "failed" for status in statuses for block in children(status))
+    if statuses:
+        return any(header(block, "Action").lower() == "failed" for status in statuses for block in children(status))
+    try:
+        return bool(scan_message(mail.root))
+    except MemoryError:
+        raise
+    except Exception:  # the library stumbles over what is no such mail
+        return False
 
 
 def went_to_many(mail: Parsed, is_own: Callable[[str], bool]) -> bool:
@@ -117,6 +129,16 @@ def what_kind(mail: Parsed, sender: str | None) -> Kind:
     if (auto and auto != "no") or lists or bulk or suppressed or sender == "" or daemon:
         return "machine"
     return "report"
+
+
+def _without_lists(parsed: Parsed) -> Mail:
+    """The header less a list's own address in `Reply-To`: whoever answers would write to everybody on the list."""
+    values = header_values(parsed.root, "List-Post", "Mailing-List", "List-Id", "X-Loop", "X-BeenThere")
+    lists = {bare(address) for value in values for address in _LIST_ADDRESS.findall(value)}
+    lists |= {bare(found.replace(".", "@", 1)) for value in values for found in _LIST_ID.findall(value)}
+    return replace(
+        parsed.mail, reply_to=tuple(item for item in parsed.mail.reply_to if bare(item.address) not in lists)
+    )
 
 
 def reply_address(mail: Mail, kind: Kind, by: Reception, recused: Collection[str]) -> tuple[str, str]:

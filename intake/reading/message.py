@@ -34,8 +34,17 @@ _TRACE = frozenset(
     x-forwarded-to x-forwarded-for x-received authentication-results received-spf x-spam-status x-spam-score
     x-spam-level x-spam-flag x-spam-checker-version arc-seal arc-message-signature arc-authentication-results
     x-uid x-keywords status x-status lines content-length
+    dkim-filter x-virus-scanned x-virus-status x-scanned-by x-clamav x-greylist x-policyd-weight x-quarantine-id x-sa-exim-version
+    x-eopattributedmessage x-eoptenantattributedmessage x-originatororg x-originating-ip x-sender-ip x-mailscanner x-bogosity x-dspam-result
+    x-mozilla-status x-mozilla-status2 x-evolution-source x-account-key x-getmail-retrieved-from-mailbox x-fetchmail x-procmail
     """.split()
 )
+# What rspamd, SpamAssassin, Exchange, Google, amavis and other filters add.
+_TRACE_FAMILIES = (
+    b"x-rspamd-", b"x-spamd-", b"x-spam-", b"x-ms-exchange-", b"x-microsoft-antispam", b"x-forefront-", b"x-exchange-", b"x-gm-", b"x-google-",
+    b"x-amavis-", b"x-proofpoint-", b"x-barracuda-", b"x-mimecast-", b"x-ironport-", b"x-mailscanner-", b"x-sophos-", b"x-halon-", b"x-cloudmark-",
+    b"x-vade-", b"x-ovh-", b"x-sg-", b"x-yandex-", b"x-mailru-", b"x-bess-", b"x-dspam-", b"x-sa-", b"arc-",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -291,7 +300,8 @@ def without_trace(raw: bytes) -> Iterator[bytes]:
     for line in head.split(b"\n"):
         line = line.rstrip(b"\r")
         if not line.startswith((b" ", b"\t")):
-            keep = line.partition(b":")[0].strip().lower() not in _TRACE
+            name = line.partition(b":")[0].strip().lower()
+            keep = name not in _TRACE and not name.startswith(_TRACE_FAMILIES)
         if keep:
             yield line + b"\n"
     end = len(raw)

@@ -94,7 +94,7 @@ def how_to_reply(known: Facts, how: How) -> tuple[Facts, bool]:
     if not known.reporter_key and known.came_sealed:
         raise NotAllowed(
             marked(
-                "The reporter wrote encrypted, and we don't have their key: a reply would go out unencrypted. "
+                "The reporter wrote encrypted, or sent a key, and we have no key of theirs that can be used: a reply would go out unencrypted. "
                 "Write '/reply plain' if it may go out unencrypted."
             )
         )
