@@ -25,6 +25,10 @@ _ALL_BUT = re.compile(
     r"(?:except|but|besides|other than|apart from|au(?:ß|ss)er|excepto|salvo|menos|exceto|sauf|except[eé]|hormis|باستثناء|إلا|ما عدا|عدا)\b(?:\s+(?:for|to|à|a))?\s+(\S.*)",
     re.IGNORECASE,
 )
+_NEGATES = re.compile(
+    r"\b(?:not|never|no|nobody|without|except|but|nicht|nie|kein\w*|ohne|au(?:ß|ss)er|nunca|sin|salvo|menos|pas|jamais|sans|sauf|n[aã]o|sem|exceto)\b|لا|ليس|بدون|باستثناء|ما عدا",
+    re.IGNORECASE,
+)
 _FURTHER_DOWN = re.compile(rf"^{_BEFORE}{_WORD}", re.IGNORECASE | re.MULTILINE)
 _IN_QUOTATION_MARKS = re.compile(
     r"\s*[\"'\u2018\u201a\u201c\u201e\u00ab](.*)[\"'\u2018\u2019\u201c\u201d\u00bb][.!]?\s*$"
@@ -89,6 +93,11 @@ def all_but(value: str) -> str:
     """Whom `Exclude: everyone but …` leaves; empty for any other value."""
     found = _ALL_BUT.fullmatch(value[:_LONG_VALUE])
     return found[1] if found else ""
+
+
+def negates(value: str) -> bool:
+    """Whether a value says no: `Only: not Bo` is no wish that Bo should know."""
+    return _NEGATES.search(value[:_LONG_VALUE]) is not None
 
 
 def is_list(said: str) -> bool:

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from intake.asking.consent import asks_for_silence, is_clear_yes, refuses_in_subject
-from intake.asking.directive_lines import all_but, directives_in, names
+from intake.asking.directive_lines import Directive, Word, all_but, directives_in, names, negates
 from intake.reading.message import clean
 from store.cases.threads import Token, read_token
 from store.kit.addresses import same_address
@@ -81,12 +81,12 @@ def from_text(text: str) -> ReporterRequest:
     count = 0
     for found in directives_in(text):
         sure = found.whose == "own"
-        left = found.value if found.word == "only" else all_but(found.value) if found.word == "exclude" else ""
-        if left:
-            (only if sure and len(only) < _MOST_NAMES else perhaps_only)[left] = None
-        elif found.word == "exclude":
-            count += len(names(found.value)) if sure else 0
-            (exclude if sure and count <= _MOST_NAMES else perhaps)[found.value] = None
+        word, value = _meaning(found)
+        if word == "only":
+            (only if sure and len(only) < _MOST_NAMES else perhaps_only)[value] = None
+        elif word == "exclude":
+            count += len(names(value)) if sure else 0
+            (exclude if sure and count <= _MOST_NAMES else perhaps)[value] = None
         elif not is_clear_yes(found.value):
             refused, perhaps_refused = refused or sure, True
         else:
@@ -96,6 +96,16 @@ def from_text(text: str) -> ReporterRequest:
         tuple(exclude), perhaps_refused and not agreed, agreed, perhaps_exclude=tuple(perhaps),
         only=tuple(only), perhaps_only=tuple(perhaps_only),
     )  # fmt: skip
+
+
+def _meaning(found: Directive) -> tuple[Word, str]:
+    """A wish as it is meant: `Exclude: everyone but Ada` is for Ada only, and `Only: not Bo` keeps it from Bo."""
+    others = all_but(found.value)
+    if found.word == "exclude" and others:
+        return "only", others
+    if found.word == "only" and negates(found.value):
+        return "exclude", others or found.value
+    return found.word, found.value
 
 
 def asked_by_body(body: Body, *, sure_subject: bool) -> ReporterRequest:

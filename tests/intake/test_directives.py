@@ -249,3 +249,16 @@ def test_a_very_long_line_is_read_to_its_end(desk: Desk) -> None:
 )
 def test_a_line_may_say_who_alone_may_know(text: str, only: tuple[str, ...], perhaps: tuple[str, ...]) -> None:
     assert from_text(text) == ReporterRequest(only=only, perhaps_only=perhaps)
+
+
+@pytest.mark.parametrize(
+    ("text", "excluded"),
+    [
+        ("Only: not Bo", ("not Bo",)),
+        ("Only: everyone except Bo", ("Bo",)),
+        ("Nur: nicht Bo", ("nicht Bo",)),
+        ("Solo: todos menos Bo", ("Bo",)),
+    ],
+)
+def test_who_is_meant_not_to_know_is_never_the_only_one(text: str, excluded: tuple[str, ...]) -> None:
+    assert from_text(text) == ReporterRequest(exclude=excluded)
