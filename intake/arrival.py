@@ -33,6 +33,8 @@ MAY_SPEAK_OF = marked("by a first name, it may speak of: {names}")
 KEY_UNUSABLE = marked(
     "a key came with it that cannot be used here; nothing is written to them in plain unless you say so"
 )
+NAMED_UNSEEN = marked("somebody on the team is named in {files}, in a place that cannot be shown")
+NAMED_OUT_OF_SIGHT = marked("somebody on the team is named in this mail, in a place that is not shown")
 NOT_SEARCHED = marked("it unpacks to more than was searched for names of the team")
 
 
@@ -96,7 +98,11 @@ def open_job(job: Job, keyring: Keyring, is_own: Callable[[str], bool], unread: 
     look = look_into(content.attachments)
     said = SearchedMail(mail, content, look.texts, (b"".join(without_trace(job.envelope.raw)), *content.inside))
     found = sort(parsed, said, Reception(job.envelope.sender, asked, job.roster, is_own))
-    notes = (*content.body.notes, *_not_searched(look.missed, whole=found.searched))
+    notes = (
+        *content.body.notes,
+        *_not_searched(look.missed, whole=found.searched),
+        *_unseen(content, found, job.roster),
+    )
     if job.desk.first_names == "note":
         called = [item.member for item in found.recusals if item.source == "first-name"]
         notes = (*notes, *_called(job.roster, called))
@@ -118,11 +124,22 @@ def _is_sure(content: OpenedMail) -> bool:
 def _not_searched(missed: Sequence[str], *, whole: bool) -> Iterator[Sentence]:
     """What the readers must look at themselves: somebody who reads this may stand in it."""
     if missed:
-        names = ", ".join(one_line(name) or "-" for name in missed[:_MOST_LISTED])
-        more = f" (+{len(missed) - _MOST_LISTED})" if len(missed) > _MOST_LISTED else ""
-        yield Sentence(NOT_LOOKED_INTO, {"files": names + more})
+        yield Sentence(NOT_LOOKED_INTO, {"files": _listed(missed)})
     if not whole:
         yield Sentence(NOT_SEARCHED)
+
+
+def _unseen(content: OpenedMail, found: Triage, roster: Roster) -> Iterator[Sentence]:
+    """Where somebody is named who is named in nothing that was read."""
+    if found.unseen:
+        wanted = {member.id for member in roster.members} - {member.id for member in found.unseen}
+        files = [item.name for item in content.attachments if dragnet([item.data], roster.members, wanted).members]
+        yield Sentence(NAMED_UNSEEN, {"files": _listed(files)}) if files else Sentence(NAMED_OUT_OF_SIGHT)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" (+{len(names) - _MOST_LISTED})" if len(names) > _MOST_LISTED else ""
+    return ", ".join(one_line(name) or "-" for name in names[:_MOST_LISTED]) + more
 
 
 def _called(roster: Roster, members: Sequence[str]) -> Iterator[Sentence]:

@@ -34,11 +34,15 @@ class SearchedMail:
 
 @dataclass(frozen=True)
 class Withheld:
-    """Who must not know of a case, the strongest reason first; the excluded names that mean nobody here; and whether all was searched."""
+    """Who must not know of a case, the strongest reason first; the excluded names that mean nobody here; and whether all was searched.
+
+    `unseen` are the members whom the dragnet alone found.
+    """
 
     recusals: tuple[Recusal, ...]
     unmatched: tuple[str, ...] = ()
     whole: bool = True
+    unseen: tuple[Member, ...] = ()
 
 
 def who_is_recused(said: SearchedMail, sender: str | None, asked: ReporterRequest, roster: Roster) -> Withheld:
@@ -59,7 +63,7 @@ def who_is_recused(said: SearchedMail, sender: str | None, asked: ReporterReques
         found += perhaps_excluded(from_text(text).doubted(), members)
     caught = dragnet(said.octets, members, {*(item.member for item in found), *wanted})
     found += [*as_named(caught.members), *_called(said, [member for member in members if member.id not in wanted])]
-    return Withheld(tuple(strongest(found)), unmatched, caught.whole)
+    return Withheld(tuple(strongest(found)), unmatched, caught.whole, tuple(caught.members))
 
 
 def _asked_for(asked: ReporterRequest, members: Sequence[Member]) -> set[str]:

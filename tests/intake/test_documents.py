@@ -90,3 +90,11 @@ def test_an_opaque_signature_of_smime_is_unwrapped_and_shown(desk: Desk) -> None
     (message,) = desk.case(receipt.codename)["messages"]
     assert (receipt.outcome, message["text"]) == ("case", "Bo Lindqvist hit me.")
     assert "bo@team.example" not in {item.recipient for item in desk.mail_out()}
+
+
+def test_where_the_dragnet_alone_saw_a_name_is_said(desk: Desk, team: list[Person]) -> None:
+    picture = b"\xff\xd8\xff\xe0" + os.urandom(3000) + b"<exif>" + REPORT.encode() + b"</exif>" + os.urandom(3000)
+    desk.receive(attached("photo.jpg", picture), sender="kim@reporter.example")
+    sent = desk.mail_out()
+    assert "bo@team.example" not in {item.recipient for item in sent}
+    assert "somebody on the team is named in photo.jpg, in a place that cannot be shown" in words(to(team[0], sent)[0])
