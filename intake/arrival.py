@@ -1,41 +1,24 @@
-"""One mail at one desk made into what is to be written down: opened, sorted, its key and its fields read."""
+"""One mail at one desk, and the case that it becomes once it was read and opened."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from intake.asking import directives
-from intake.asking.directives import ReporterRequest, asked_by_body
+from intake.asking.directives import ReporterRequest
 from intake.asking.dragnet import dragnet
 from intake.asking.excluded import excluded
-from intake.asking.form import read_form
-from intake.asking.own_addresses import asked_by_header
-from intake.asking.recused import SearchedMail
-from intake.asking.triage import Reception, Triage, sort
-from intake.reading.autocrypt import header_keys, only_offered
-from intake.reading.documents.look import look_into
-from intake.reading.message import Mail, Parsed, one_line, read_mail, without_trace
+from intake.asking.triage import Triage
+from intake.reading.message import Mail
 from intake.reading.opened import OpenedMail
-from intake.reading.opening import open_mail
+from intake.reading.trace import without_trace
 from store.context import Context
-from store.kit.addresses import bare, folded
+from store.kit.addresses import bare
 from store.kit.config import Desk
-from store.kit.sentences import Sentence, marked
-from store.openpgp.keyring import Keyring
+from store.kit.sentences import marked
 from store.tables.records import Arrival, Body, Facts, Recusal, State
 from store.team.members import Roster
-
-_MOST_LISTED = 20
-
-NOT_LOOKED_INTO = marked("not looked into for names of the team: {files}")
-MAY_SPEAK_OF = marked("by a first name, it may speak of: {names}")
-KEY_UNUSABLE = marked(
-    "a key came with it that cannot be used here; nothing is written to them in plain unless you say so"
-)
-NAMED_UNSEEN = marked("somebody on the team is named in {files}, in a place that cannot be shown")
-NAMED_OUT_OF_SIGHT = marked("somebody on the team is named in this mail, in a place that is not shown")
-NOT_SEARCHED = marked("it unpacks to more than was searched for names of the team")
 
 
 @dataclass(frozen=True)
@@ -73,80 +56,6 @@ class Opened:
     key: tuple[bytes, str] = field(default=(b"", ""), repr=False)
     key_unusable: bool = False
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-def open_job(job: Job, keyring: Keyring, is_own: Callable[[str], bool], unread: str = "") -> Opened:
-    """Read and open a mail. Of one that is known only by its header, `unread` says why; nothing else of it is read.
-
-    Touches nothing but GnuPG. Raises OpenPGPUnavailable, and whatever a broken mail makes the parser raise.
-    """
-    parsed = read_mail(job.envelope.raw)
-    mail = parsed.mail
-    if unread:
-        body = Body(sender=mail.sender_text, outside_subject=mail.subject, failure=unread, date=mail.date)
-        content = OpenedMail(body)
-    else:
-        content = open_mail(parsed, keyring)
-        if content.protected is not None:
-            mail = mail.protecting(content.protected)
-            parsed = replace(parsed, mail=mail)
-    asked = (
-        job.asked
-        | asked_by_header(job.envelope.raw, job.desk)
-        | asked_by_body(content.body, sure_subject=_is_sure(content))
-    )
-    look = look_into(content.attachments)
-    said = SearchedMail(mail, content, look.texts, (b"".join(without_trace(job.envelope.raw)), *content.inside))
-    found = sort(parsed, said, Reception(job.envelope.sender, asked, job.roster, is_own))
-    notes = (
-        *content.body.notes,
-        *_not_searched(look.missed, whole=found.searched),
-        *_unseen(content, found, job.roster),
-    )
-    if job.desk.first_names == "note":
-        called = [item.member for item in found.recusals if item.source == "first-name"]
-        notes = (*notes, *_called(job.roster, called))
-        found = replace(found, recusals=tuple(item for item in found.recusals if item.source != "first-name"))
-    key = _reply_key(keyring, content, found.answer_to)
-    unusable = not key[0] and _brought_a_key(keyring, content, parsed, found.answer_to)
-    if unusable:
-        notes = (*notes, Sentence(KEY_UNUSABLE))
-    offered = only_offered(parsed, content.body, content.attachments, key[0])
-    content = replace(content, body=replace(content.body, key_offered=offered, notes=notes), inside=(), protected=None)
-    return Opened(replace(job, asked=asked), mail, content, found, key, unusable, read_form(content.body.text))
-
-
-def _is_sure(content: OpenedMail) -> bool:
-    """Whether the subject is the author's own: one outside of the encryption may have been changed on the way."""
-    return content.body.encryption == "none" or bool(content.protected and content.protected.subject)
-
-
-def _not_searched(missed: Sequence[str], *, whole: bool) -> Iterator[Sentence]:
-    """What the readers must look at themselves: somebody who reads this may stand in it."""
-    if missed:
-        yield Sentence(NOT_LOOKED_INTO, {"files": _listed(missed)})
-    if not whole:
-        yield Sentence(NOT_SEARCHED)
-
-
-def _unseen(content: OpenedMail, found: Triage, roster: Roster) -> Iterator[Sentence]:
-    """Where somebody is named who is named in nothing that was read."""
-    if found.unseen:
-        wanted = {member.id for member in roster.members} - {member.id for member in found.unseen}
-        files = [item.name for item in content.attachments if dragnet([item.data], roster.members, wanted).members]
-        yield Sentence(NAMED_UNSEEN, {"files": _listed(files)}) if files else Sentence(NAMED_OUT_OF_SIGHT)
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" (+{len(names) - _MOST_LISTED})" if len(names) > _MOST_LISTED else ""
-    return ", ".join(one_line(name) or "-" for name in names[:_MOST_LISTED]) + more
-
-
-def _called(roster: Roster, members: Sequence[str]) -> Iterator[Sentence]:
-    """Whom first names may mean, where those withhold nothing."""
-    names = [member.name for member in roster.members if member.id in members]
-    if names:
-        yield Sentence(MAY_SPEAK_OF, {"names": ", ".join(names)})
 
 
 def arrival_of(context: Context, opened: Opened) -> Arrival:
@@ -237,27 +146,3 @@ def _with_envelope(job: Job, body: Body) -> Body:
 def screened(roster: Roster) -> dict[str, str]:
     """Who was looked for in a mail: everybody on the roster of that moment."""
     return {member.id: member.identity for member in roster.members}
-
-
-def _brought_a_key(keyring: Keyring, content: OpenedMail, parsed: Parsed, address: str) -> bool:
-    """Whether the author gave a key of their own that cannot be read or encrypted to; in a header alone, programs do so by themselves."""
-    by_themselves = set(header_keys(parsed.root, parsed.mail.sender)) if content.body.encryption == "none" else set()
-    for material in content.keys if address else ():
-        keys = keyring.read_key_data(material) if material not in by_themselves else None
-        if keys == [] or (keys and keys[0].trouble and folded(address) in map(folded, keys[0].addresses)):
-            return True
-    return False
-
-
-def _reply_key(keyring: Keyring, content: OpenedMail, address: str) -> tuple[bytes, str]:
-    """The key to write to the reporter with, and its fingerprint: one that came with the mail and speaks for the address or signed it."""
-    if not address:
-        return b"", ""
-    for material in content.keys:
-        keys = keyring.read_key_data(material)
-        if len(keys) != 1 or keys[0].trouble or keys[0].secret:
-            continue
-        speaks_for = {folded(item) for item in keys[0].addresses}
-        if folded(address) in speaks_for or keys[0].fingerprint == content.body.signature.fingerprint:
-            return material, keys[0].fingerprint
-    return b"", ""

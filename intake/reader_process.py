@@ -24,8 +24,9 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from intake.arrival import Job, Opened, open_job
+from intake.arrival import Job, Opened
 from intake.faults import lacks
+from intake.open_job import open_job
 from store.kit.config import Config
 from store.kit.errors import Interrupted, OmbudError, TryLater
 from store.openpgp.keyring import Keyring, open_keyring
@@ -48,7 +49,7 @@ class TooCostly(Unreadable):
 
 
 def read(config: Config, job: Job, unread: str = "") -> Opened:
-    """Read and open a mail, as `intake.arrival.open_job`, in a reader process.
+    """Read and open a mail, as `intake.open_job.open_job`, in a reader process.
 
     Raises Unreadable and TooCostly, which speak of the mail; Interrupted, OpenPGPUnavailable and TryLater, which need not.
     """

@@ -24,7 +24,7 @@ from intake.new_case import NewCase
 from intake.plan import Outcome, Route, actor
 from intake.reader_process import TooCostly, Unreadable
 from intake.reading import dates
-from intake.reading.message import without_trace
+from intake.reading.trace import without_trace
 from store.cases import lookup, recusals, withholding
 from store.cases.case_file import open_case
 from store.context import Context

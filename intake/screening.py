@@ -17,8 +17,9 @@ from intake.asking.directives import ReporterRequest, of_wishes
 from intake.asking.recused import SearchedMail, who_is_recused
 from intake.reader_process import Unreadable
 from intake.reading.documents.look import look_into
-from intake.reading.message import read_mail, without_trace
+from intake.reading.message import read_mail
 from intake.reading.opened import OpenedMail
+from intake.reading.trace import without_trace
 from store.cases import content, lookup, withholding
 from store.cases.case_file import Actor, open_case
 from store.context import Context

@@ -8,8 +8,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from flufl.bounce import scan_message
-
 from intake.asking.directives import ReporterRequest
 from intake.asking.recused import SearchedMail, is_one_of, who_is_recused
 from intake.reading.message import Mail, Parsed, children, content_type, header, header_values
@@ -91,6 +89,8 @@ def is_failure(mail: Parsed) -> bool:
     statuses = [part for part in children(mail.root) if content_type(part) == "message/delivery-status"]
     if statuses:
         return any(header(block, "Action").lower() == "failed" for status in statuses for block in children(status))
+    from flufl.bounce import scan_message  # few mails need it
+
     try:
         return bool(scan_message(mail.root))
     except MemoryError:

@@ -6,85 +6,40 @@ it are kept apart. A mail that does not open has a `failure` and no report.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from email.message import Message
 
 from intake.reading.armor import public_keys
 from intake.reading.autocrypt import header_keys
 from intake.reading.charsets import decode
+from intake.reading.content import (
+    FAILURES,
+    FOREIGN,
+    FORWARDED_NOTE,
+    NESTED_NOTE,
+    OUTSIDE_NOTE,
+    REST_NOTE,
+    UNSIGNED_NOTE,
+    UNWRAPPED_NOTE,
+    Content,
+    Cover,
+    join,
+    with_beside,
+)
 from intake.reading.files import is_public_key
 from intake.reading.headers import parse
-from intake.reading.message import Parsed, addresses, clean, header, one_line, read_head
-from intake.reading.opened import OpenedMail, Opener, Signed
+from intake.reading.message import Parsed, clean, one_line, read_head
+from intake.reading.opened import OpenedMail, Opener
 from intake.reading.piece import Piece, Region
 from intake.reading.pieces import pieces, protected_head, protected_subject, text_pieces
-from store.kit.sentences import Sentence, marked
+from store.kit.sentences import Sentence
 from store.openpgp.status import Failure, Signature
 from store.tables.records import Attachment, Body, Encryption
 
 _FORWARDED = frozenset({"message/rfc822", "message/global"})
 _MOST_IN_FORWARDS = 10
 _TEXT_NAMES = re.compile(r"(^|\.)(txt|text|md|eml|mime)$|^[^.]*$", re.IGNORECASE)
-
-FAILURES: dict[Failure, str] = {
-    "no-key": marked("it is encrypted to a key that this desk does not have"),
-    "damaged": marked("its encrypted part is damaged"),
-    "no-integrity": marked("its encrypted part has no integrity protection"),
-    "password": marked("it is encrypted with a password, and not to the key of this desk"),
-    "too-large": marked("it unpacks to more than the limit"),
-}
-FOREIGN: dict[str, str] = {
-    "smime": marked("it is encrypted or wrapped with S/MIME, which this desk cannot open"),
-    "tnef": marked("its text is in a file of Outlook (winmail.dat), which this desk cannot open"),
-}
-REST_NOTE = marked("this mail has more parts than are shown; all of it is kept")
-UNWRAPPED_NOTE = marked("it was signed with S/MIME, and that signature is not checked here")
-FORWARDED_NOTE = marked("was encrypted in the mail that is forwarded")
-OUTSIDE_NOTE = marked("came outside the encrypted part")
-NESTED_NOTE = marked("could not be opened: it is encrypted once more")
-UNSIGNED_NOTE = marked("is not covered by the signature")
-
-
-@dataclass(frozen=True)
-class _Cover:
-    """A signature, the octets under it, and the entity that they are (None for a bare text)."""
-
-    signature: Signature
-    octets: bytes
-    entity: Message | None = None
-
-
-@dataclass
-class _Content:
-    """What an opened entity says, while it is put together: text and files of the report, and what stood beside it."""
-
-    text: str = ""
-    outside: str = ""
-    subject: str | None = None
-    cover: _Cover | None = None
-    encryption: Encryption = "none"
-    failure: str = ""
-    notes: list[Sentence] = field(default_factory=list)
-    files: list[Attachment] = field(default_factory=list)
-    outside_files: list[Attachment] = field(default_factory=list)
-    keys: list[bytes] = field(default_factory=list)
-    inside: list[bytes] = field(default_factory=list)
-    head: Message | None = None
-
-    def signed(self) -> Signed | None:
-        """What a valid signature covers; None when there is none."""
-        cover = self.cover
-        if self.failure or cover is None or cover.signature.status != "valid":
-            return None
-        files, digest = tuple(self.files), hashlib.sha256(b"".join(cover.octets.split())).hexdigest()
-        if cover.entity is None:
-            return Signed(cover.signature, digest, self.text.strip("\n"), files=files)
-        recipients = tuple(item.address for item in addresses(cover.entity, "To", "Cc"))
-        subject = header(cover.entity, "Subject")
-        return Signed(cover.signature, digest, self.text.strip("\n"), subject, recipients, files)
 
 
 def open_mail(parsed: Parsed, gnupg: Opener) -> OpenedMail:
@@ -119,7 +74,7 @@ def open_mail(parsed: Parsed, gnupg: Opener) -> OpenedMail:
     return OpenedMail(body, files, keys, content.signed(), tuple(content.inside), protected)
 
 
-def _opened_in_forwards(files: Sequence[Attachment], content: _Content, gnupg: Opener) -> list[Attachment]:
+def _opened_in_forwards(files: Sequence[Attachment], content: Content, gnupg: Opener) -> list[Attachment]:
     """What was encrypted to the desk in mails that are forwarded: nobody else could open it, so it is a file of its own."""
     opened: list[Attachment] = []
     for item in files:
@@ -141,8 +96,8 @@ def _opened_in_forwards(files: Sequence[Attachment], content: _Content, gnupg: O
 class _Found:
     """What the sealed parts of a mail turned out to be. `signed` was signed and not encrypted: a report where nothing else is one."""
 
-    report: _Content | None = None
-    signed: _Content | None = None
+    report: Content | None = None
+    signed: Content | None = None
     failure: Failure | None = None
     form: Encryption = "none"
     opened: list[Attachment] = field(default_factory=list)
@@ -175,7 +130,7 @@ class _Found:
             self.form = self.form if self.form != "none" else piece.form
 
 
-def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
+def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> Content | None:
     """The content of a mail with sealed parts; None when it has none.
 
     Where one opens as a report, every other file and text stood beside it; where none does, only sealed files lie beside a
@@ -190,15 +145,15 @@ def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
     plain = _open_plain([piece for piece in found if piece.kind != "sealed"], gnupg)
     plain.inside += parts.inside
     if parts.report is None and parts.failure is None and parts.signed is not None:
-        return _with_beside(parts.signed, plain, [*parts.opened, *parts.unopened], UNSIGNED_NOTE)
+        return with_beside(parts.signed, plain, [*parts.opened, *parts.unopened], UNSIGNED_NOTE)
     if parts.signed is not None:
-        plain = _with_beside(plain, parts.signed, [], "")
+        plain = with_beside(plain, parts.signed, [], "")
     if parts.report is not None:
-        return _with_beside(parts.report, plain, [*parts.opened, *parts.unopened], OUTSIDE_NOTE)
+        return with_beside(parts.report, plain, [*parts.opened, *parts.unopened], OUTSIDE_NOTE)
     files = [*plain.files, *plain.outside_files, *parts.opened, *parts.unopened]
     if parts.failure is not None:
-        around = _join((plain.text, plain.outside))
-        return _Content(
+        around = join((plain.text, plain.outside))
+        return Content(
             outside=around, encryption=parts.form, failure=FAILURES[parts.failure], outside_files=files, keys=plain.keys,
             inside=plain.inside,
         )  # fmt: skip
@@ -207,18 +162,7 @@ def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> _Content | None:
     return plain
 
 
-def _with_beside(report: _Content, beside: _Content, files: Sequence[Attachment], note: str) -> _Content:
-    """A report with what stood beside it."""
-    report.outside = _join((report.outside, beside.text, beside.outside))
-    around = [*beside.files, *beside.outside_files]
-    report.outside_files += [*files, *(replace(item, note=item.note or note) for item in around)]
-    report.keys += beside.keys
-    report.notes += beside.notes
-    report.inside += beside.inside
-    return report
-
-
-def _report(piece: Piece, plain: bytes, signature: Signature, gnupg: Opener) -> _Content | None:
+def _report(piece: Piece, plain: bytes, signature: Signature, gnupg: Opener) -> Content | None:
     """What a decrypted part says, if it is a text or a MIME entity and not just some file.
 
     A signature made together with the encryption covers all of it.
@@ -234,30 +178,30 @@ def _report(piece: Piece, plain: bytes, signature: Signature, gnupg: Opener) -> 
     if piece.form == "attachment" and not (_TEXT_NAMES.search(_bare_name(piece.name)) and _decodes(plain)):
         return None
     charset = piece.charset if piece.form == "inline" else ""
-    return _open_plain(text_pieces(plain, charset), gnupg, _Cover(signature, plain) if signed else None)
+    return _open_plain(text_pieces(plain, charset), gnupg, Cover(signature, plain) if signed else None)
 
 
-def _entity(plain: bytes, signature: Signature, gnupg: Opener) -> _Content:
+def _entity(plain: bytes, signature: Signature, gnupg: Opener) -> Content:
     """What a decrypted MIME entity says."""
     entity = parse(plain)
-    cover = _Cover(signature, plain, entity) if signature.status != "none" else None
+    cover = Cover(signature, plain, entity) if signature.status != "none" else None
     content = _open_plain(pieces(plain, entity), gnupg, cover)
     content.subject = protected_subject(entity)
     content.head = protected_head(entity)
     return content
 
 
-def _open_plain(found: Sequence[Piece], gnupg: Opener, around: _Cover | None = None) -> _Content:
+def _open_plain(found: Sequence[Piece], gnupg: Opener, around: Cover | None = None) -> Content:
     """The content of an entity that needs no opening. If part of it is signed, that part is the report.
 
     `around` is a signature that covers all of it. Else, of several signed parts, what the first signature covers is
     the report: nobody else's words may pass for the first signer's, also when what was signed has no text.
     """
-    content = _Content()
-    texts: list[tuple[str, _Cover | None]] = []
-    files: list[tuple[Attachment, _Cover | None]] = []
-    regions: dict[int, _Cover] = {}
-    covers: list[_Cover] = []
+    content = Content()
+    texts: list[tuple[str, Cover | None]] = []
+    files: list[tuple[Attachment, Cover | None]] = []
+    regions: dict[int, Cover] = {}
+    covers: list[Cover] = []
     for piece in found:
         cover = around
         if cover is None and piece.region is not None:
@@ -267,7 +211,7 @@ def _open_plain(found: Sequence[Piece], gnupg: Opener, around: _Cover | None = N
         if piece.kind == "clear-signed":
             octets, signature = gnupg.verify_clear(piece.octets)
             text = clean(decode(octets if octets is not None else piece.octets, piece.charset))
-            cover = around or _Cover(signature, octets or b"")
+            cover = around or Cover(signature, octets or b"")
             texts.append((text, cover))
         elif piece.kind == "text":
             texts.append((piece.text, cover))
@@ -280,12 +224,12 @@ def _open_plain(found: Sequence[Piece], gnupg: Opener, around: _Cover | None = N
                 content.keys.append(piece.octets)
         covers += [cover] if cover is not None and cover.signature.status != "none" else []
     if kind := _hidden(found):
-        around_it = _join(text for text, _ in texts)
-        return _Content(outside=around_it, failure=FOREIGN[kind], outside_files=[item for item, _ in files])
+        around_it = join(text for text, _ in texts)
+        return Content(outside=around_it, failure=FOREIGN[kind], outside_files=[item for item, _ in files])
     first = next(iter(covers), None)
     content.cover = first
-    content.text = _join(text for text, cover in texts if first is None or cover is first)
-    content.outside = _join(text for text, cover in texts if first is not None and cover is not first)
+    content.text = join(text for text, cover in texts if first is None or cover is first)
+    content.outside = join(text for text, cover in texts if first is not None and cover is not first)
     content.files = [item for item, cover in files if first is None or cover is first]
     content.outside_files = [
         replace(item, note=item.note or UNSIGNED_NOTE)
@@ -310,8 +254,8 @@ def _hidden(found: Iterable[Piece]) -> str:
     return "tnef" if outlook and not said else ""
 
 
-def _checked(region: Region, gnupg: Opener) -> _Cover:
-    return _Cover(gnupg.verify(region.signed, region.signature), region.signed, region.entity)
+def _checked(region: Region, gnupg: Opener) -> Cover:
+    return Cover(gnupg.verify(region.signed, region.signature), region.signed, region.entity)
 
 
 def _outside_subject(outside: str, inside: str, *, held: bool) -> str:
@@ -324,10 +268,6 @@ def _outside_subject(outside: str, inside: str, *, held: bool) -> str:
         inside.casefold(),
     )
     return outside if held or not says_nothing else ""
-
-
-def _join(texts: Iterable[str]) -> str:
-    return "\n\n".join(text.strip("\n") for text in texts if text.strip())
 
 
 def _as_file(piece: Piece, note: str) -> Attachment:

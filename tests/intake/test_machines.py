@@ -7,7 +7,8 @@ import pytest
 from desk.demo.mails import plain_mail
 from desk.demo.rehearsal import Person
 from intake.asking.triage import is_failure
-from intake.reading.message import read_mail, without_trace
+from intake.reading.message import read_mail
+from intake.reading.trace import without_trace
 from tests.conftest import Desk
 from tests.support.talk import say, to, words
 

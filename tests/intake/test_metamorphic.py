@@ -8,11 +8,12 @@ import random
 import pytest
 
 from desk.demo.rehearsal import Person
-from intake.arrival import Envelope, Job, open_job
+from intake.arrival import Envelope, Job
 from intake.asking import dragnet
 from intake.asking import recused as recused_rules
 from intake.asking.directives import ReporterRequest
 from intake.asking.dragnet import Caught
+from intake.open_job import open_job
 from mailer.sealing.packets import armor
 from tests.bench.prove import figure
 from tests.conftest import Desk, DeskMaker

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from asn1crypto import cms
-
 
 def content_of(octets: bytes) -> bytes | None:
     """The entity under an opaque S/MIME signature; None for anything else. Reads nothing that is encrypted."""
+    from asn1crypto import cms  # few mails need it
+
     try:
         wrapped = cms.ContentInfo.load(octets)
         if wrapped["content_type"].native not in ("signed_data", "compressed_data"):

@@ -12,12 +12,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from striprtf.striprtf import rtf_to_text
-
 from intake.reading.documents.bounds import TookTooLong, at_most
 from intake.reading.documents.cms import content_of
-from intake.reading.documents.outlook import compound_texts, tnef_texts
-from intake.reading.documents.pdf import pdf_texts
 from intake.reading.headers import parse
 from intake.reading.html import html_to_text
 from intake.reading.message import header
@@ -85,13 +81,13 @@ def _looked(item: Attachment, look: Look, left: _Left, depth: int) -> bool:
 def _reader_of(octets: bytes) -> _Reader | None:
     head = octets[:1024]
     if b"%PDF-" in head:
-        return pdf_texts
+        return _pdf_texts
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
         return _zip_texts
     if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        return compound_texts
+        return _compound_texts
     if head.startswith(b"\x78\x9f\x3e\x22"):
-        return tnef_texts
+        return _tnef_texts
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{\\rtf"):
         return _rtf_texts
     if head.startswith(b"\x1f\x8b"):
@@ -149,7 +145,30 @@ def _zip_texts(octets: bytes) -> Iterator[str | bytes]:
             raise zipfile.LargeZipFile
 
 
+# The libraries are imported when a file needs them: most mails bring none, and each process would pay for them.
+
+
+def _pdf_texts(octets: bytes) -> Iterator[str | bytes]:
+    from intake.reading.documents.pdf import pdf_texts
+
+    return pdf_texts(octets)
+
+
+def _compound_texts(octets: bytes) -> Iterator[str | bytes]:
+    from intake.reading.documents.outlook import compound_texts
+
+    return compound_texts(octets)
+
+
+def _tnef_texts(octets: bytes) -> Iterator[str | bytes]:
+    from intake.reading.documents.outlook import tnef_texts
+
+    return tnef_texts(octets)
+
+
 def _rtf_texts(octets: bytes) -> Iterator[str | bytes]:
+    from striprtf.striprtf import rtf_to_text
+
     yield rtf_to_text(octets.decode("latin-1"), errors="replace")  # type: ignore[no-untyped-call]
 
 
