@@ -15,7 +15,10 @@ _END = {
     b"MESSAGE": re.compile(rb"^" + _MARGIN + rb"-----END PGP MESSAGE-----[^\n]*$", re.MULTILINE),
     b"SIGNED MESSAGE": re.compile(rb"^" + _MARGIN + rb"-----END PGP SIGNATURE-----[^\n]*$", re.MULTILINE),
 }
-_ARMORED = re.compile(rb"^[ \t>|\xa0\xc2]{0,40}[A-Za-z0-9+/=]{16,}[ \t\r]*$", re.MULTILINE)
+# A line of base64; a short one, if it can begin a packet (RFC 9580 section 4.2: the first bit is set).
+_ARMORED = re.compile(
+    rb"^[ \t>|\xa0\xc2]{0,40}(?:[A-Za-z0-9+/=]{16,}|[g-z0-9+/][A-Za-z0-9+/=]{7,})[ \t\r]*$", re.MULTILINE
+)
 # Armor whose line ends were lost in a page.
 _IN_ONE_LINE = re.compile(
     rb"-----BEGIN PGP MESSAGE-----[ \t]+(?:(?:Version|Comment|Charset): [^\n=]{0,80}?[ \t]+)?((?:[A-Za-z0-9+/=]{4,100}[ \t]+)+)-----END PGP MESSAGE-----"
@@ -24,6 +27,7 @@ _KEY = re.compile(
     rb"-----BEGIN PGP PUBLIC KEY BLOCK-----(?:(?!-----BEGIN).){1,200000}?-----END PGP PUBLIC KEY BLOCK-----", re.DOTALL
 )
 _MOST_KEYS = 10
+_HEAD_OCTETS = 2000
 
 
 class Block(NamedTuple):
@@ -41,12 +45,12 @@ def blocks(octets: bytes) -> Iterator[Block]:
     """The blocks of armor in a text, in order. One that has no end goes to the end of the text."""
     at = 0
     while begin := _BEGIN.search(octets, at):
+        if begin[2] == b"MESSAGE" and not _ARMORED.search(octets, begin.end(), begin.end() + _HEAD_OCTETS):
+            at = begin.end()  # somebody speaks of armor
+            continue
         end = _END[begin[2]].search(octets, begin.end())
         at = end.end() if end else len(octets)
         block = octets[begin.start() : at]
-        if begin[2] == b"MESSAGE" and not _ARMORED.search(block):
-            at = begin.end()  # somebody speaks of armor
-            continue
         margin = begin[1]
         if margin:
             block = b"\n".join(_without(line, margin) for line in block.split(b"\n"))
