@@ -9,7 +9,7 @@ from typing import Protocol
 from sqlmodel import Session
 
 from intake.arrival import Opened, source_of
-from intake.plan import Outcome, Route, actor, may_tell_of_failure, with_acknowledgement, within_the_flood_limit
+from intake.plan import Route, Taken, actor, may_tell_of_failure, with_acknowledgement, within_the_flood_limit
 from intake.standing import Record, standing
 from store.cases import conversation, recusals, threads
 from store.cases.case_file import CaseFile, open_case
@@ -77,7 +77,7 @@ class OwnCase(Route, Protocol):
     def silent(self) -> OwnCase:
         """The same, without a word to anybody."""
 
-    def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Outcome, str]:
+    def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Taken, str]:
         """Write the case down."""
 
 
@@ -90,7 +90,7 @@ class FollowUp:
     place: Place
     own_case: OwnCase
 
-    def carry_out(self, session: Session) -> tuple[Outcome, str]:
+    def carry_out(self, session: Session) -> tuple[Taken, str]:
         """Write it down, and have the readers told. A program's answer wakes nobody, unless it is about our reply."""
         arrival = self.own_case.arrival
         file = _open(session, self.context, self.opened, self.place)
@@ -137,7 +137,7 @@ class MachineAnswer:
     place: Place
     own_case: OwnCase
 
-    def carry_out(self, session: Session) -> tuple[Outcome, str]:
+    def carry_out(self, session: Session) -> tuple[Taken, str]:
         """Keep it."""
         arrival = self.own_case.arrival
         member = self.place.recipient

@@ -15,7 +15,7 @@ from intake.arrival import Envelope, Job, arrival_of
 from intake.asking import directives
 from intake.asking.directives import ReporterRequest
 from intake.follow_up import Place
-from intake.plan import Outcome, actor, with_acknowledgement
+from intake.plan import Taken, actor, with_acknowledgement
 from intake.reader_process import Unreadable
 from intake.reading.message import Mail
 from intake.standing import Record, standing
@@ -78,7 +78,7 @@ def find(context: Context, job: Job, codename: str) -> Kept | None:
         return Kept(replace(job, digest=""), row.id, kept.id) if row and kept else None  # the row bears the digest
 
 
-def open_at_last(context: Context, kept: Kept, *, acknowledge: bool = False) -> tuple[Outcome, str] | None:
+def open_at_last(context: Context, kept: Kept, *, acknowledge: bool = False) -> tuple[Taken, str] | None:
     """Open one mail, and write down where it belongs; None when it does not open now.
 
     `acknowledge`: its author was not told yet that it came.
@@ -134,7 +134,7 @@ class InPlace:
         """The case where the mail lies, for writing."""
         return open_case(session, actor(self.context, self.kept.job), lookup.row_by_id(session, self.kept.case_id))
 
-    def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Outcome, str]:
+    def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Taken, str]:
         """Write down what it says."""
         kept, file = self.kept, self.open(session)
         arrival = replace(self.arrival, notices=())

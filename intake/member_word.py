@@ -16,7 +16,7 @@ from intake.asking.commands import Commands, WrongLine, named_case, parse
 from intake.asking.directives import desk_of
 from intake.asking.recused import is_one_of
 from intake.follow_up import OwnCase, Place
-from intake.plan import Outcome, actor, may_reply
+from intake.plan import Taken, actor, may_reply
 from intake.reading.files import is_public_key
 from intake.reading.opened import Signed
 from intake.reading.quotes import own_text
@@ -67,7 +67,7 @@ class MemberWord:
     member: Member
     own_case: OwnCase
 
-    def carry_out(self, session: Session) -> tuple[Outcome, str]:
+    def carry_out(self, session: Session) -> tuple[Taken, str]:
         """Do what it asks for and answer, or answer why nothing was done. All of it, or nothing."""
         if trouble := self._not_counted():
             # Anybody can claim to be a member: such answers are few, and what gets none is kept.
@@ -170,7 +170,7 @@ class MemberWord:
         if not any(item.id == self.member.id for item in self.opened.job.roster.on_duty(self.context.clock())):
             raise NotAllowed(NO_CASE)
 
-    def _do(self, session: Session, file: CaseFile | None, said: Signed, commands: Commands) -> tuple[Outcome, str]:
+    def _do(self, session: Session, file: CaseFile | None, said: Signed, commands: Commands) -> tuple[Taken, str]:
         desk = self.opened.job.desk
         if "show" in commands.asks and desk.notice == "summary":
             raise NotAllowed(SUMMARIES)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from sqlmodel import Session
 
 from intake.arrival import Job
-from intake.plan import TO_THE_TEAM, Outcome, actor, unanswered, with_acknowledgement, within_the_flood_limit
+from intake.plan import TO_THE_TEAM, Taken, actor, unanswered, with_acknowledgement, within_the_flood_limit
 from intake.reading.quotes import own_text
 from store.cases import conversation, correspondents, linking, threads
 from store.context import Context
@@ -32,7 +32,7 @@ class NewCase:
         """The same, without a word to anybody."""
         return replace(self, arrival=replace(self.arrival, state="automatic", notices=()), answered=False)
 
-    def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Outcome, str]:
+    def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Taken, str]:
         """Write the case down; linked with the one that it points at, when its author is not sure to be that one's."""
         arrival, desk = self.arrival, self.job.desk
         if self.job.asked.key and _says_little(arrival):
@@ -54,9 +54,7 @@ class NewCase:
         file = conversation.begin(session, by, arrival)
         if may_belong_to is not None:
             linking.link(file, may_belong_to)
-        outcome: Outcome = (
-            "automatic" if arrival.state == "automatic" else "held" if arrival.state == "held" else "case"
-        )
+        outcome: Taken = "automatic" if arrival.state == "automatic" else "held" if arrival.state == "held" else "case"
         return outcome, file.row.codename
 
 

@@ -21,13 +21,13 @@ NEVER = marked("this desk sends none")
 ENOUGH = marked("this address had as many answers today as it may have")
 TO_THE_TEAM = marked("it went to an address that is for the team alone")
 
-Outcome = Literal["case", "thread", "duplicate", "automatic", "held", "refused"]
+Taken = Literal["case", "thread", "duplicate", "automatic", "held", "refused"]
 
 
 class Route(Protocol):
     """Where a mail goes, and what is to be written down of it there. Only `intake.routing` chooses one."""
 
-    def carry_out(self, session: Session) -> tuple[Outcome, str]:
+    def carry_out(self, session: Session) -> tuple[Taken, str]:
         """Write it down; the outcome, and the codename of the case."""
 
 

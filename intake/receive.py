@@ -21,7 +21,7 @@ from intake.asking.directives import ReporterRequest
 from intake.asking.excluded import excluded
 from intake.faults import told_from_the_mail
 from intake.new_case import NewCase
-from intake.plan import Outcome, Route, actor
+from intake.plan import Route, Taken, actor
 from intake.reader_process import TooCostly, Unreadable
 from intake.reading import dates
 from intake.reading.trace import without_trace
@@ -49,7 +49,7 @@ class Receipt:
     """What intake answers for one mail at one desk. A member's mail that did not count has no codename."""
 
     desk: str
-    outcome: Outcome
+    outcome: Taken
     codename: str
 
 

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from desk.demo.mails import plain_mail
+from desk.demo.mails import plain_mail, text_entity
 from desk.demo.rehearsal import Delivered, Person, roster_text
 from intake import reader_process
 from intake.arrival import Opened
@@ -30,7 +30,7 @@ from store.cases import content, lookup, threads
 from store.tables import audit
 from store.tables.records import Facts
 from tests.conftest import Desk, DeskMaker
-from tests.support.talk import beside, headers, member_mail, read
+from tests.support.talk import beside, headers, member_mail, read, signed_mail
 
 SAM = "sam@reporter.example"
 IDS = ("ada", "bo", "chidi", "dana", "eunji")
@@ -50,12 +50,14 @@ def _unread(*_: object) -> Opened:
 class Life(RuleBasedStateMachine):
     """One case on one desk."""
 
-    def __init__(self, make_desk: DeskMaker, team: list[Person], stranger: Person) -> None:
+    def __init__(self, make_desk: DeskMaker, team: list[Person], stranger: Person, sam: Person) -> None:
         super().__init__()
         self.desk: Desk = make_desk()
         self.team = {person.id: person for person in team}
         self.by_address = {person.email: person for person in team}
         self.stranger = stranger
+        self.sam = sam
+        self.signs = False
         self.desk.play.set_team(team, dict.fromkeys(ALTERNATES, "alternate"))
         self.over: set[str] = set()
         self.recused: dict[str, str] = {}
@@ -162,16 +164,27 @@ class Life(RuleBasedStateMachine):
 
     # --- what happens ---
 
-    @initialize(named=some, excluded=some)
-    def report(self, named: list[str], excluded: list[str]) -> None:
-        """A case begins."""
+    def reporter_mail(self, text: str) -> bytes:
+        """A mail of the reporter, signed where they signed the first."""
+        if not self.signs:
+            return plain_mail(text)
+        self.count += 1
+        mail = signed_mail(self.sam, text_entity(text), f"Sam <{SAM}>")
+        return mail.replace(b"Message-ID: <", f"Message-ID: <s{self.count}.".encode(), 1)
+
+    @initialize(named=some, excluded=some, signs=st.booleans())
+    def report(self, named: list[str], excluded: list[str], signs: bool) -> None:
+        """A case begins, signed by a key that the desk knows or in plain."""
+        self.signs = signs
+        if signs:
+            self.desk.context.keyring.add_public(self.sam.public_key)
         lines = "".join(f"Exclude: {self.team[member].name}\n" for member in excluded)
         text = f"{lines}\nIt was {', '.join(self.team[member].name for member in named) or 'somebody'}."
         for member in excluded:
             self.recuse(member, "reporter")
         for member in named:
             self.recuse(member, "named")
-        self.name = self.desk.receive(plain_mail(text)).codename
+        self.name = self.desk.receive(self.reporter_mail(text)).codename
         sent = self.out()
         (note,) = [item for item in sent if item.recipient == "sam@reporter.example"]
         found = re.search(r"<(.+)>", str(headers(note)["Reply-To"]))
@@ -232,15 +245,17 @@ class Life(RuleBasedStateMachine):
             self.recuse(member, "reporter")
         for member in named:
             self.recuse(member, "named")
-        receipt = self.desk.receive(plain_mail(text), self.address)
+        receipt = self.desk.receive(self.reporter_mail(text), self.address)
         assert (receipt.outcome, receipt.codename) == ("thread", self.name)
         told = {item.recipient for item in self.out()}
         assert {self.team[member].email for member in self.readers()} <= told
 
-    @rule(excluded=some, way=st.sampled_from(["two authors", "disowned", "to the team"]))
+    @rule(excluded=some, way=st.sampled_from(["two authors", "disowned", "to the team", "not signed", "another key"]))
     def doubt(self, excluded: list[str], way: str) -> None:
         """Somebody who may not be the reporter asks for what only the reporter may."""
         self.count += 1
+        if way in ("not signed", "another key") and not self.signs:
+            way = "to the team"  # where nothing was signed, these are the reporter's
         lines = "".join(f"Exclude: {self.team[member].name}\n" for member in excluded)
         author = f"{SAM}, kim@other.example" if way == "two authors" else SAM
         extra = (
@@ -249,6 +264,9 @@ class Life(RuleBasedStateMachine):
         mail = plain_mail(
             f"{lines}Reply: no\n\n{self.count}", sender=author, extra=f"{extra}Reply-To: kim@other.example\n"
         )
+        if way == "another key":
+            entity = text_entity(f"{lines}Reply: no\n\n{self.count}")
+            mail = signed_mail(self.stranger, entity, f"Sam <{SAM}>", "Reply-To: kim@other.example\n")
         before, facts = self.desk.case(self.name), self.facts()
         receipt = self.desk.receive(mail, self.team_address if way == "to the team" else self.address)
         assert receipt.codename != self.name
@@ -260,20 +278,21 @@ class Life(RuleBasedStateMachine):
     def read_late(self, excluded: list[str]) -> None:
         """The reporter's mail cannot be read when it comes, and is opened later: nothing of it was told before."""
         self.count += 1
+        late = self.count
         lines = "".join(f"Exclude: {self.team[member].name}\n" for member in excluded)
-        mail = plain_mail(f"{lines}\nThis is late {self.count}.")
+        mail = self.reporter_mail(f"{lines}\nThis is late {late}.")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(reader_process, "read", _unread)
             held = self.desk.receive(mail, self.address)
         assert held.outcome == "held"
         for item in self.desk.mail_out(60):
-            assert f"This is late {self.count}." not in (read(self.by_address[item.recipient], item) if item.recipient in self.by_address else item.mail.decode())  # fmt: skip
+            assert f"This is late {late}." not in (read(self.by_address[item.recipient], item) if item.recipient in self.by_address else item.mail.decode())  # fmt: skip
         for member in excluded:
             self.recuse(member, "reporter")
         assert Receiver(self.desk.context).reopen(held.codename)
         told = {item.recipient for item in self.out()}
         assert {self.team[member].email for member in self.readers()} <= told
-        assert self.desk.case(self.name)["messages"][-1]["text"].endswith(f"This is late {self.count}.")
+        assert self.desk.case(self.name)["messages"][-1]["text"].endswith(f"This is late {late}.")
 
     @rule(member=members, sealed=st.booleans())
     def forge(self, member: str, sealed: bool) -> None:
@@ -330,10 +349,10 @@ class Life(RuleBasedStateMachine):
             assert self.events() > 0
 
 
-def test_whatever_happens_to_a_case(make_desk: DeskMaker, team: list[Person], stranger: Person) -> None:
+def test_whatever_happens_to_a_case(make_desk: DeskMaker, team: list[Person], stranger: Person, sam: Person) -> None:
     # Making what failed smaller takes minutes here: it is printed as it came.
     few = settings(
         max_examples=int(os.environ.get("LIVES", "7")), stateful_step_count=14, deadline=None, phases=[Phase.generate]
     )
-    life: Any = lambda: Life(make_desk, team, stranger)  # noqa: E731
+    life: Any = lambda: Life(make_desk, team, stranger, sam)  # noqa: E731
     run_state_machine_as_test(life, settings=few)
