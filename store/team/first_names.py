@@ -10,16 +10,14 @@ import re
 from collections.abc import Collection, Sequence
 
 from store.team.members import Member
-from store.team.name_words import CLOSING, NO_NAME, TITLES
-from store.team.names import fold, is_greeting, words
+from store.team.name_words import CLOSING, NO_NAME
+from store.team.names import is_greeting, stands_as_name, words
 
 _GREETING_LINES = 5
 _LONGEST_CLOSING = 8
 _READ = 500_000
-_WORD = re.compile(r"[^\W_]+")
 _HELLO = re.compile(r"\W*([^,!:;.\n\u2013\u2014\u060c]{1,120})[,!:;.\u2013\u2014\u060c]")
 _SIGNATURE = re.compile(r"^-- ?$", re.MULTILINE)
-_SENTENCE_BEGINS = re.compile(r"(?:^|[.!?:>*\u2022\u2026\u061f\u3002-])[\s\"'\u201c\u201e\u00ab(]*$")
 
 
 def who_may_be_called(text: str, members: Sequence[Member], author: Collection[str]) -> list[Member]:
@@ -30,7 +28,7 @@ def who_may_be_called(text: str, members: Sequence[Member], author: Collection[s
     for member in members:
         for name in _first_names(member) - set(author):
             if name in NO_NAME:
-                if _as_name_in_sentence(text, name):
+                if stands_as_name(text, name):
                     found.append(member)
                     break
                 continue
@@ -72,16 +70,3 @@ def _without_closing(lines: list[str], spoken: Sequence[int]) -> list[str]:
         if closes and (sum(word not in CLOSING for word in said) <= (2 if back == 0 else 0)):
             return lines[:number]
     return lines
-
-
-def _as_name_in_sentence(text: str, name: str) -> bool:
-    """Whether a word stands with a capital where none is due, or behind a title."""
-    before = ""
-    for found in _WORD.finditer(text):
-        word = found[0]
-        if fold(word) == name and word[:1].isupper() and not word.isupper():
-            begins = _SENTENCE_BEGINS.search(text[max(0, found.start() - 12) : found.start()])
-            if before in TITLES or not begins:
-                return True
-        before = fold(word) if len(word) < 12 else ""
-    return False

@@ -28,6 +28,8 @@ NO_NAME = frozenset(
     trust vale violet wall ward waters way west white wild will wise wish wolf wood woods worth young
     """.split()
 )  # fmt: skip
+# Words that have a capital wherever they stand.
+MONTHS = frozenset("april august june mai may mayo mars marz juni juli summer".split())
 # What stands in front of a surname, folded.
 TITLES = frozenset(
     """

@@ -18,7 +18,7 @@ from rapidfuzz.process import extract_iter
 
 from store.kit.addresses import same_mailbox
 from store.team.members import Member
-from store.team.name_words import GREETING, NO_NAME, TITLES
+from store.team.name_words import GREETING, MONTHS, NO_NAME, TITLES
 
 _WORD = re.compile(r"[^\W_]+")
 _NOT_LETTERS = re.compile(r"[\W_]+")
@@ -27,7 +27,8 @@ _PIECE = 200_000
 _OVERLAP = 500
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
-_SURNAME_ALONE = 5
+_SENTENCE_BEGINS = re.compile(r"(?:^|[.!?:>*\u2022\u2026\u061f\u3002-])[\s\"'\u201c\u201e\u00ab(]*$")
+_SURNAME_ALONE, _SHORT_SURNAME = 5, 3
 _INFLECTED = 6
 _LONGEST_ENDING = 3
 _BETWEEN = 2
@@ -156,6 +157,7 @@ class _Read:
     """A text, folded once for all members."""
 
     def __init__(self, text: str) -> None:
+        self.text = text
         self.folded = fold(text)
         self.words = _WORD.findall(self.folded)
         self.line = f" {' '.join(self.words)} "
@@ -200,11 +202,22 @@ def _is_called(text: _Read, member: Member) -> bool:
         return True
     if _is_telling(surname) and any(_is_form_of(word, surname) for word in text.forms):
         return True
+    if surname in text.vocabulary and _is_word_or_short(surname) and stands_as_name(text.text, surname):
+        return True
     return any(_calls(line, first, last) for line in (text.words, text.tokens) for last in {surname, name[1]})
 
 
 def _is_telling(surname: str) -> bool:
     return len(surname) >= _SURNAME_ALONE and surname not in NO_NAME
+
+
+def _is_word_or_short(surname: str) -> bool:
+    """Whether a surname means somebody only where it is written as a name."""
+    return (
+        len(surname) >= _SHORT_SURNAME
+        and surname not in MONTHS
+        and (surname in NO_NAME or len(surname) < _SURNAME_ALONE)
+    )
 
 
 def _is_form_of(word: str, surname: str) -> bool:
@@ -290,3 +303,16 @@ def is_greeting(line: str, everyone: Sequence[Member]) -> bool:
         return False
     names = {word for member in everyone for name in (member.name, member.id, *member.aliases) for word in words(name)}
     return len(said) <= _MOST_GREETED and all(word in GREETING or word in TITLES or word in names for word in said)
+
+
+def stands_as_name(text: str, name: str) -> bool:
+    """Whether a word stands with a capital where none is due, or behind a title."""
+    before = ""
+    for found in _WORD.finditer(text):
+        word = found[0]
+        if fold(word) == name and word[:1].isupper() and not word.isupper():
+            begins = _SENTENCE_BEGINS.search(text[max(0, found.start() - 12) : found.start()])
+            if before in TITLES or not begins:
+                return True
+        before = fold(word) if len(word) < 12 else ""
+    return False

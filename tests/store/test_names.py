@@ -132,3 +132,18 @@ OTHERS = [LINDQVIST, PARK, ONEIL, SAYED, GARCIA]
 )
 def test_who_may_be_named(text: str, ids: set[str]) -> None:
     assert {found.id for found in who_may_be_named([text], OTHERS, OTHERS)} == ids
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("I saw that Green did it.", True),
+        ("Yesterday Mr Green came.", True),
+        ("The door was green. Green is my colour.", False),
+        ("It was GREEN!", False),
+        ("In May it was green.", False),
+    ],
+)
+def test_a_surname_that_is_a_word_counts_where_it_is_written_as_a_name(text: str, named: bool) -> None:
+    green, may = member("gg", "Gloria Green"), member("tm", "Theresa May")
+    assert [found.id for found in who_may_be_named([text], [green, may], [green, may])] == (["gg"] if named else [])
