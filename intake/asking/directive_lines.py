@@ -209,6 +209,8 @@ def _directive(line: str, whose: Whose) -> Directive | None:
     word = _word_of(found)
     if whose == "unsure" and word == "reply" and (quoted or _QUOTATION_ENDS.search(found["value"])):
         return None  # that is how our acknowledgements say what may be written, and many quote them whole
+    if (found["only"] or "").casefold() == "nur":
+        whose = "unsure" if whose == "own" else whose  # a first name as well, as in a chat that somebody pastes
     return Directive(word, found["value"].strip(_EMPHASIS), whose)
 
 

@@ -245,6 +245,7 @@ def test_a_very_long_line_is_read_to_its_end(desk: Desk) -> None:
         ("Excluir: todos menos Ada", ("Ada",), ()),
         (f"{BANNER}Thank you.\n\nWe will read it.\n\nOnly: Ada\n", (), ("Ada",)),
         ("> Only: Ada\n", (), ()),
+        ("Nur: see you later\n\nIt was bad.", (), ("see you later",)),
     ],
 )
 def test_a_line_may_say_who_alone_may_know(text: str, only: tuple[str, ...], perhaps: tuple[str, ...]) -> None:
@@ -256,7 +257,7 @@ def test_a_line_may_say_who_alone_may_know(text: str, only: tuple[str, ...], per
     [
         ("Only: not Bo", ("not Bo",)),
         ("Only: everyone except Bo", ("Bo",)),
-        ("Nur: nicht Bo", ("nicht Bo",)),
+        ("Nur an: nicht Bo", ("nicht Bo",)),
         ("Solo: todos menos Bo", ("Bo",)),
     ],
 )
