@@ -7,6 +7,7 @@ import os
 import pwd
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def end(folder: Path, relay: Sink) -> None:
 def test_a_file_of_answers_makes_a_desk_whose_team_can_read(
     short_tmp: Path, tmp_path: Path, team: list[Person], relay: Sink
 ) -> None:
-    folder = short_tmp / f"init{free_port()}"
+    folder = short_tmp / f"init{time.monotonic_ns()}"
     done = init(folder, "--answers", str(answers_file(tmp_path, relay, team[:3])))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(b"a sealed test notice was sent") == 3
@@ -160,7 +161,7 @@ def test_what_the_roster_check_refuses_is_not_made_either(
 def test_what_was_refused_is_not_called_sent(short_tmp: Path, tmp_path: Path, team: list[Person], relay: Sink) -> None:
     """One by the recipient's server for good, one for now."""
     relay.refuse_recipient = {team[1].email: "550 5.7.1 no", team[2].email: "451 later"}
-    folder = short_tmp / f"init{free_port()}"
+    folder = short_tmp / f"init{time.monotonic_ns()}"
     done = init(folder, "--answers", str(answers_file(tmp_path, relay, team[:3])))
     said = done.stdout.decode()
     assert done.returncode == 1

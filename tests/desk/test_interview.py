@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pexpect
@@ -77,7 +78,7 @@ class Conversation:
 def test_a_conversation_tries_each_answer_at_once(
     short_tmp: Path, tmp_path: Path, team: list[Person], relay: Sink, dovecot: Dovecot, user: str
 ) -> None:
-    folder = short_tmp / f"init{free_port()}"
+    folder = short_tmp / f"init{time.monotonic_ns()}"
     key = tmp_path / "ada.asc"
     key.write_bytes(team[0].public_key)
     said = Conversation(folder)
@@ -127,7 +128,7 @@ def test_every_wrong_answer_is_asked_for_again_at_once_and_by_itself(
     short_tmp: Path, tmp_path: Path, team: list[Person], relay: Sink, expired: bytes
 ) -> None:
     """And what was typed outlives Ctrl-C, but for passwords."""
-    folder = short_tmp / f"init{free_port()}"
+    folder = short_tmp / f"init{time.monotonic_ns()}"
     files = {
         "ada": team[0].public_key, "bo": team[1].public_key, "two": team[0].public_key + team[1].public_key, "expired": expired,
         "secret": subprocess.run(["gpg", "--homedir", str(team[0].keyring.home), "--armor", "--export-secret-keys", team[0].fingerprint],
@@ -226,7 +227,7 @@ def test_every_wrong_answer_is_asked_for_again_at_once_and_by_itself(
 def test_a_conversation_knows_tokens_and_certificate_authorities(
     short_tmp: Path, tmp_path: Path, dovecot: Dovecot, relay: Sink
 ) -> None:
-    folder = short_tmp / f"init{free_port()}"
+    folder = short_tmp / f"init{time.monotonic_ns()}"
     program = tmp_path / "token"
     program.write_text(f"#!/bin/sh\necho {TOKEN}\n")
     said = Conversation(folder)

@@ -6,6 +6,7 @@ import os
 import smtplib
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from desk.demo.mails import plain_mail, text_of
-from desk.demo.rehearsal import Person, Rehearsal, Sink, free_port
+from desk.demo.rehearsal import Person, Rehearsal, Sink
 from tests.conftest import DeskMaker
 from tests.support.dovecot import Dovecot, make_certificate
 from tests.support.mailboxes import wait_until
@@ -52,7 +53,9 @@ def postfix(play: Rehearsal, dovecot: Dovecot, short_tmp: Path) -> Iterator[Post
         "team.example": "mailbox:",
         "reporter.example": "mailbox:",
     }
-    server = Postfix(short_tmp / f"postfix{free_port()}", example("transport.cf"), transports, lda_service(dovecot))
+    server = Postfix(
+        short_tmp / f"postfix{time.monotonic_ns()}", example("transport.cf"), transports, lda_service(dovecot)
+    )
     server.start()
     play.sink.stop()
     play.change_config(f"port = {play.sink.port}", f"port = {server.port}")
@@ -93,7 +96,7 @@ def test_what_the_desk_cannot_take_now_waits_in_the_queue(
 
 def test_the_line_of_the_pipe_is_one_that_postfix_reads(short_tmp: Path) -> None:
     """Its exit codes are tested with `ombud deliver`: Postfix runs no pipe as root, and these tests may be run by root."""
-    server = Postfix(short_tmp / f"postfix{free_port()}", "", {}, example("pipe.cf"))
+    server = Postfix(short_tmp / f"postfix{time.monotonic_ns()}", "", {}, example("pipe.cf"))
     line = ["postconf", "-c", str(server.folder / "etc"), "-M", "ombud/unix"]
     said = subprocess.run(
         line, capture_output=True, text=True, check=True, env={"PATH": f"{os.environ['PATH']}:/usr/sbin"}
@@ -105,7 +108,7 @@ def test_the_line_of_the_pipe_is_one_that_postfix_reads(short_tmp: Path) -> None
 
 def test_the_way_out_hands_nothing_to_a_server_without_a_good_certificate(short_tmp: Path) -> None:
     """It would be the login, and then the mail. With the server's CA the same mail leaves."""
-    folder = short_tmp / f"provider{free_port()}"
+    folder = short_tmp / f"provider{time.monotonic_ns()}"
     folder.mkdir()
     make_certificate(folder)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -123,7 +126,7 @@ def test_the_way_out_hands_nothing_to_a_server_without_a_good_certificate(short_
     text = example("null-client.cf").replace("[smtp.provider.example]:587", f"[localhost]:{provider.port}")
     text = text.replace("hash:/etc/postfix/sasl", f"texthash:{folder}/sasl")
     ours = "mynetworks = 127.0.0.0/8\nrelay_transport = smtp\n"
-    server = Postfix(short_tmp / f"postfix{free_port()}", text + ours, {})
+    server = Postfix(short_tmp / f"postfix{time.monotonic_ns()}", text + ours, {})
     server.start()
     log = server.folder / "log"
     try:
@@ -146,7 +149,7 @@ def test_the_way_out_hands_nothing_to_a_server_without_a_good_certificate(short_
 
 @pytest.mark.parametrize("name", ["transport.cf", "null-client.cf"])
 def test_each_setting_is_one_that_postfix_knows(short_tmp: Path, name: str) -> None:
-    server = Postfix(short_tmp / f"postfix{free_port()}", example(name), {})
+    server = Postfix(short_tmp / f"postfix{time.monotonic_ns()}", example(name), {})
     line = ["postconf", "-c", str(server.folder / "etc"), "-n"]
     said = subprocess.run(
         line, capture_output=True, text=True, check=True, env={"PATH": f"{os.environ['PATH']}:/usr/sbin"}
