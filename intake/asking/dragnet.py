@@ -69,21 +69,30 @@ def dragnet(octets: Iterable[bytes], members: Sequence[Member], besides: Iterabl
         return caught
     found: set[str] = set()
     for one in octets:
-        decodings = Decodings(one)
+        decodings, before = Decodings(one), _Before(b"", wanted)
         for view in decodings:
-            found |= _Search(view, wanted, members).found(found)
+            if view.before is not before.octets:  # several views in a row are made of the same octets
+                before = _Before(view.before, wanted)
+            found |= _Search(view, before, wanted, members).found(found)
         caught.whole = caught.whole and decodings.whole
     caught.members = [member for member in wanted if member.id in found]
     return caught
 
 
+class _Before:
+    """What views were made of, with the numbers of the patterns that are in it: those are looked at there."""
+
+    def __init__(self, octets: bytes, wanted: tuple[Member, ...]) -> None:
+        self.octets, self.folded = octets, octets.lower()
+        self.numbers = _numbers(_automaton(wanted)[1], self.folded)
+
+
 class _Search:
     """One view of a mail, searched for some members."""
 
-    def __init__(self, view: View, wanted: tuple[Member, ...], everyone: Sequence[Member]) -> None:
-        self._view, self._wanted, self._everyone = view.octets, wanted, everyone
+    def __init__(self, view: View, before: _Before, wanted: tuple[Member, ...], everyone: Sequence[Member]) -> None:
+        self._view, self._before, self._wanted, self._everyone = view.octets, before, wanted, everyone
         self._folded = view.octets.lower()
-        self._before = view.before.lower()
         self._hits: Counter[int] = Counter()
         self._looked: Counter[int] = Counter()
         self._judged: set[tuple[str, bytes]] = set()
@@ -92,7 +101,7 @@ class _Search:
         """The ids of the members who are in it, less the known ones."""
         found = known | set(self._joined())
         wanted_of, automaton = _automaton(self._wanted)
-        done = _numbers(automaton, self._before)
+        done = set(self._before.numbers)
         for number, start, end in _matches(automaton, self._folded):
             if number in done:
                 continue
@@ -120,7 +129,7 @@ class _Search:
 
     def _has_word(self, word: str) -> bool:
         stands_alone = re.compile(rb"(?:(?<![a-z0-9])|(?<==[0-9a-f]{2}))%s(?![a-z0-9])" % word.encode())
-        return any(stands_alone.search(octets) for octets in (self._folded, self._before))
+        return any(stands_alone.search(octets) for octets in (self._folded, self._before.folded))
 
     def _is_new(self, item: _Wanted, start: int, end: int) -> bool:
         """Whether a hit is a word in a text, in lines that were not looked at for this member before."""
