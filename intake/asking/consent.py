@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from intake.reading.authorship import is_marked
+from intake.asking.directive_lines import REPLY
+from intake.reading.authorship import without_marked
 
 _YES = frozenset("yes yeah yep ja jawohl oui sí si sim true نعم أجل".split())
 # What may stand beside a yes and leaves it one, in the six languages. A word that is not here makes it unclear.
@@ -23,10 +24,7 @@ _HARMLESS = frozenset(
 )
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019\-][^\W_]+)*")
 _LONGEST = 200
-_REPLY_SUBJECT = re.compile(
-    r"\W{0,10}(?:reply|respuesta|responder|resposta|r[ée]ponse|r[ée]pondre|antwort(?:en)?|(?:ال)?رد)\s{0,5}[:\uff1a](.*)",
-    re.IGNORECASE,
-)
+_REPLY_SUBJECT = re.compile(rf"\W{{0,10}}(?:{REPLY})\s{{0,5}}[:\uff1a](.*)", re.IGNORECASE)
 _SUBJECT_NO = re.compile(
     r"\W{0,10}(?:no|not|non|nein|n[aã]o|don['\u2019]?t|never|none|nope|kein\w*|nicht|bitte (?:nicht|kein\w*)|please (?:no|don['\u2019]?t)|لا)\b",
     re.IGNORECASE,
@@ -65,5 +63,4 @@ def refuses_in_subject(subject: str) -> bool:
 
 def asks_for_silence(text: str) -> bool:
     """Whether a sentence of a text's own words, such as "please don't write back", asks for silence."""
-    own = "\n".join(line for line in text[:_READ].split("\n") if not is_marked(line))
-    return _SILENCE.search(own) is not None
+    return _SILENCE.search(without_marked(text[:_READ])) is not None

@@ -14,9 +14,9 @@ from intake.reading.authorship import Whose, authored, greets
 
 # In English, as the pages for reporters say it, and in the other languages that they may be answered in.
 _EXCLUDE = r"exclude|excluir|exclure|ausschlie(?:ß|ss)en|ausschluss|استثناء|استبعاد"
-_REPLY = r"reply|respuesta|responder|resposta|r[ée]ponse|r[ée]pondre|antwort(?:en)?|(?:ال)?رد"
+REPLY = r"reply|respuesta|responder|resposta|r[ée]ponse|r[ée]pondre|antwort(?:en)?|(?:ال)?رد"
 _ONLY = r"(?:only|nur|s[oó]lo|solamente|[uú]nicamente|somente|apenas|seulement|uniquement|فقط)(?:[ \t]{1,5}(?:to|for|an|f[uü]r|para|a|[aà]|pour))?"
-_WORD = rf"(?:(?P<exclude>{_EXCLUDE})|(?P<only>{_ONLY})|{_REPLY})[ \t\xa0*_`]{{0,20}}[:\uff1a](?P<value>[^\n]*)"
+_WORD = rf"(?:(?P<exclude>{_EXCLUDE})|(?P<only>{_ONLY})|{REPLY})[ \t\xa0*_`]{{0,20}}[:\uff1a](?P<value>[^\n]*)"
 _BEFORE = r"[ \t\xa0*_#`\-\u2022]{0,100}"
 _LINE = re.compile(rf"{_BEFORE}{_WORD}", re.IGNORECASE)
 _WITHIN = re.compile(rf"(?<=[.!?(,;:\u060c\u061f\u3002\uff01])[ \t\xa0]{{0,5}}{_WORD}", re.IGNORECASE)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from intake.asking.directive_lines import is_directive
-from intake.reading.authorship import is_marked
+from intake.reading.authorship import without_marked
 from store.team.members import Member
 from store.team.name_words import TITLES
 from store.team.names import fold, words
@@ -58,8 +58,8 @@ _PLEASE = frozenset(
 def kept_from(text: str, members: Sequence[Member]) -> list[Member]:
     """The members whom a text, in a sentence of its own words, asks to keep it from; by any word of their names."""
     found: set[str] = set()
-    # What is quoted is nobody's wish now, and what follows `Exclude:` is read as names.
-    text = "\n".join(line for line in text[:_READ].split("\n") if not (is_marked(line) or is_directive(line)))
+    own = without_marked(text[:_READ]).split("\n")
+    text = "\n".join(line for line in own if not is_directive(line))  # what follows `Exclude:` is read as names
     for piece in _SENTENCE.findall(text):
         if only := _the_only_ones(piece, members):
             found |= {member.id for member in members if member.id not in only}

@@ -9,7 +9,7 @@ from intake.asking.directives import ReporterRequest, from_text
 from intake.asking.dragnet import dragnet
 from intake.asking.excluded import as_named, excluded, perhaps_excluded, single_names, strongest
 from intake.asking.kept_from import kept_from
-from intake.reading.authorship import is_marked
+from intake.reading.authorship import without_marked
 from intake.reading.message import Mail
 from intake.reading.opened import OpenedMail
 from store.kit.addresses import bare
@@ -76,8 +76,8 @@ def _called(said: SearchedMail, members: Sequence[Member]) -> Iterator[Recusal]:
     body = said.opened.body
     author = {word for item in said.mail.sender for word in (*words(item.name), *words(item.address.partition("@")[0]))}
     for text in filter(None, (body.text, body.subject, body.outside_text, body.outside_subject, *said.files)):
-        text = "\n".join(line for line in text.split("\n") if not is_marked(line))
-        yield from (Recusal(member.id, "first-name") for member in who_may_be_called(text, members, author))
+        called = who_may_be_called(without_marked(text), members, author)
+        yield from (Recusal(member.id, "first-name") for member in called)
 
 
 def _took_part(mail: Mail, opened: OpenedMail, sender: str | None, members: Sequence[Member]) -> Iterator[Recusal]:

@@ -102,6 +102,11 @@ def is_marked(line: str) -> bool:
     return _MARKED.match(without_marks(line)) is not None
 
 
+def without_marked(text: str) -> str:
+    """A text less the lines that are marked as quoted: what they ask for is nobody's wish now."""
+    return "\n".join(line for line in text.split("\n") if not is_marked(line))
+
+
 def begins_another_mail(lines: list[str], number: int) -> bool:
     """Whether a line says that another mail follows, or is the first of its header block."""
     line = without_marks(lines[number][:_ATTRIBUTION_LENGTH])

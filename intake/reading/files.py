@@ -8,6 +8,7 @@ from typing import Literal
 
 # Content that only other programs unwrap: S/MIME, encrypted or opaquely signed (RFC 8551), and Outlook's own format.
 _PUBLIC_KEY = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
+FORWARDED = frozenset({"message/rfc822", "message/global"})
 _SMIME_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 _TNEF_MAGIC = b"\x78\x9f\x3e\x22"
@@ -18,6 +19,11 @@ _SEALED_NAME = re.compile(r"\.(asc|gpg|pgp)$", re.IGNORECASE)
 def is_public_key(octets: bytes) -> bool:
     """Whether a file holds an OpenPGP public key, armored or not."""
     return _PUBLIC_KEY in octets[:4096] or (packet_tag(octets) == 6)
+
+
+def is_forwarded(kind: str, name: str) -> bool:
+    """Whether a file is a mail that is forwarded, by its type or its name."""
+    return kind in FORWARDED or name.lower().endswith(".eml")
 
 
 def looks_sealed(octets: bytes, name: str, kind: str) -> bool:

@@ -213,11 +213,6 @@ def transfer_encoding(part: Message) -> str:
     return found[0].lower() if found else ""
 
 
-def part_text(part: Message) -> str:
-    """The text of a leaf part."""
-    return clean(decode(part_octets(part), charset_of(part)))
-
-
 def charset_of(part: Message) -> str | None:
     """The label of a text part's charset; None when it bears none."""
     value = part.get_param("charset")

@@ -27,7 +27,7 @@ from intake.reading.content import (
     join,
     with_beside,
 )
-from intake.reading.files import is_public_key
+from intake.reading.files import is_forwarded, is_public_key
 from intake.reading.headers import parse
 from intake.reading.message import Parsed, clean, one_line, read_head
 from intake.reading.opened import OpenedMail, Opener
@@ -37,7 +37,6 @@ from store.kit.sentences import Sentence
 from store.openpgp.status import Failure, Signature
 from store.tables.records import Attachment, Body, Encryption
 
-_FORWARDED = frozenset({"message/rfc822", "message/global"})
 _MOST_IN_FORWARDS = 10
 _TEXT_NAMES = re.compile(r"(^|\.)(txt|text|md|eml|mime)$|^[^.]*$", re.IGNORECASE)
 
@@ -78,7 +77,7 @@ def _opened_in_forwards(files: Sequence[Attachment], content: Content, gnupg: Op
     """What was encrypted to the desk in mails that are forwarded: nobody else could open it, so it is a file of its own."""
     opened: list[Attachment] = []
     for item in files:
-        if not (item.type in _FORWARDED or item.name.lower().endswith(".eml")):
+        if not is_forwarded(item.type, item.name):
             continue
         for piece in pieces(item.data):
             if piece.kind != "sealed" or len(opened) == _MOST_IN_FORWARDS:

@@ -14,7 +14,7 @@ from email.message import Message
 from intake.reading.armor import blocks, with_lines
 from intake.reading.charsets import decode
 from intake.reading.documents.cms import content_of
-from intake.reading.files import MESSAGE_TAGS, foreign_to_openpgp, looks_sealed, packet_tag
+from intake.reading.files import FORWARDED, MESSAGE_TAGS, foreign_to_openpgp, looks_sealed, packet_tag
 from intake.reading.flowed import unflowed
 from intake.reading.headers import parse
 from intake.reading.html import html_to_text
@@ -44,7 +44,6 @@ _LEGACY = re.compile(
 _SPECIAL_TEXTS = frozenset(
     {"text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/css", "text/rfc822-headers"}
 )
-_FORWARDED = frozenset({"message/rfc822", "message/global"})
 
 
 def pieces(octets: bytes, root: Message | None = None) -> list[Piece]:
@@ -105,7 +104,7 @@ def protected_subject(entity: Message) -> str | None:
 def _walk(part: Message, octets: bytes, region: Region | None) -> Iterator[Piece]:
     kind = content_type(part)
     below = children(part)
-    if kind in _FORWARDED or not part.is_multipart():
+    if kind in FORWARDED or not part.is_multipart():
         yield from _leaf(part, kind, region)
     elif kind == "multipart/alternative":
         yield from _alternative(below, octets, region)
@@ -176,7 +175,7 @@ def _alternative(below: list[Message], octets: bytes, region: Region | None) -> 
 
 def _leaf(part: Message, kind: str, region: Region | None) -> Iterator[Piece]:
     name = file_name(part)
-    if kind in _FORWARDED:
+    if kind in FORWARDED:
         yield Piece("file", _forwarded(part), name=name or "forwarded.eml", type="message/rfc822", region=region)
         return
     octets = part_octets(part)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from intake.reading.documents.bounds import TookTooLong, at_most
 from intake.reading.documents.cms import content_of
+from intake.reading.files import is_forwarded
 from intake.reading.headers import parse
 from intake.reading.html import html_to_text
 from intake.reading.message import header
@@ -21,7 +22,6 @@ from intake.reading.pieces import pieces
 from store.kit.documents import texts_of
 from store.tables.records import Attachment
 
-_FORWARDED = frozenset({"message/rfc822", "message/global"})
 _SIGNATURES = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
 _DEEPEST = 8
 _SECONDS = 4.0
@@ -67,7 +67,7 @@ def _looked(item: Attachment, look: Look, left: _Left, depth: int) -> bool:
         return True
     if depth > _DEEPEST:
         return False
-    if item.type in _FORWARDED or item.name.lower().endswith(".eml") or _MAIL.match(item.data[:16384]):
+    if is_forwarded(item.type, item.name) or _MAIL.match(item.data[:16384]):
         return _mail(item.data, look, left, depth)
     if reader := _reader_of(item.data):
         return _read(reader, item, look, left, depth)
