@@ -19,8 +19,9 @@ from intake.asking.directives import from_text
 from intake.asking.excluded import perhaps_excluded
 from intake.asking.kept_from import kept_from
 from intake.reading.decodings import Decodings, View
+from store.team.folding import fold, words
 from store.team.members import Member
-from store.team.names import fold, is_greeting, who_may_be_named, words
+from store.team.names import is_greeting, who_may_be_named
 
 # Those in which a name with letters beyond ASCII may stand; what is ASCII is the same in all of them.
 _CHARSETS = (

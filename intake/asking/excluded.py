@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from intake.asking.directive_lines import is_list, names
 from intake.asking.directives import ReporterRequest
 from store.tables.records import Recusal
+from store.team.meant import who_is_meant, who_may_be_meant
 from store.team.members import Member
-from store.team.names import who_is_meant, who_may_be_meant
 
 _MOST_NAMES = 500
 _NAMES_IN = 20_000

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from intake.asking.directive_lines import is_directive
 from intake.reading.authorship import without_marked
+from store.team.folding import fold, words
 from store.team.members import Member
 from store.team.name_words import TITLES
-from store.team.names import fold, words
 
 _READ = 200_000
 _LONGEST_SENTENCE = 400

@@ -15,8 +15,10 @@ from intake.reading.opened import OpenedMail
 from store.kit.addresses import bare
 from store.tables.records import Recusal
 from store.team.first_names import who_may_be_called
+from store.team.folding import words
+from store.team.meant import is_just
 from store.team.members import Member, Roster
-from store.team.names import is_just, who_may_be_named, words
+from store.team.names import who_may_be_named
 
 
 @dataclass(frozen=True)

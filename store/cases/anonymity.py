@@ -15,9 +15,10 @@ from store.kit.documents import texts_of
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.records import Attachment, Message
+from store.team.folding import words
 from store.team.members import Member, Roster
 from store.team.name_words import NO_NAME
-from store.team.names import who_is_named, words
+from store.team.names import who_is_named
 
 NAMED = marked(
     "Your reply contains a team member's name ({name}). Replies go out in the team's name, so please remove it."

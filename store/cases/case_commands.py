@@ -15,8 +15,8 @@ from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.models import CaseRow, LinkRow
 from store.tables.records import Change
+from store.team.meant import who_is_meant
 from store.team.members import Roster
-from store.team.names import who_is_meant
 
 STATES = ("acknowledged", "investigating", "decided", "closed")
 

@@ -14,8 +14,8 @@ from store.cases.case_file import CaseFile
 from store.kit.errors import NoSuchCase, NotAllowed, OmbudError
 from store.kit.sentences import marked
 from store.tables.records import Change
+from store.team.meant import who_is_meant
 from store.team.members import Member, Roster
-from store.team.names import who_is_meant
 
 
 @dataclass(frozen=True)

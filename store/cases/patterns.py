@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from store.cases.case_file import CaseFile
 from store.outbox import queue
 from store.tables.models import NoticeRow, PatternRow
-from store.team.names import fold, words
+from store.team.folding import fold, words
 
 # The one goes to the readers of the case that it hangs on, the other to those of the second case who are not among them.
 FIRST, SECOND = "pattern", "pattern-other"

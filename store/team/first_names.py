@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
+from store.team.folding import words
 from store.team.members import Member
 from store.team.name_words import CLOSING, NO_NAME
-from store.team.names import is_greeting, stands_as_name, words
+from store.team.names import is_greeting, stands_as_name
 
 _GREETING_LINES = 5
 _LONGEST_CLOSING = 8

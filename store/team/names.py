@@ -1,26 +1,20 @@
-"""Whether a text names a member. Pure; the rules behind two sources of recusal.
+"""Whether a text names a member. Pure.
 
-`who_is_meant` reads what a reporter wrote after `Exclude:` and is generous: one word of a name, a near spelling,
-another script, an initial; `who_may_be_meant` is for what it does not understand. `who_is_named` reads a whole report and is stricter: full name, alias, handle or address.
-Both compare folded text: NFKC, case folded, invisible characters removed, transliterated to ASCII.
+`who_is_named` asks for a full name, alias, handle or address; `who_may_be_named` for less. What a reporter wrote after `Exclude:` is
+read more generously (`store.team.meant`).
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from anyascii import anyascii
-from rapidfuzz.distance import OSA
-from rapidfuzz.process import extract_iter
-
-from store.kit.addresses import same_mailbox
+from store.team.folding import WORD, fold, near, words
 from store.team.members import Member
 from store.team.name_words import GREETING, MONTHS, NO_NAME, TITLES
 
-_WORD = re.compile(r"[^\W_]+")
 _NOT_LETTERS = re.compile(r"[\W_]+")
 _WITHIN_WORDS = re.compile(r"[^\w\s]+|_+")
 _PIECE = 200_000
@@ -34,90 +28,6 @@ _LONGEST_ENDING = 3
 _BETWEEN = 2
 _WRITTEN_TOGETHER = 7
 _LONGEST_GREETING, _MOST_GREETED = 1000, 20
-
-
-def fold(text: str) -> str:
-    """A text as it is compared: compatibility forms, case, accents, script and invisible characters evened out."""
-    if text.isascii():
-        return text.casefold()
-    text = unicodedata.normalize("NFKC", text)
-    visible = "".join(char for char in text if unicodedata.category(char) != "Cf")
-    return anyascii(visible).casefold()
-
-
-def words(text: str) -> list[str]:
-    """The folded words of a text."""
-    return _WORD.findall(fold(text))
-
-
-def near(one: str, other: str) -> bool:
-    """Whether two folded words are the same but for a slip: one for four letters and more, two from eight on."""
-    if one == other:
-        return True
-    shorter = min(len(one), len(other))
-    allowed = 0 if shorter < 4 else 1 if shorter < 8 else 2
-    return 0 < allowed >= abs(len(one) - len(other)) and OSA.distance(one, other, score_cutoff=allowed) <= allowed
-
-
-def who_is_meant(asked: str, members: Iterable[Member]) -> list[Member]:
-    """Every member whom a reporter may mean by a name, nickname, handle, id or address."""
-    return [member for member in members if _means(asked.strip(), member)]
-
-
-def who_may_be_meant(asked: str, members: Iterable[Member]) -> list[Member]:
-    """Every member of whose name any word turns up in what was asked, such as in "Bo (my ex)" or "that Bo from work"."""
-    wanted = [word for word in dict.fromkeys(words(asked)) if len(word) > 1]
-    return [
-        member
-        for member in members
-        if any(_has_near(wanted, part) for name in (member.name, member.id, *member.aliases) for part in words(name))
-    ]
-
-
-def is_just(asked: str, member: Member) -> bool:
-    """Whether what was asked is a name of a member, or a part of one, and nothing else; a title may stand before it."""
-    said = {word for word in words(asked) if word not in TITLES}
-    forms = (member.name, member.id, member.email, *member.aliases)
-    return bool(said) and said <= {word for form in forms for word in words(form)}
-
-
-def _has_near(wanted: Sequence[str], part: str) -> bool:
-    """Whether one of many words is near to a part of a name. The distances are taken in one go: there may be 100,000."""
-    alike = extract_iter(part, wanted, scorer=OSA.distance, processor=None, score_cutoff=2)
-    return any(near(word, part) for word, _, _ in alike)
-
-
-def _means(asked: str, member: Member) -> bool:
-    bare = fold(asked).strip(" <>\"'.,;:()[]").removeprefix("mailto:").removeprefix("@")
-    address = fold(member.email)
-    if not bare:
-        return False
-    if "@" in bare:
-        found = re.findall(r"[^\s<>@,;:\"()\[\]]+@[^\s<>@,;:\"()\[\]]+", bare)
-        if any(same_mailbox(item, address) for item in found):
-            return True
-        bare = re.sub(r"\S+@\S+", " ", bare).strip()
-    wanted = _WORD.findall(bare)
-    if not wanted:
-        return False
-    forms = [member.name, member.id, *member.aliases, address.partition("@")[0]]
-    return any(_same_person(wanted, words(form)) for form in forms)
-
-
-def _same_person(wanted: Sequence[str], form: Sequence[str]) -> bool:
-    """One word may be any word of the form; several must agree with it, whichever of the two says more."""
-    if not form:
-        return False
-    if near("".join(wanted), "".join(form)):
-        return True
-    if len(wanted) == 1:
-        return any(near(wanted[0], word) for word in form if len(word) > 1)
-    spelled_out = [word for word in wanted if len(word) > 1]
-    if spelled_out and all(
-        any(near(word, part) or (len(word) == 1 and part[0] == word) for part in form) for word in wanted
-    ):
-        return True
-    return len(form) > 1 and all(any(near(word, part) for word in wanted) for part in form)
 
 
 def who_is_named(texts: Sequence[str], members: Sequence[Member], everyone: Sequence[Member]) -> list[Member]:
@@ -159,7 +69,7 @@ class _Read:
     def __init__(self, text: str) -> None:
         self.text = text
         self.folded = fold(text)
-        self.words = _WORD.findall(self.folded)
+        self.words = WORD.findall(self.folded)
         self.line = f" {' '.join(self.words)} "
         self.vocabulary = set(self.words)
         self.tokens = _WITHIN_WORDS.sub("", self.folded).split()
@@ -308,7 +218,7 @@ def is_greeting(line: str, everyone: Sequence[Member]) -> bool:
 def stands_as_name(text: str, name: str) -> bool:
     """Whether a word stands with a capital where none is due, or behind a title."""
     before = ""
-    for found in _WORD.finditer(text):
+    for found in WORD.finditer(text):
         word = found[0]
         if fold(word) == name and word[:1].isupper() and not word.isupper():
             begins = _SENTENCE_BEGINS.search(text[max(0, found.start() - 12) : found.start()])

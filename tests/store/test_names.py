@@ -6,8 +6,9 @@ from datetime import date
 
 import pytest
 
+from store.team.meant import who_is_meant
 from store.team.members import Member
-from store.team.names import who_is_meant, who_is_named, who_may_be_named
+from store.team.names import who_is_named, who_may_be_named
 
 
 def member(member_id: str, name: str, *aliases: str, email: str = "") -> Member:
