@@ -89,6 +89,12 @@ def is_directive(line: str) -> bool:
     return _LINE.match(line) is not None
 
 
+def only_value(line: str) -> str:
+    """What stands after `Only:` on a line; empty for any other line."""
+    found = _LINE.match(line)
+    return found["value"].strip(_EMPHASIS) if found and found["only"] else ""
+
+
 def all_but(value: str) -> str:
     """Whom `Exclude: everyone but …` leaves; empty for any other value."""
     found = _ALL_BUT.fullmatch(value[:_LONG_VALUE])

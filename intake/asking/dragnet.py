@@ -17,7 +17,7 @@ from ahocorasick_rs import BytesAhoCorasick
 
 from intake.asking.directives import from_text
 from intake.asking.excluded import perhaps_excluded
-from intake.asking.kept_from import kept_from
+from intake.asking.kept_from import kept_from, without_the_only_ones
 from intake.reading.decodings import Decodings, View
 from store.team.folding import fold, words
 from store.team.members import Member
@@ -171,7 +171,7 @@ class _Search:
         lines = [line for line in _CODED.sub(" ", text).split("\n") if not self._greets(_MARKS.sub("", line))]
         said = "\n".join(lines)
         asked = _TAG.sub("", said)  # what is quoted is nobody's wish now
-        named = [_MARKS.sub("", form) for form in (said, asked)]
+        named = [_MARKS.sub("", without_the_only_ones(form, self._everyone)) for form in (said, asked)]
         yield from (found.id for found in who_may_be_named(named, [member], self._everyone))
         yield from (found.id for found in kept_from(asked, self._everyone))
         yield from (found.member for found in perhaps_excluded(from_text(asked).doubted(), self._everyone))

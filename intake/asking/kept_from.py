@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from intake.asking.directive_lines import is_directive
-from intake.reading.authorship import without_marked
+from intake.asking.directive_lines import is_directive, names, only_value
+from intake.reading.authorship import is_marked, without_marked
 from store.team.folding import fold, words
+from store.team.meant import is_just
 from store.team.members import Member
 from store.team.name_words import TITLES
 
@@ -50,6 +51,7 @@ _ONLY_THEY = re.compile(
 _TOLD_ONLY = re.compile(
     rf"\b(?:{_TELL}|zeig\w*|gebt?|sag\w*|schick\w*|send\w*|leit\w*)\b.{{0,60}}?\b{_ONLY}\b(?: (?:to|with|by|for|an|mit|a|al|con|ao|com|aux?|avec)\b)?(?P<names>.{{1,80}})"
 )
+_LEAVES = re.compile(rf"\b(?:{_ONLY}|{_BUT})\b")
 _PLEASE = frozenset(
     "please thanks thank you bitte danke por favor gracias obrigado obrigada svp merci and und y e et or oder to with the".split()
 )
@@ -62,31 +64,55 @@ def kept_from(text: str, members: Sequence[Member]) -> list[Member]:
     text = "\n".join(line for line in own if not is_directive(line))  # what follows `Exclude:` is read as names
     for piece in _SENTENCE.findall(text):
         if only := _the_only_ones(piece, members):
-            found |= {member.id for member in members if member.id not in only}
+            found |= {member.id for member in members if member.id not in only[0]}
         elif _asks(piece):
             said = set(words(piece))
             found |= {member.id for member in members if said & _words_of(member)}
     return [member for member in members if member.id in found]
 
 
-def _the_only_ones(piece: str, members: Sequence[Member]) -> set[str]:
-    """Whom alone a sentence lets know, in nothing but names: who is named in anything more may be whom it is about."""
+def without_the_only_ones(text: str, members: Sequence[Member]) -> str:
+    """A text less the names of those whom it lets know, where it says so: that is no reason to keep it from them.
+
+    Named anywhere else, they are named. A quoted line stays as it is.
+    """
+    head, rest = text[:_READ], text[_READ:]
+    return "\n".join(_less_names(line, members) for line in head.split("\n")) + rest
+
+
+def _less_names(line: str, members: Sequence[Member]) -> str:
+    if is_marked(line):
+        return line
+    if only := only_value(line):
+        just = all(any(is_just(name, member) for member in members) for name in names(only))
+        return "" if just else line
+    return _SENTENCE.sub(lambda piece: _cut(piece[0], members), line) if _LEAVES.search(_plain(line, None)) else line
+
+
+def _cut(piece: str, members: Sequence[Member]) -> str:
+    found = _the_only_ones(piece, members) if piece.isascii() else None  # else folding may move what stands where
+    return piece[: found[1]] + piece[found[2] :] if found else piece
+
+
+def _the_only_ones(piece: str, members: Sequence[Member]) -> tuple[set[str], int, int] | None:
+    """Whom alone a sentence lets know, and where it names them: in nothing but names, for who is named in anything more may be
+    whom it is about."""
     folded = _plain(piece)
     for wish in (_NOBODY_BUT, _ONLY_THEY, _TOLD_ONLY):
         if found := wish.search(folded):
             said = set(words(found["names"])) - _PLEASE - TITLES
             meant = [member for member in members if said & _words_of(member)]
             if meant and all(any(word in _words_of(member) for member in meant) for word in said):
-                return {member.id for member in meant}
-    return set()
+                return {member.id for member in meant}, *found.span("names")
+    return None
 
 
 def _asks(piece: str) -> bool:
     return _KEEP.search(_plain(piece)) is not None or _KEEP_ARABIC.search(piece) is not None
 
 
-def _plain(piece: str) -> str:
-    return re.sub(r"['\u2019`]", " ", fold(piece[:_LONGEST_SENTENCE]))
+def _plain(piece: str, longest: int | None = _LONGEST_SENTENCE) -> str:
+    return re.sub(r"['\u2019`]", " ", fold(piece[:longest]))
 
 
 def _words_of(member: Member) -> set[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from intake.asking.directives import ReporterRequest, from_text
 from intake.asking.dragnet import dragnet
 from intake.asking.excluded import as_named, excluded, perhaps_excluded, single_names, strongest
-from intake.asking.kept_from import kept_from
+from intake.asking.kept_from import kept_from, without_the_only_ones
 from intake.reading.authorship import without_marked
 from intake.reading.message import Mail
 from intake.reading.opened import OpenedMail
@@ -54,7 +54,8 @@ def who_is_recused(said: SearchedMail, sender: str | None, asked: ReporterReques
     found += _took_part(mail, opened, sender, members)
     shown = [item.name for item in (*mail.recipients, *mail.reply_to) if item.name]
     wanted = _asked_for(asked, members)
-    named = who_may_be_named([*opened.texts(), *files, *shown], members, members)
+    texts = [without_the_only_ones(text, members) for text in (*opened.texts(), *files, *shown)]
+    named = who_may_be_named(texts, members, members)
     found += as_named(member for member in named if member.id not in wanted)
     # Anyone on the way may have added a line outside of the encryption: it counts, but two readers may undo it.
     outside = from_text(opened.body.outside_text)
@@ -78,7 +79,7 @@ def _called(said: SearchedMail, members: Sequence[Member]) -> Iterator[Recusal]:
     body = said.opened.body
     author = {word for item in said.mail.sender for word in (*words(item.name), *words(item.address.partition("@")[0]))}
     for text in filter(None, (body.text, body.subject, body.outside_text, body.outside_subject, *said.files)):
-        called = who_may_be_called(without_marked(text), members, author)
+        called = who_may_be_called(without_the_only_ones(without_marked(text), members), members, author)
         yield from (Recusal(member.id, "first-name") for member in called)
 
 

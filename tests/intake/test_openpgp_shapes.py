@@ -80,7 +80,9 @@ def test_a_member_may_sign_opaquely(desk: Desk, team: list[Person]) -> None:
     mail = plain_mail(signed, subject=f"[conduct] {codename}", sender=ada.email)
     desk.receive(mail, sender=ada.email)
     assert desk.case(codename)["assignee"] == "ada"
-    desk.receive(mail.replace(b"Message-ID: <", b"Message-ID: <x"), sender=ada.email)  # replayed
+    before = desk.case(codename)["messages"]
+    replayed = desk.receive(mail.replace(b"Message-ID: <", b"Message-ID: <x"), sender=ada.email)
+    assert (replayed.outcome, desk.case(codename)["messages"]) == ("refused", before)
 
 
 def test_headers_inside_count(desk: Desk, sam: Person) -> None:

@@ -38,6 +38,24 @@ def test_only_the_one_who_is_asked_for_is_told(desk: Desk, text: str) -> None:
     assert recusals == dict.fromkeys(("bo", "chidi", "dana", "eunji"), "reporter")
 
 
+@pytest.mark.parametrize(
+    ("text", "who"),
+    [
+        ("He hit me. Only Ada may read this.", {"ada"}),
+        ("He hit me.\nPlease tell nobody but Ada Quist.", {"ada"}),
+        ("Please show this only to Ada Quist and Dana. He hit me.", {"ada", "dana"}),
+        ("Er hat mich geschlagen.\n\nNur: Ada", {"ada"}),
+        ("Ada hit me. Please tell only Ada.", set()),
+        ("Tell no one but Bo Lindqvist.\nBo Lindqvist hit me.", set()),
+        ("He hit me.\n> Only Ada Quist may read this.", {"bo", "chidi", "dana", "eunji"}),
+    ],
+)
+def test_who_is_let_know_in_a_sentence_is_not_withheld_for_being_named_there(
+    desk: Desk, text: str, who: set[str]
+) -> None:
+    assert told(desk, plain(text)) == who
+
+
 def test_the_subject_and_the_address_say_it_as_well(desk: Desk) -> None:
     assert told(desk, plain("He hit me.", "Only: Ada Quist")) == {"ada"}
     mail = plain("He hit me at work.").replace(b"kim@", b"lou@")
