@@ -173,7 +173,12 @@ def _rtf_texts(octets: bytes) -> Iterator[str | bytes]:
 
 
 def _gzip_texts(octets: bytes) -> Iterator[str | bytes]:
-    yield zlib.decompressobj(wbits=31).decompress(octets, _UNPACKED)
+    while octets.startswith(b"\x1f\x8b"):  # a file may have several members (RFC 1952 section 2.2)
+        unpack = zlib.decompressobj(wbits=31)
+        yield unpack.decompress(octets, _UNPACKED)
+        if not unpack.eof:
+            raise zlib.error
+        octets = unpack.unused_data
 
 
 def _cms_texts(octets: bytes) -> Iterator[str | bytes]:
