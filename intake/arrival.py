@@ -17,28 +17,38 @@ from store.context import Context
 from store.kit.addresses import bare
 from store.kit.config import Desk
 from store.kit.sentences import marked
+from store.tables.authentication import Authentication
 from store.tables.records import Arrival, Body, Facts, Recusal, State
 from store.team.members import Roster
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """A mail as it was handed over. `sender` is None when unknown, empty for the null sender."""
+    """A mail as it was handed over. `sender` is None when unknown, empty for the null sender.
+
+    `peer` is the address of the SMTP client, `helo` the name that it gave; both are empty when unknown.
+    """
 
     raw: bytes = field(repr=False)
     sender: str | None = field(repr=False)
     recipients: tuple[str, ...] = field(repr=False)
+    peer: str = field(default="", repr=False)
+    helo: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One mail at one desk, while it is handled."""
+    """One mail at one desk, while it is handled.
+
+    `authenticated` is who vouched for it when it came; None while it is new.
+    """
 
     desk: Desk
     asked: ReporterRequest
     envelope: Envelope
     digest: str
     roster: Roster
+    authenticated: Authentication | None = None
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ class FollowUp:
             return self.own_case.carry_out(session)
         row, known, first = file.row, file.facts, file.first_message()
         signature = first.body.signature if first else Signature()
-        sure = standing(self.opened.mail, arrival.body.signature, Record(known.reporters, signature), self.place)
+        sure = standing(self.opened.mail, arrival.body, Record(known.reporters, signature), self.place)
         if arrival.state == "automatic":
             joined = replace(arrival, author="other", recusals=recusals.doubted(arrival.recusals), notices=())
             conversation.join(file, joined)

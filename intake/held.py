@@ -66,7 +66,8 @@ def waiting(context: Context, codename: str, elsewhere: str) -> list[Kept]:
             for recipient in envelope.recipients:
                 meant = directives.desk_of(recipient, (desk,))
                 asked |= meant[1] if meant else ReporterRequest()
-            found.append(Kept(Job(desk, asked, envelope, "", roster), row.id, item.id, known.archived))
+            job = Job(desk, asked, envelope, "", roster, item.body.authentication)
+            found.append(Kept(job, row.id, item.id, known.archived))
         return found
 
 
@@ -154,7 +155,7 @@ class InPlace:
         """As more on the case where it lies: as its reporter's when it is that."""
         known, first, kept = file.facts, file.first_message(), file.message(self.kept.message_id)
         signature = first.body.signature if first else Signature()
-        sure = standing(self.mail, arrival.body.signature, Record(known.reporters, signature), self.place)
+        sure = standing(self.mail, arrival.body, Record(known.reporters, signature), self.place)
         if kept is None or kept.author != "reporter" or sure == "doubtful":
             author = kept.author if kept and kept.author != "reporter" else "other"
             return replace(arrival, author=author, recusals=recusals.doubted(arrival.recusals))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from intake.arrival import Job, Opened
 from intake.asking import cautions
@@ -12,6 +12,8 @@ from intake.asking.form import read_form
 from intake.asking.own_addresses import asked_by_header
 from intake.asking.recused import SearchedMail
 from intake.asking.triage import Reception, Triage, sort
+from intake.authentication.authenticate import authenticate
+from intake.authentication.lookups import Lookups
 from intake.reading.autocrypt import header_keys, only_offered
 from intake.reading.documents.look import Look, look_into
 from intake.reading.message import Parsed, read_mail
@@ -24,30 +26,45 @@ from store.openpgp.keyring import Keyring
 from store.tables.records import Body
 
 
-def open_job(job: Job, keyring: Keyring, is_own: Callable[[str], bool], unread: str = "") -> Opened:
+@dataclass(frozen=True)
+class Tools:
+    """What reading a mail asks besides its octets: GnuPG, whose an address is, and DNS, if the desk is to ask it."""
+
+    keyring: Keyring
+    is_own: Callable[[str], bool]
+    lookups: Lookups | None = None
+
+
+def open_job(job: Job, tools: Tools, unread: str = "") -> Opened:
     """Read and open a mail. Of one that is known only by its header, `unread` says why; nothing else of it is read.
 
-    Touches nothing but GnuPG. Raises OpenPGPUnavailable, and whatever a broken mail makes the parser raise.
+    Touches nothing but GnuPG and DNS. Raises OpenPGPUnavailable, and whatever a broken mail makes the parser raise.
     """
-    parsed, content = _opened(job, keyring, unread)
+    keyring = tools.keyring
+    received = read_mail(job.envelope.raw)
+    vouched = authenticate(job, received, None if unread else tools.lookups)
+    parsed, content = _opened(received, keyring, unread)
     asked = _asked(job, content)
     look = look_into(content.attachments)
     octets = (b"".join(without_trace(job.envelope.raw)), *content.inside)
     said = SearchedMail(parsed.mail, content, look.texts, octets)
-    found = sort(parsed, said, Reception(job.envelope.sender, asked, job.roster, is_own))
+    disowned = vouched.result == "fail"
+    found = sort(parsed, said, Reception(job.envelope.sender, asked, job.roster, tools.is_own, disowned))
     key = _reply_key(keyring, content, found.answer_to)
     unusable = not key[0] and _brought_a_key(keyring, content, parsed, found.answer_to)
-    notes = (*content.body.notes, *_cautions(job, content, look, found), *cautions.of_keys(unusable=unusable))
+    notes = (
+        *cautions.of_authentication(vouched), *content.body.notes, *_cautions(job, content, look, found),
+        *cautions.of_keys(unusable=unusable),
+    )  # fmt: skip
     offered = only_offered(parsed, content.body, content.attachments, key[0])
-    body = replace(content.body, key_offered=offered, notes=notes)
+    body = replace(content.body, key_offered=offered, notes=notes, authentication=vouched)
     return Opened(
         replace(job, asked=asked), parsed.mail, replace(content, body=body, inside=(), protected=None),
         _as_the_desk_wants(job, found), key, unusable, read_form(body.text),
     )  # fmt: skip
 
 
-def _opened(job: Job, keyring: Keyring, unread: str) -> tuple[Parsed, OpenedMail]:
-    parsed = read_mail(job.envelope.raw)
+def _opened(parsed: Parsed, keyring: Keyring, unread: str) -> tuple[Parsed, OpenedMail]:
     mail = parsed.mail
     if unread:
         body = Body(sender=mail.sender_text, outside_subject=mail.subject, failure=unread, date=mail.date)

@@ -25,8 +25,9 @@ from typing import Any
 from pebble import ProcessExpired, ProcessPool
 
 from intake.arrival import Job, Opened
+from intake.authentication.lookups import Lookups
 from intake.faults import lacks
-from intake.open_job import open_job
+from intake.open_job import Tools, open_job
 from store.kit.config import Config
 from store.kit.errors import Interrupted, OmbudError, TryLater
 from store.openpgp.keyring import Keyring, open_keyring
@@ -168,7 +169,7 @@ def _bounded(work: Callable[..., Any], arguments: tuple[object, ...]) -> Any:
 
 def _read(config: Config, job: Job, unread: str) -> Opened:
     """In a reader process: read one mail. Its octets are not sent back."""
-    opened = open_job(job, _keyring(config), config.is_own, unread)
+    opened = open_job(job, Tools(_keyring(config), config.is_own, _lookups(config)), unread)
     return replace(opened, job=replace(opened.job, envelope=replace(job.envelope, raw=b"")))
 
 
@@ -181,6 +182,19 @@ def _keyring(config: Config) -> Keyring:
     if key not in _keyrings:
         _keyrings[key] = open_keyring(config)
     return _keyrings[key]
+
+
+_asking: dict[str, Lookups] = {}
+
+
+def _lookups(config: Config) -> Lookups | None:
+    """DNS as a configuration has it asked, with what was answered before; None where it is not asked."""
+    if not config.sender_checks.enabled:
+        return None
+    key = config.sender_checks.model_dump_json()
+    if key not in _asking:
+        _asking[key] = Lookups(config.sender_checks)
+    return _asking[key]
 
 
 _readers = _Readers()

@@ -32,6 +32,7 @@ from store.kit.config import Desk
 from store.kit.errors import Interrupted, NoSuchCase, StoreUnavailable, TryLater
 from store.kit.sentences import Sentence, marked
 from store.outbox import attempts
+from store.tables.authentication import Authentication
 from store.tables.records import Arrival, State
 
 _KEEP_TRIES = 5
@@ -98,7 +99,7 @@ class Receiver:
         """
 
         def read(job: Job) -> Route:
-            opened = reader_process.read(self._context.config, job)
+            opened = reader_process.read(self._context.config, replace(job, authenticated=Authentication()))
             arrival = arrival_of(self._context, opened)
             if opened.found.circular and arrival.body.encryption == "none":
                 arrival = replace(arrival, state="automatic", notices=())

@@ -9,6 +9,7 @@ from intake.reading.message import Mail
 from store.cases.threads import Side
 from store.kit.addresses import bare
 from store.openpgp.status import Signature
+from store.tables.records import Body
 
 # proven: signed by the key that signed the report. likely: from the one address on record, by a way that only its
 # author should know. doubtful: anything else that points at a case; it becomes a case of its own.
@@ -35,17 +36,19 @@ class Record:
     signature: Signature
 
 
-def standing(mail: Mail, signature: Signature, record: Record, pointer: Pointer) -> Standing:
-    """How sure it is that a mail is from the author of the report whose case it points at."""
-    first = record.signature
+def standing(mail: Mail, body: Body, record: Record, pointer: Pointer) -> Standing:
+    """How sure it is that a mail (its header, and what it says) is from the author of the report whose case it points at."""
+    first, signature = record.signature, body.signature
     if pointer.side == "team":
         return "doubtful"  # the team's token and its notices are for members, who sign
+    if body.authentication.result == "fail":
+        return "doubtful"  # whatever else speaks for it: a signed mail may be sent again by somebody else
     if first.fingerprint and first.status != "invalid":
         if signature.fingerprint != first.fingerprint or signature.status != first.status:
             return "doubtful"
         if first.status == "valid":
             return "proven"
     authors = [bare(item.address) for item in mail.sender]
-    if len(authors) != 1 or authors[0] not in record.addresses or mail.disowned:
+    if len(authors) != 1 or authors[0] not in record.addresses or mail.hidden:
         return "doubtful"
     return "likely" if pointer.author in ("", "reporter") else "doubtful"

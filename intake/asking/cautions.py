@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from intake.asking.dragnet import dragnet
 from intake.reading.message import one_line
 from store.kit.sentences import Sentence, marked
+from store.tables.authentication import Authentication
 from store.tables.records import Attachment
 from store.team.members import Member, Roster
 
@@ -19,6 +20,7 @@ KEY_UNUSABLE = marked(
 )
 NAMED_UNSEEN = marked("somebody on the team is named in {files}, in a place that cannot be shown")
 NAMED_OUT_OF_SIGHT = marked("somebody on the team is named in this mail, in a place that is not shown")
+NOT_VOUCHED_FOR = marked("{domain} did not vouch for this mail: it may be forged")
 NOT_SEARCHED = marked("it unpacks to more than was searched for names of the team")
 
 
@@ -54,3 +56,9 @@ def of_keys(*, unusable: bool) -> Iterator[Sentence]:
     """That a key came, and that nothing can be encrypted to it."""
     if unusable:
         yield Sentence(KEY_UNUSABLE)
+
+
+def of_authentication(authentication: Authentication) -> Iterator[Sentence]:
+    """That the domain of the author does not vouch for the mail."""
+    if authentication.result == "fail":
+        yield Sentence(NOT_VOUCHED_FOR, {"domain": one_line(authentication.domain) or "?"})

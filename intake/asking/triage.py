@@ -51,13 +51,14 @@ class Reception:
     """What a desk knows of a mail besides its octets: who sent it, what its address asks for, and who is at the desk.
 
     `sender` is the envelope's: None when unknown (a mailbox), empty for the null sender (RFC 5321 section 4.5.5).
-    `is_own` says whether an address is one of the desk's.
+    `is_own` says whether an address is one of the desk's; `disowned`: the domain of the author does not vouch for the mail.
     """
 
     sender: str | None
     asked: ReporterRequest
     roster: Roster
     is_own: Callable[[str], bool]
+    disowned: bool = False
 
 
 # Of Exchange, and of programs that answer by themselves and wrote so before RFC 3834.
@@ -75,7 +76,8 @@ def sort(parsed: Parsed, said: SearchedMail, by: Reception) -> Triage:
     mail = _without_lists(parsed)
     reply_to, because = reply_address(mail, kind, by, withheld)
     # A program's mail is never answered by this one, but a person may write to whom it names: a web form's visitor.
-    address = reply_address(mail, "report", replace(by, asked=replace(asked, quiet=False)), withheld)[0]
+    by_hand = replace(by, asked=replace(asked, quiet=False), disowned=False)
+    address = reply_address(mail, "report", by_hand, withheld)[0]
     if kind == "reply-by-machine":
         return Triage(kind, recusals, unmatched, reply_to, because, undelivered=undelivered, circular=circular)
     return Triage(
@@ -148,6 +150,8 @@ def reply_address(mail: Mail, kind: Kind, by: Reception, recused: Collection[str
         return "", marked("it was sent by a program or a mailing list")
     if by.asked.quiet:
         return "", marked("they asked not to be contacted")
+    if by.disowned:
+        return "", marked("its author's domain did not vouch for it, and the address may be somebody else's")
     # The desk itself among those to answer is nobody to ask, and the same mailbox twice is one.
     candidates = list({bare(item.address): item for item in mail.reply_to if not by.is_own(item.address)}.values())
     candidates = candidates or list({bare(item.address): item for item in mail.sender}.values())

@@ -62,9 +62,12 @@ class Handler:
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, server: SMTP, _session: object, envelope: Any) -> str:
+    async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:
         """Keep the mail, then answer; one answer for each recipient in LMTP."""
-        mail = Envelope(envelope.content, self._sender(envelope.mail_from), tuple(envelope.rcpt_tos))
+        peer = str(session.peer[0]) if isinstance(session.peer, tuple) else ""
+        mail = Envelope(
+            envelope.content, self._sender(envelope.mail_from), tuple(envelope.rcpt_tos), peer, session.host_name or ""
+        )
         envelope.content = envelope.original_content = None
         loop = asyncio.get_running_loop()
         try:

@@ -39,7 +39,7 @@ class Mail:
     """What rules ask for of a mail's header.
 
     `references` are the Message-IDs that it answers or refers to, the nearest last; `refers` says whether it claims to
-    answer anything. `disowned`: a mail server on the way says that the author's domain disowns it, or none could.
+    answer anything. `hidden`: no author stands in the open, where mail servers read it, so no domain could disown the mail.
     """
 
     subject: str
@@ -51,7 +51,7 @@ class Mail:
     references: tuple[str, ...] = ()
     refers: bool = False
     list_id: str = ""
-    disowned: bool = False
+    hidden: bool = False
 
     def protecting(self, inner: Mail) -> Mail:
         """This header, with that from inside the encryption: what only its author can have written (RFC 9788 section 4).
@@ -101,7 +101,7 @@ def read_head(root: Message) -> Mail:
         references=tuple(_referred(root)),
         refers=bool(header_values(root, "References", "In-Reply-To")),
         list_id=header(root, "List-Id"),
-        disowned=_disowned(root) or not _in_the_open(root),
+        hidden=not _in_the_open(root),
     )
 
 
@@ -117,14 +117,6 @@ def _referred(root: Message) -> list[str]:
     values = [header(head, "Message-ID") for head in heads]
     references = header_values(root, "References") + header_values(root, "In-Reply-To")
     return [found for value in (*references, *values) for found in _ID.findall(value)][-_MOST_REFERENCES:]
-
-
-def _disowned(root: Message) -> bool:
-    """Whether a mail server on the way says that the author's domain disowns the mail (RFC 8601, RFC 7489).
-
-    Anybody can write such a line, but nobody gains by it: it is only ever held against a mail.
-    """
-    return any("dmarc=fail" in value.casefold() for value in header_values(root, "Authentication-Results"))
 
 
 def _in_the_open(root: Message) -> bool:

@@ -36,7 +36,17 @@ from store.kit.kinds import (
     Word,
     Zone,
 )
-from store.kit.sections import DatabaseSettings, GnuPG, Imap, Listener, Operator, OutboxSettings, RelaySettings, Section
+from store.kit.sections import (
+    DatabaseSettings,
+    GnuPG,
+    Imap,
+    Listener,
+    Operator,
+    OutboxSettings,
+    RelaySettings,
+    Section,
+    SenderChecks,
+)
 
 
 class Desk(Section):
@@ -54,6 +64,7 @@ class Desk(Section):
     quorum: Annotated[int, Field(ge=1, le=50)] = 2
     notice: Literal["full", "summary"] = "full"
     first_names: Literal["withhold", "note"] = "withhold"
+    trusted_authserv: tuple[str, ...] = ()
     acknowledge: bool = True
     replies_per_day: Annotated[int, Field(ge=0)] = 4
     flood_limit: Annotated[int, Field(ge=1)] = 30
@@ -81,6 +92,21 @@ class Desk(Section):
         if unknown:
             raise ValueError(f"retention names '{unknown[0]}', which is none of outcomes: {', '.join(self.outcomes)}")
         return self
+
+    @field_validator("trusted_authserv", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("trusted_authserv")
+    @classmethod
+    def _server_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", name):
+                raise ValueError(
+                    f"'{name}' is no identifier of a mail server: give what stands first in its Authentication-Results, such as mx.example.org"
+                )
+        return tuple(name.lower() for name in value)
 
     @field_validator("id")
     @classmethod
@@ -125,6 +151,7 @@ class Config(BaseSettings):
     listener: Listener = Listener()
     relay: RelaySettings = RelaySettings()
     outbox: OutboxSettings = OutboxSettings()
+    sender_checks: SenderChecks = SenderChecks()
     operator: Operator = Operator()
     desk: tuple[Desk, ...] = ()
 

@@ -96,6 +96,18 @@ class OutboxSettings(Section):
     alarm_minutes: Annotated[float, Field(ge=0)] = 60
 
 
+class SenderChecks(Section):
+    """Whether the desk itself looks at who vouches for a mail (DKIM, SPF, DMARC, ARC), and whom it asks for DNS.
+
+    Without `nameservers` it asks those of the system. `seconds` is the time that one mail may wait for answers.
+    """
+
+    enabled: bool = False
+    nameservers: tuple[str, ...] = ()
+    port: Port = 53
+    seconds: Annotated[float, Field(gt=0, le=30)] = 5
+
+
 class Operator(Section):
     """Who runs the machine. Their mail never holds content; none is sent when the address is empty."""
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from store.kit.sentences import Sentence
 from store.openpgp.status import Signature
+from store.tables.authentication import Authentication
 
 State = Literal["new", "held", "automatic", "acknowledged", "investigating", "decided", "closed", "destroyed"]
 Direction = Literal["in", "out", "note"]
@@ -75,6 +76,7 @@ class Body:
     key_offered: bool = False
     sent_by: str | None = None
     sent_to: tuple[str, ...] = ()
+    authentication: Authentication = Authentication()
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""
@@ -85,8 +87,9 @@ class Body:
         """The body of a sealed JSON value."""
         done = tuple(Change(**item) for item in value.get("done", ()))
         signature, notes = Signature(**value["signature"]), tuple(map(Sentence.from_json, value["notes"]))
-        sent_to = tuple(value.get("sent_to", ()))
-        return cls(**{**value, "signature": signature, "notes": notes, "done": done, "sent_to": sent_to})
+        lists = {"notes": notes, "done": done, "sent_to": tuple(value.get("sent_to", ()))}
+        vouched = Authentication(**value.get("authentication", {}))
+        return cls(**{**value, **lists, "signature": signature, "authentication": vouched})
 
 
 @dataclass(frozen=True)

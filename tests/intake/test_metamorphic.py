@@ -13,7 +13,7 @@ from intake.asking import dragnet
 from intake.asking import recused as recused_rules
 from intake.asking.directives import ReporterRequest
 from intake.asking.dragnet import Caught
-from intake.open_job import open_job
+from intake.open_job import Tools, open_job
 from mailer.sealing.packets import armor
 from tests.bench.prove import figure
 from tests.conftest import Desk, DeskMaker
@@ -47,7 +47,7 @@ def recused(desk: Desk, made: Chain) -> tuple[set[str], str, bool]:
     job = Job(
         own, ReporterRequest(), Envelope(made.mail, "kim@reporter.example", (own.address,)), "", context.roster(own)
     )
-    opened = open_job(job, context.keyring, context.config.is_own)
+    opened = open_job(job, Tools(context.keyring, context.config.is_own))
     content = opened.content
     said = "\n".join((content.body.text, content.body.outside_text, *(item.name for item in content.attachments)))
     return {item.member for item in opened.found.recusals}, said, bool(content.body.failure)

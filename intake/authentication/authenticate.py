@@ -1,0 +1,28 @@
+"""Who vouches for one mail at one desk: its named servers, or else, where that is asked for, checks made here."""
+
+from __future__ import annotations
+
+from intake.arrival import Job
+from intake.authentication import checks
+from intake.authentication.domains import author_domain
+from intake.authentication.hops import trusted_fields
+from intake.authentication.lookups import Lookups
+from intake.authentication.results import disowned_by_anybody, stated
+from intake.reading.message import Parsed
+from store.tables.authentication import Authentication
+
+
+def authenticate(job: Job, parsed: Parsed, lookups: Lookups | None) -> Authentication:
+    """Who vouches for the author of a mail; a mail that is not fresh is not checked here: keys are withdrawn in time."""
+    trusted, author = job.desk.trusted_authserv, author_domain(parsed.mail)
+    if trusted and (told := stated(trusted_fields(parsed, trusted), trusted, author)) is not None:
+        return told
+    if not trusted and disowned_by_anybody(parsed):
+        return Authentication("fail", author)
+    if job.authenticated is not None:
+        return job.authenticated
+    if lookups is None or not author:
+        return Authentication("none", author)
+    envelope = job.envelope
+    received = checks.Received(envelope.raw, envelope.sender or "", envelope.peer, envelope.helo)
+    return checks.checked(received, author, trusted, lookups)

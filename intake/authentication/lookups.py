@@ -1,0 +1,56 @@
+"""Questions to DNS, with a cache, and one limit of time for all that one mail asks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import dns.exception
+import dns.resolver
+from dns.rdtypes.ANY.TXT import TXT
+
+from store.kit.sections import SenderChecks
+
+_MOST_KEPT = 2_000
+
+
+class Unanswered(Exception):
+    """A question was not answered in time, or the servers failed."""
+
+
+class Lookups:
+    """Asks the servers of a configuration, or those of the system."""
+
+    def __init__(self, settings: SenderChecks) -> None:
+        self._resolver = dns.resolver.Resolver(configure=not settings.nameservers)
+        if settings.nameservers:
+            self._resolver.nameservers = list(settings.nameservers)
+            self._resolver.port = settings.port
+        self._resolver.cache = dns.resolver.LRUCache(_MOST_KEPT)
+        self._resolver.timeout = min(2.0, settings.seconds)
+        self._seconds = settings.seconds
+        self._until = 0.0
+
+    def begin(self) -> None:
+        """From now on the time for one mail runs."""
+        self._until = time.monotonic() + self._seconds
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left for this mail."""
+        return max(0.0, self._until - time.monotonic())
+
+    def texts(self, name: str) -> list[bytes]:
+        """The TXT records of a name, each as one string. Raises Unanswered."""
+        return [b"".join(item.strings) for item in self.records(name, "TXT") if isinstance(item, TXT)]
+
+    def records(self, name: str, kind: str) -> Sequence[dns.rdata.Rdata]:
+        """The records of a name; none where there are none. Raises Unanswered."""
+        if not self.left:
+            raise Unanswered(kind)
+        try:
+            return list(self._resolver.resolve(name, kind, lifetime=self.left, search=False))
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return []
+        except (dns.exception.DNSException, ValueError, UnicodeError, OSError):
+            raise Unanswered(kind) from None

@@ -1,0 +1,93 @@
+"""What the mail servers that a desk trusts say of who vouches for a mail (RFC 8601). Pure.
+
+The worst that they say counts: a line that a sender slipped in can only be held against their own mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import authres
+from authres import arc, dmarc
+
+from intake.authentication.domains import aligned, domain_of
+from intake.authentication.hops import Field, is_of, without_instance
+from intake.reading.message import Parsed, header_values
+from store.tables.authentication import Authentication, Vouched
+
+_METHODS = authres.FeatureContext(dmarc, arc)
+_MOST_FIELDS = 20
+
+
+@dataclass(frozen=True)
+class Result:
+    """One result: of `dmarc`, `dkim` or `spf`, for which domain, and what it is."""
+
+    method: str
+    result: str
+    domain: str
+
+
+def stated(fields: Iterable[Field], trusted: Collection[str], author: str) -> Authentication | None:
+    """What the named servers say; None when they say nothing. `author` is the domain of the author, `fields` theirs."""
+    values = [
+        value
+        for name, value in fields
+        if name in ("authentication-results", "arc-authentication-results") and is_of(value, trusted)
+    ][:_MOST_FIELDS]
+    if not values:
+        return None
+    by = without_instance(values[0]).partition(";")[0].split(" ")[0]
+    try:
+        found = [result for value in values for result in _results(value)]
+    except (authres.SyntaxError, RecursionError, ValueError):
+        # What cannot be read is not taken for a good word.
+        failed = any("dmarc=fail" in value.casefold().replace(" ", "") for value in values)
+        return Authentication("fail" if failed else "none", author, by)
+    return Authentication(judged(found, author), author, by)
+
+
+def judged(results: Iterable[Result], author: str) -> Vouched:
+    """What results come to for the domain of an author: `none`, `pass` or `fail`."""
+    if not author:
+        return "none"
+    results = list(results)
+    if any(item.method == "dmarc" and item.result == "pass" and item.domain not in ("", author) for item in results):
+        return "fail"  # another author was vouched for than the one who is read here
+    own = [item for item in results if aligned(item.domain or author, author)]
+    told = {(item.method, item.result) for item in own}
+    if ("dmarc", "fail") in told:
+        return "fail"
+    if told & {("dmarc", "pass"), ("dkim", "pass"), ("spf", "pass")}:
+        return "pass"
+    if told & {("dkim", "fail"), ("spf", "fail"), ("spf", "softfail")}:
+        return "fail"
+    return "none"
+
+
+def disowned_by_anybody(parsed: Parsed) -> bool:
+    """Whether any server on the way says that the author's domain disowns the mail. Anybody can write that, against themselves."""
+    return any("dmarc=fail" in value.casefold() for value in header_values(parsed.root, "Authentication-Results"))
+
+
+def _results(value: str) -> list[Result]:
+    value = without_instance(value)
+    if "=" in value.partition(";")[0]:
+        value = f"unnamed; {value}"
+    parsed = _METHODS.parse_value(value)
+    return [
+        Result(str(item.method).lower(), str(item.result).lower(), _domain(item))
+        for item in parsed.results
+        if item.method in ("dmarc", "dkim", "spf")
+    ]
+
+
+def _domain(result: authres.core.AuthenticationResult) -> str:
+    """For which domain a result is."""
+    known = {(item.type.lower(), item.name.lower()): str(item.value or "") for item in result.properties}
+    if result.method == "dmarc":
+        return domain_of(known.get(("header", "from"), ""))
+    if result.method == "dkim":
+        return domain_of(known.get(("header", "d")) or known.get(("header", "i"), "") or "unnamed.invalid")
+    return domain_of(known.get(("smtp", "mailfrom"), "") or "unnamed.invalid")
