@@ -9,6 +9,7 @@ import structlog
 
 from desk.mailboxes import MAILBOX
 from desk.workers import WakeUp
+from intake.learning import teach_filter
 from intake.screening import screen_desk
 from mailer.schedule import Schedule
 from store.cases import answers
@@ -19,6 +20,8 @@ from store.outbox import attempts, heartbeat
 _TICK_SECONDS = 5.0
 _FORGET_EVERY = timedelta(hours=6)
 _BEAT_EVERY = timedelta(seconds=20)
+_TEACH_EVERY = timedelta(minutes=5)
+_TEACHING = "what rspamd is to learn"
 
 log = structlog.get_logger("ombud.service")
 
@@ -57,10 +60,11 @@ class Round:
         self._schedule = schedule
         self._part = part
         self._noted: tuple[datetime, list[str]] | None = None
+        self._teach_again: datetime | None = None
 
     def run(self) -> None:
         """Do it. `ombud check` knows what failed by the note."""
-        failed = look_at_rosters(self._context) + _screen(self._context)
+        failed = look_at_rosters(self._context) + _screen(self._context) + self._teach()
         try:
             failed += self._schedule.run()
         except Exception as error:
@@ -80,6 +84,20 @@ class Round:
             self._noted = now, failed
         except Exception as error:
             log.warning("the heartbeat was not noted", error=type(error).__name__)
+
+    def _teach(self) -> list[str]:
+        """Tell the filter what readers found; what failed is tried again in a while."""
+        now = self._context.clock()
+        if self._teach_again and timedelta() <= self._teach_again - now <= _TEACH_EVERY:
+            return [_TEACHING]
+        try:
+            teach_filter(self._context)
+        except Exception as error:
+            log.warning("the filter was not taught", error=type(error).__name__)
+            self._teach_again = now + _TEACH_EVERY
+            return [_TEACHING]
+        self._teach_again = None
+        return []
 
 
 def look_at_rosters(context: Context) -> list[str]:

@@ -97,6 +97,7 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
             asks_reply=job.asked.reply,
             asks_quiet=job.asked.quiet,
             address=found.address,
+            asks_secrecy=found.secret,
             without_token=job.asked.token is not None or mail.refers,
         ),
         attachments=content.attachments,

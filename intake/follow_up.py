@@ -77,6 +77,9 @@ class OwnCase(Route, Protocol):
     def silent(self) -> OwnCase:
         """The same, without a word to anybody."""
 
+    def as_junk(self) -> OwnCase:
+        """The same, put aside as junk."""
+
     def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Taken, str]:
         """Write the case down."""
 
@@ -107,7 +110,10 @@ class FollowUp:
             return "automatic", row.codename
         if sure == "doubtful":
             return self.own_case.carry_out(session, row)
-        silent = row.state == "automatic" and not arrival.body.failure
+        if row.state == "junk" and arrival.body.filtered == "junk":
+            conversation.join(file, replace(arrival, state="junk", author="reporter", notices=()))
+            return "junk", row.codename
+        silent = row.state in ("automatic", "junk") and not arrival.body.failure
         arrival = as_first_report(arrival, known) if silent else as_follow_up(arrival, known, signature)
         told = within_the_flood_limit(session, self.context, self.opened.job.desk, source_of(self.opened), arrival)
         conversation.join(file, self._with_reply(session, replace(told, state=arrival.state)))

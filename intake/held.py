@@ -131,6 +131,10 @@ class InPlace:
         """The same, without a word to anybody."""
         return replace(self, arrival=replace(self.arrival, state="automatic", notices=()), acknowledge=False)
 
+    def as_junk(self) -> InPlace:
+        """What readers were told of that it waits is no junk."""
+        return self
+
     def open(self, session: Session) -> CaseFile:
         """The case where the mail lies, for writing."""
         return open_case(session, actor(self.context, self.kept.job), lookup.row_by_id(session, self.kept.case_id))

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from sqlmodel import Session
 
+from intake import junk_word
 from intake.arrival import Opened
 from intake.asking.commands import Commands, WrongLine, named_case, parse
 from intake.asking.directives import desk_of
@@ -160,12 +161,9 @@ class MemberWord:
     def _require_no_case(self, text: str) -> None:
         """Raise NotAllowed unless the mail only asks for what belongs to no case."""
         commands = parse(text)
-        if (
-            commands.reply is not None
-            or commands.on_case
-            or not commands.asks <= {"cases", "help", "key"}
-            or not commands.asks
-        ):
+        on_desk = junk_word.is_about_the_list(commands.on_case)
+        asks = commands.asks <= {"cases", "help", "key"} and (commands.asks or on_desk)
+        if commands.reply is not None or (commands.on_case and not on_desk) or not asks:
             raise NotAllowed(WHICH)
         if not any(item.id == self.member.id for item in self.opened.job.roster.on_duty(self.context.clock())):
             raise NotAllowed(NO_CASE)
@@ -180,7 +178,8 @@ class MemberWord:
             help="help" in commands.asks,
             in_plain=self.opened.content.body.encryption == "none",
         )
-        if file is None:
+        if file is None or junk_word.has_numbers(commands.on_case):
+            answer = junk_word.carry_out(session, self.by, commands.on_case, answer)
             self._answer(session, self._with_key(answer, said, commands))
             return "thread", ""
         commands = replace(commands, rest=own_text(commands.rest, (desk.title, *desk.addresses)))

@@ -32,9 +32,15 @@ class NewCase:
         """The same, without a word to anybody."""
         return replace(self, arrival=replace(self.arrival, state="automatic", notices=()), answered=False)
 
+    def as_junk(self) -> NewCase:
+        """The same, put aside as junk."""
+        return replace(self, arrival=replace(self.arrival, state="junk", notices=()), answered=False)
+
     def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Taken, str]:
         """Write the case down; linked with the one that it points at, when its author is not sure to be that one's."""
         arrival, desk = self.arrival, self.job.desk
+        if arrival.state == "junk":
+            return "junk", conversation.begin(session, actor(self.context, self.job), arrival).row.codename
         if self.job.asked.key and _says_little(arrival):
             # Whoever only asks for the key does not wake the team.
             arrival = replace(arrival, state="automatic", notices=())

@@ -14,6 +14,7 @@ from intake.asking.recused import SearchedMail
 from intake.asking.triage import Reception, Triage, sort
 from intake.authentication.authenticate import authenticate
 from intake.authentication.lookups import Lookups
+from intake.filters.headers import filtered
 from intake.reading.autocrypt import header_keys, only_offered
 from intake.reading.documents.look import Look, look_into
 from intake.reading.message import Parsed, read_mail
@@ -42,6 +43,7 @@ def open_job(job: Job, tools: Tools, unread: str = "") -> Opened:
     """
     keyring = tools.keyring
     received = read_mail(job.envelope.raw)
+    filter_said = filtered(received, job.desk.trusted_authserv)
     vouched = authenticate(job, received, None if unread else tools.lookups)
     parsed, content = _opened(received, keyring, unread)
     asked = _asked(job, content)
@@ -57,7 +59,7 @@ def open_job(job: Job, tools: Tools, unread: str = "") -> Opened:
         *cautions.of_keys(unusable=unusable),
     )  # fmt: skip
     offered = only_offered(parsed, content.body, content.attachments, key[0])
-    body = replace(content.body, key_offered=offered, notes=notes, authentication=vouched)
+    body = replace(content.body, key_offered=offered, notes=notes, authentication=vouched, filtered=filter_said)
     return Opened(
         replace(job, asked=asked), parsed.mail, replace(content, body=body, inside=(), protected=None),
         _as_the_desk_wants(job, found), key, unusable, read_form(body.text),

@@ -12,16 +12,14 @@ from store.cases.case_file import Actor
 from store.context import Context
 from store.kit.config import Desk
 from store.kit.sentences import marked
-from store.outbox import queue
+from store.outbox import limits
 from store.tables.records import Arrival
 
 _HELD_REPLIES_PER_DAY = 2
 _FAILURES_PER_DAY = 3
-NEVER = marked("this desk sends none")
-ENOUGH = marked("this address had as many answers today as it may have")
 TO_THE_TEAM = marked("it went to an address that is for the team alone")
 
-Taken = Literal["case", "thread", "duplicate", "automatic", "held", "refused"]
+Taken = Literal["case", "thread", "duplicate", "automatic", "junk", "held", "refused"]
 
 
 class Route(Protocol):
@@ -38,7 +36,7 @@ def actor(context: Context, job: Job, name: str = "desk") -> Actor:
 
 def may_reply(session: Session, context: Context, desk: Desk, address: str) -> bool:
     """Count a reply of the desk's own to an address; whether it may have one more today."""
-    return _count_today(session, context, "reply address", address) <= desk.replies_per_day
+    return limits.may_reply(session, context.vault, address, desk.replies_per_day, context.clock())
 
 
 def with_acknowledgement(session: Session, context: Context, job: Job, arrival: Arrival, address: str) -> Arrival:
@@ -50,7 +48,7 @@ def with_acknowledgement(session: Session, context: Context, job: Job, arrival: 
     if not address:
         return arrival
     if not desk.acknowledge:
-        return unanswered(arrival, NEVER)
+        return unanswered(arrival, limits.NEVER)
     kind = "send-key" if job.asked.key else "acknowledge-held" if arrival.body.failure else "acknowledge"
     if kind == "acknowledge-held":
         held = _count_today(session, context, "held reply address", address)
@@ -58,7 +56,7 @@ def with_acknowledgement(session: Session, context: Context, job: Job, arrival: 
     else:
         may = may_reply(session, context, desk, address)
     if not may:
-        return unanswered(arrival, ENOUGH)
+        return unanswered(arrival, limits.ENOUGH)
     return replace(arrival, notices=(*arrival.notices, kind))
 
 
@@ -88,5 +86,4 @@ def may_tell_of_failure(session: Session, context: Context, case_id: str) -> boo
 
 
 def _count_today(session: Session, context: Context, what: str, who: str) -> int:
-    digest = context.vault.digest(what, who.casefold().encode("utf-8", "surrogatepass"))
-    return queue.count_today(session, digest, context.clock().date().isoformat())
+    return limits.count_today(session, context.vault, what, who, context.clock())

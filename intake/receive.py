@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from intake import follow_up, held, reader_process, routing
+from intake import follow_up, held, junk, reader_process, routing
 from intake.arrival import Envelope, Job, arrival_of, named_in, source_of, unreadable
 from intake.asking import directives
 from intake.asking.directives import ReporterRequest
@@ -220,6 +220,7 @@ class Receiver:
         """Open a mail, and find out what it is: a member's word, more on a case, or a new case."""
         opened = reader_process.read(self._context.config, job)
         place = follow_up.place_of(self._context, opened)
+        opened = junk.judged(self._context, opened, place, arrival_of(self._context, opened))
         arrival = arrival_of(self._context, opened)
         own_case = self._new_case(job, arrival, source_of(opened), answered=place.side != "team")
         return routing.route(self._context, opened, place, own_case)

@@ -1,11 +1,11 @@
-"""Where a mail goes: to a member's case as their word, into a case as more on it, or into a case of its own.
+"""Where a mail goes: to a member's case as their word, into a case as more on it, into a case of its own, or to the junk.
 
 The one place that decides, for a mail that just came and for one that is opened at last.
 """
 
 from __future__ import annotations
 
-from intake import follow_up, member_word, speaker
+from intake import follow_up, junk, member_word, speaker
 from intake.arrival import Opened
 from intake.follow_up import OwnCase, Place
 from intake.plan import Route
@@ -26,5 +26,5 @@ def from_outside(context: Context, opened: Opened, place: Place, own_case: OwnCa
     if place.side == "team" and opened.found.kind != "report":
         return follow_up.MachineAnswer(context, opened, place, own_case)
     if place.row is None:
-        return own_case
+        return own_case.as_junk() if junk.is_junk(context, opened, place, own_case.arrival) else own_case
     return follow_up.FollowUp(context, opened, place, own_case)

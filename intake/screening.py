@@ -54,7 +54,8 @@ def screen_desk(context: Context, desk: Desk) -> int:
         left = select(CaseRow.id).where(
             CaseRow.desk == desk.id, col(CaseRow.wrapped_key).is_not(None), CaseRow.screened != full
         )
-        waiting = session.exec(left).all()
+        # Junk comes last: it can be much, and nobody waits for it.
+        waiting = session.exec(left.order_by(col(CaseRow.state) == "junk")).all()
     by = Actor(context.vault, desk, roster, "desk", context.clock())
     return sum(_screen_case(context, by, case_id) for case_id in waiting)
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlmodel import Session
 
 from mailer.saying.notices import AUDIENCE, CaseView
-from store.cases import answers, content, lookup, patterns
+from store.cases import answers, content, lookup, overview, patterns
 from store.cases.access import eligible, may_know, readers
 from store.cases.answers import Answer
 from store.cases.overview import visible_to
@@ -70,7 +70,7 @@ def known_others(
     session: Session, context: Context, roster: Roster, member: str, mentioned: Iterable[str]
 ) -> frozenset[str]:
     """Which of the other cases (ids) that a notice mentions a member may know of."""
-    return frozenset(item for item in mentioned if _knows(session, roster, item, member, context.clock()))
+    return overview.known_of(session, mentioned, overview.Viewer(roster, member, context.clock()))
 
 
 def mentioned_in(claim: Claim, view: CaseView | None, answer: Answer = NO_ANSWER) -> frozenset[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from desk.care import liveness, machine, private
+from desk.care import liveness, machine, private, senders
 from desk.care.liveness import Liveness
 from desk.care.machine import Finding
 from desk.service import check_templates, missing_key
@@ -47,6 +47,7 @@ def examine(config_file: Path, clock: Clock = system_clock) -> list[Finding]:
         found += _inside(config, clock)
     found += _looked_at("relay", lambda: _relay(config, clock()))
     found += _looked_at("mailboxes", lambda: _mailboxes(config, clock()))
+    found += _looked_at("senders", lambda: senders.examine(config))
     found += _looked_at("machine", lambda: machine.examine(config))
     return found
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, select
 
+from store.cases import retention
 from store.kit.clock import from_text
 from store.kit.config import Desk
 from store.tables.models import CaseRow
@@ -39,7 +40,7 @@ def figures(session: Session, desk: Desk, first: date, last: date) -> list[Figur
     rows = [
         row
         for row in session.exec(select(CaseRow).where(CaseRow.desk == desk.id))
-        if first <= from_text(row.received_at).astimezone(desk.zone).date() <= last and row.state != "automatic"
+        if first <= from_text(row.received_at).astimezone(desk.zone).date() <= last and _is_report(row)
     ]
     outcomes = (*desk.outcomes, "none yet")
     counted = {
@@ -55,6 +56,11 @@ def figures(session: Session, desk: Desk, first: date, last: date) -> list[Figur
         Figures(title, tuple((name, value) for (name, _), value in zip(counted[title], values or (), strict=False)))
         for title, values in zip(counted, shown, strict=True)
     ]
+
+
+def _is_report(row: CaseRow) -> bool:
+    """Whether a case counts: not what programs sent, and not junk, which may be destroyed by now."""
+    return row.state not in ("automatic", "junk") and row.outcome != retention.JUNK
 
 
 def _came(row: CaseRow) -> str:

@@ -46,7 +46,9 @@ def private_paths(config: Config) -> Iterator[Path]:
         yield from sorted(file.parent.glob(f"{file.name}[-.]*"))  # its log, and copies from before an upgrade
     elif "@" in config.database_url and ":" in config.database_url.partition("://")[2].rpartition("@")[0]:
         yield config.path(Path("ombud.toml"))
-    named = [config.gnupg.passphrase_file, config.relay.password_file, config.listener.tls_key]
+    named = [
+        config.gnupg.passphrase_file, config.relay.password_file, config.listener.tls_key, config.junk.password_file,
+    ]  # fmt: skip
     commands = [config.relay.token_command]
     for desk in config.desk:
         named += [imap.password_file for imap in desk.imap]

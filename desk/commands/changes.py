@@ -88,7 +88,7 @@ def case_recuse(
     as_json: JsonOption = False,
 ) -> None:
     """Withhold a case from a member: as the operator, as the member themself, or as another reader."""
-    _do(config, codename, by, Recuse(member, _text() if why else ""), as_json)
+    change(config, codename, by, Recuse(member, _text() if why else ""), as_json=as_json)
 
 
 @changes_app.command("reinstate")
@@ -96,7 +96,7 @@ def case_reinstate(
     codename: str, member: str, config: ConfigOption = None, by: ByOption = None, as_json: JsonOption = False
 ) -> None:
     """Agree that a member may come back to a case. Two different readers must, unless the operator had withheld it."""
-    _do(config, codename, by, Reinstate(member), as_json)
+    change(config, codename, by, Reinstate(member), as_json=as_json)
 
 
 @changes_app.command("assign")
@@ -104,7 +104,7 @@ def case_assign(
     codename: str, member: str, config: ConfigOption = None, by: ByOption = None, as_json: JsonOption = False
 ) -> None:
     """Say which of its readers takes care of a case."""
-    _do(config, codename, by, Assign(member), as_json)
+    change(config, codename, by, Assign(member), as_json=as_json)
 
 
 @changes_app.command("state")
@@ -119,7 +119,7 @@ def case_state(
 ) -> None:
     """Say how far a case has come."""
     text = f"{outcome} {_text()}" if why else outcome
-    _do(config, codename, by, State(state, text), as_json)
+    change(config, codename, by, State(state, text), as_json=as_json)
 
 
 @changes_app.command("deadline")
@@ -131,7 +131,7 @@ def case_deadline(
     as_json: JsonOption = False,
 ) -> None:
     """Set the day by which something must be done."""
-    _do(config, codename, by, Deadline(day), as_json)
+    change(config, codename, by, Deadline(day), as_json=as_json)
 
 
 @changes_app.command("field")
@@ -139,7 +139,7 @@ def case_field(
     codename: str, name: str, config: ConfigOption = None, by: ByOption = None, as_json: JsonOption = False
 ) -> None:
     """Fill a field of the record. The value is read from standard input; an empty one empties the field."""
-    _do(config, codename, by, Field(name, _text()), as_json)
+    change(config, codename, by, Field(name, _text()), as_json=as_json)
 
 
 @changes_app.command("link")
@@ -147,7 +147,7 @@ def case_link(
     codename: str, other: str, config: ConfigOption = None, by: ByOption = None, as_json: JsonOption = False
 ) -> None:
     """Say that two cases belong together."""
-    _do(config, codename, by, Link(other), as_json)
+    change(config, codename, by, Link(other), as_json=as_json)
 
 
 @changes_app.command("hold")
@@ -155,7 +155,7 @@ def case_hold(
     codename: str, config: ConfigOption = None, by: ByOption = None, why: WhyOption = False, as_json: JsonOption = False
 ) -> None:
     """Keep a case from being destroyed."""
-    _do(config, codename, by, Hold(text=_text() if why else ""), as_json)
+    change(config, codename, by, Hold(text=_text() if why else ""), as_json=as_json)
 
 
 @changes_app.command("release")
@@ -163,10 +163,11 @@ def case_release(
     codename: str, config: ConfigOption = None, by: ByOption = None, why: WhyOption = False, as_json: JsonOption = False
 ) -> None:
     """End what `hold` began."""
-    _do(config, codename, by, Release(text=_text() if why else ""), as_json)
+    change(config, codename, by, Release(text=_text() if why else ""), as_json=as_json)
 
 
-def _do(config: ConfigOption, codename: str, by: str | None, command: CaseCommand, as_json: bool) -> None:
+def change(config: ConfigOption, codename: str, by: str | None, command: CaseCommand, *, as_json: bool) -> None:
+    """Give one command on a case, as a reader or the operator, and say what was done. Raises as the command does."""
     with opened(config) as context, _case(context, codename, by or "operator") as file:
         changes = notes.act(file, [command], _arrival(file, "")).changes
     _say(codename, changes, as_json)
@@ -221,4 +222,7 @@ _PHRASES = {
     "link": "linked with {}",
     "hold": "on hold",
     "release": "no longer on hold",
+    "junk": "put aside as junk",
+    "junk-vote": "noted; one more reader must agree that it is junk",
+    "not-junk": "is a report now; its readers are told",
 }

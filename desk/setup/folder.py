@@ -202,6 +202,18 @@ port = 25
 # claim_seconds = 300                   # after which another worker may take over
 # alarm_minutes = 60                    # the operator is told when notices wait for longer; 0: never
 
+[sender_checks]
+enabled = true                          # look at who vouches for a mail, where no server named in trusted_authserv says it
+# nameservers = ["127.0.0.1"]           # those of the machine when none is given
+# port = 53
+# seconds = 5                           # the longest that a mail waits for answers
+
+[junk]
+# rspamd = "http://127.0.0.1:11333"     # asked whether a mail is junk, where the mail server did not say
+# controller = "http://127.0.0.1:11334" # told what readers found
+# password_file = "rspamd-password"
+# seconds = 10
+
 [operator]
 address = "operator@example.org"                            # told, without content, when something needs a hand
 
@@ -219,6 +231,8 @@ fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567"
 # quorum = 2                            # fewer readers, and alternates step in
 # notice = "full"                       # or summary
 # first_names = "withhold"              # or note: whose first name alone a mail says is only pointed out
+# The servers whose Authentication-Results and spam headers count: what stands first in the former.
+# trusted_authserv = ["mx.example.org"]
 # acknowledge = true
 # replies_per_day = 4                   # acknowledgements to one address
 # flood_limit = 30                      # mails of one sender in a day that the team is told of one by one
@@ -233,6 +247,7 @@ fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567"
 # respond_days = 7
 # follow_up_days = 14
 # working_days = ""                     # a country as DE or US-CA: weekends and holidays do not count
+# junk_days = 30                        # after which junk is destroyed
 # retention_days = 730                  # after which closed cases are destroyed; 0: never
 # retention = { withdrawn = 90 }        # days for single outcomes
 # outcomes = ["no-action", "warning"]   # what a case can be closed with

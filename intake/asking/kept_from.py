@@ -71,6 +71,11 @@ def kept_from(text: str, members: Sequence[Member]) -> list[Member]:
     return [member for member in members if member.id in found]
 
 
+def asks_to_be_kept(text: str) -> bool:
+    """Whether a text, in a sentence of its own words, asks to be kept from anybody at all, whoever that is."""
+    return any(map(_asks, _SENTENCE.findall(without_marked(text[:_READ]))))
+
+
 def without_the_only_ones(text: str, members: Sequence[Member]) -> str:
     """A text less the names of those whom it lets know, where it says so: that is no reason to keep it from them.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from intake.asking.directives import ReporterRequest, from_text
 from intake.asking.dragnet import dragnet
 from intake.asking.excluded import as_named, excluded, perhaps_excluded, single_names, strongest
-from intake.asking.kept_from import kept_from, without_the_only_ones
+from intake.asking.kept_from import asks_to_be_kept, kept_from, without_the_only_ones
 from intake.reading.authorship import without_marked
 from intake.reading.message import Mail
 from intake.reading.opened import OpenedMail
@@ -38,13 +38,14 @@ class SearchedMail:
 class Withheld:
     """Who must not know of a case, the strongest reason first; the excluded names that mean nobody here; and whether all was searched.
 
-    `unseen` are the members whom the dragnet alone found.
+    `unseen` are the members whom the dragnet alone found. `secret`: it asks to be kept from somebody, in whatever words.
     """
 
     recusals: tuple[Recusal, ...]
     unmatched: tuple[str, ...] = ()
     whole: bool = True
     unseen: tuple[Member, ...] = ()
+    secret: bool = False
 
 
 def who_is_recused(said: SearchedMail, sender: str | None, asked: ReporterRequest, roster: Roster) -> Withheld:
@@ -62,11 +63,12 @@ def who_is_recused(said: SearchedMail, sender: str | None, asked: ReporterReques
     found += perhaps_excluded(asked, members) + perhaps_excluded(outside.doubted(), members)
     for text in dict.fromkeys((*opened.texts(), *files)):
         found += as_named(kept_from(text, members))
+    secret = asked.names_somebody() or outside.names_somebody() or any(map(asks_to_be_kept, opened.texts()))
     for text in files:
         found += perhaps_excluded(from_text(text).doubted(), members)
     caught = dragnet(said.octets, members, {*(item.member for item in found), *wanted})
     found += [*as_named(caught.members), *_called(said, [member for member in members if member.id not in wanted])]
-    return Withheld(tuple(strongest(found)), unmatched, caught.whole, tuple(caught.members))
+    return Withheld(tuple(strongest(found)), unmatched, caught.whole, tuple(caught.members), secret)
 
 
 def _asked_for(asked: ReporterRequest, members: Sequence[Member]) -> set[str]:

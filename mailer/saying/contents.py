@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from mailer.saying import digest, notices
+from mailer.saying import digest, junk_list, notices
 from mailer.saying.language import language_of
 from mailer.saying.notices import CaseView, name_of
 from mailer.saying.render import Rendered, Templates, templates_of
@@ -136,6 +136,8 @@ class Contents:
             visible = overview.visible_cases(session, desk.id, viewer)
             listed = [case_values(desk, roster, overview.case_line(case)) for case in visible]
             ids = frozenset(case.id for case in visible)
+        if answer.junk or answer.made_reports:
+            ids |= junk_list.listed(session, self._context, desk, viewer, answer)
         return {
             "desk": notices.desk_values(desk),
             "case": view.case.codename if view else "",
@@ -151,6 +153,8 @@ class Contents:
             "help": answer.help,
             "record": record,
             "cases": listed,
+            "junk": junk_list.junk_values(session, self._context, desk, viewer) if answer.junk else None,
+            "made_reports": junk_list.codenames(session, viewer, answer.made_reports),
             digest.LISTED: ids,
             "commands": command_values(desk),
             "outcomes": list(desk.outcomes),
@@ -170,7 +174,7 @@ class Contents:
         """What goes to one member because it is time; None for an empty digest that is to be
         left out. A digest is of one of a few lengths."""
         values = self._timed_values(desk, claim.kind, member, roster)
-        empty = claim.kind == "digest" and not (values["total"] or values["ending"] or values["warnings"])
+        empty = claim.kind == "digest" and not any(values[part] for part in ("total", "ending", "warnings", "junk"))
         if empty and not desk.digest_when_empty:
             return None
         rendered = self._of(desk).render(claim.kind, member.language, values)

@@ -9,7 +9,8 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from mailer.saying.notices import CaseView, name_of
-from store.cases import lookup, overview, retention
+from store.cases import junk, lookup, overview, retention
+from store.cases.case_file import Actor
 from store.cases.deadlines import Due, Stage, dues
 from store.context import Context
 from store.kit.config import Desk
@@ -56,7 +57,10 @@ def digest_values(session: Session, context: Context, desk: Desk, roster: Roster
             listed.add(case.id)
     sections = [{"title": title, "cases": lines[key]} for key, title in _SECTIONS if key in lines]
     total = sum(map(len, lines.values()))
-    return {"sections": sections, "ending": ending, "total": total, LISTED: frozenset(listed)}
+    aside = {row.id for row in junk.visible(session, Actor(context.vault, desk, roster, member.id, at))}
+    return {
+        "sections": sections, "ending": ending, "total": total, "junk": len(aside), LISTED: frozenset(listed | aside),
+    }  # fmt: skip
 
 
 def _section(session: Session, case: Case, due: Due | None, at: datetime) -> str:

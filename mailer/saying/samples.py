@@ -45,6 +45,9 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "link",
         "hold",
         "release",
+        "junk",
+        "junk-vote",
+        "not-junk",
     )
     done = [
         {"verb": verb, "subject": "2026-01-31" if verb == "deadline" else "sample", "text": "sample"} for verb in verbs
@@ -64,7 +67,8 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "refusal": NOTHING, "line": "", "done": done, "withdrawn": True, "wrote": "reply",
         "written": {"text": "A sample.", "files": ["sample.txt"]}, "told": ["Ada Example"], "in_plain": True, "key": "0" * 40,
         "help": True, "case": "amber-heron", "record": record, "cases": listed, "commands": [{"written": "/assign NAME", "what": "say who handles the case"}],
-        "outcomes": list(desk.outcomes),
+        "outcomes": list(desk.outcomes), "made_reports": ["blue-fox"],
+        "junk": {"items": [{"number": 3, "codename": "blue-fox", "domain": "casino.example", "subject": "Win", "day": day}], "more": 2, "days": 30},
         "fields": [{"name": "when", "what": "when it happened"}],
     }  # fmt: skip
     note = {
@@ -85,7 +89,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         for trouble in ("quorum", "term", "key", "desk-key")
     ]
     timed = {
-        "desk": base["desk"], "member": "Ada Example", "sections": [{"title": "New, and not answered yet", "cases": [line]}], "total": 1,
+        "desk": base["desk"], "member": "Ada Example", "sections": [{"title": "New, and not answered yet", "cases": [line]}], "total": 1, "junk": 12,
         "ending": [{"codename": "blue-fox", "day": day}], "warnings": warnings, "quorum": 2,
     }  # fmt: skip
     return {

@@ -30,6 +30,7 @@ _KEPT = timedelta(days=30)
 class Answer:
     """What a member is told of a mail of theirs. `refusal` says why nothing was done, `line` because of which line.
 
+    `junk`: they are shown what is junk; `made_reports` are the cases (ids) that they took out of there.
     `wrote` is `note` or `reply`, `message` the id of the one that it is kept as, `answers` the Message-ID of their mail.
     """
 
@@ -45,6 +46,8 @@ class Answer:
     key: str = ""
     message: str = ""
     answers: str = ""
+    junk: bool = False
+    made_reports: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""
@@ -54,7 +57,8 @@ class Answer:
     def from_json(cls, value: Mapping[str, Any]) -> Answer:
         """The answer of a sealed JSON value."""
         done = tuple(Change(**item) for item in value["done"])
-        return cls(**{**value, "refusal": Sentence.from_json(value["refusal"]), "done": done})
+        made = tuple(value.get("made_reports", ()))
+        return cls(**{**value, "refusal": Sentence.from_json(value["refusal"]), "done": done, "made_reports": made})
 
 
 def give(session: Session, to: Actor, answer: Answer, file: CaseFile | None = None) -> None:

@@ -25,11 +25,14 @@ class Command:
 
     `help` has the forms in which it is written, each with what it does, where `{outcomes}` stands for those of the desk.
     `lacking` is what one without a subject is answered; it is empty for a command that takes none.
+    `on_junk`: it can be given on a case that is among the junk.
     """
 
     name: ClassVar[str]
     help: ClassVar[tuple[tuple[str, str], ...]] = ()
     lacking: ClassVar[str] = ""
+
+    on_junk: ClassVar[bool] = False
 
     subject: str = ""
     text: str = ""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from store.cases.case_commands import Assign, Deadline, Field, Hold, Link, Recuse, Reinstate, Release, State
 from store.cases.command import CaseCommand, Command
+from store.cases.junk_commands import Junk, NotJunk
 from store.kit.sentences import marked
 
 
@@ -55,7 +56,8 @@ class Help(Command):
 
 
 ON_CASES: Mapping[str, type[CaseCommand]] = {
-    command.name: command for command in (Assign, Recuse, Reinstate, State, Deadline, Field, Link, Hold, Release)
+    command.name: command
+    for command in (Assign, Recuse, Reinstate, State, Deadline, Field, Link, Hold, Release, Junk, NotJunk)
 }
 _ALL: tuple[type[Command], ...] = (ToReporter, *ON_CASES.values(), Show, Cases, Key, ForCase, Help)
 COMMANDS: Mapping[str, type[Command]] = {command.name: command for command in _ALL}

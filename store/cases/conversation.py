@@ -34,7 +34,7 @@ def begin(session: Session, by: Actor, arrival: Arrival) -> CaseFile:
         wrapped_key=wrapped,
         facts_sealed=box.seal_json(arrival.facts.to_json(), "cases", "facts", case_id),
         screened=screened_text(arrival.screened),
-        closed_at=received if arrival.state == "closed" else None,
+        closed_at=received if arrival.state in ("closed", "junk") else None,
         transport=transport_of(arrival),
     )
     session.add(row)
@@ -45,7 +45,8 @@ def begin(session: Session, by: Actor, arrival: Arrival) -> CaseFile:
     file.note("case-opened", detail)
     _fill(file, arrival)
     recusals.recuse(file, arrival.recusals)
-    correspondents.note(file)
+    if arrival.state != "junk":  # whoever sends junk is no reporter who is known again
+        correspondents.note(file)
     for kind in arrival.notices:
         queue.enqueue(session, queue.Notice(kind, arrival.desk, arrival.told_at or arrival.at, case_id=case_id))
     return file
@@ -67,10 +68,11 @@ def join(file: CaseFile, arrival: Arrival) -> str:
     if row.state == "closed" and arrival.author == "reporter" and arrival.notices:
         row.state, row.outcome, row.closed_at, row.announced_at = "acknowledged", None, None, None
         changes.append(Change("state", "acknowledged"))
-    elif row.state in ("held", "automatic") and arrival.notices and not arrival.body.failure:
+    elif row.state in ("held", "automatic", "junk") and arrival.notices and not arrival.body.failure:
         row.state = "new"
     known = learned(file.facts, arrival)
     if "report" in arrival.notices:  # the case was silent until now: this is what it begins with
+        row.closed_at = None
         row.received_at, row.transport, known = to_text(arrival.at), transport_of(arrival), _begun(known, arrival)
         known = replace(known, no_reply_because=known.no_reply_because or arrival.facts.no_reply_because)
     if row.assignee in {recusal.member for recusal in fresh}:
@@ -134,7 +136,7 @@ def _fill(file: CaseFile, arrival: Arrival) -> None:
     fresh = {name: value for name, value in arrival.fields.items() if name not in known}
     if fresh:
         file.fill(fresh)
-    if reported := fresh.get("reported"):
+    if (reported := fresh.get("reported")) and file.row.state != "junk":
         patterns.note(file.on_behalf_of("reporter"), reported)
 
 

@@ -75,6 +75,16 @@ def _open_cases_of(session: Session, by: Actor, facts: Facts) -> Sequence[CaseRo
     ).all()
 
 
+def is_known(session: Session, by: Actor, facts: Facts) -> bool:
+    """Whether the author of a mail is the reporter of a case that readers were told of."""
+    digests = _digests(by.vault, by.desk.id, facts)
+    theirs = select(CorrespondentRow.case_id).where(col(CorrespondentRow.digest).in_(digests))
+    told = select(CaseRow.id).where(
+        CaseRow.desk == by.desk.id, col(CaseRow.state).not_in(("automatic", "junk")), col(CaseRow.id).in_(theirs)
+    )
+    return bool(digests) and session.exec(told.limit(1)).first() is not None
+
+
 def _digests(vault: Vault, desk: str, facts: Facts) -> set[str]:
     addresses = {bare(item) for item in (*facts.reporters, facts.address) if item}
     known = addresses | ({facts.reporter_fingerprint} - {""})

@@ -13,6 +13,8 @@ from store.cases.case_file import CaseFile
 from store.cases.command import CaseCommand
 from store.cases.dates import date_once
 from store.kit.clock import to_text
+from store.kit.errors import NotAllowed
+from store.kit.sentences import marked
 from store.tables.records import Arrival, Change, Recusal
 from store.team.names import who_is_named
 
@@ -28,8 +30,10 @@ class Acted:
 def act(file: CaseFile, commands: Sequence[CaseCommand], arrival: Arrival) -> Acted:
     """Do what a reader (or the operator) asks for, and keep what they wrote with it.
 
-    Either may be missing. Raises Refused naming the line that cannot be done.
+    Either may be missing. Raises Refused naming the line that cannot be done, and NotAllowed on a case among the junk.
     """
+    if file.row.state == "junk" and not (commands and all(item.on_junk for item in commands)):
+        raise NotAllowed(marked("{case} is among the junk. '/notjunk' makes a report of it."), case=file.row.codename)
     changes = command.perform(file, commands)
     said = [arrival.body.text, *(item.name for item in arrival.attachments), *(item.text for item in commands)]
     changes += _withheld_from_who_is_named(file, said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from store.tables.vault import Vault
 from store.team.members import Roster
 
 JSON = dict[str, Any]
+_AT_ONCE = 500
 
 
 def case_line(case: Case) -> JSON:
@@ -41,15 +43,22 @@ class Viewer:
 
 
 def visible_cases(session: Session, desk: str, viewer: Viewer) -> list[Case]:
-    """The cases of a desk that somebody may know of; the oldest first."""
-    found = []
-    for row in session.exec(select(CaseRow).where(CaseRow.desk == desk).order_by(col(CaseRow.received_at))).all():
-        if row.wrapped_key is None:
-            continue
-        case = lookup.case_of(session, row)
-        if viewer.may_know(case):
-            found.append(case)
-    return found
+    """The cases of a desk that somebody may know of, but for junk; the oldest first."""
+    kept = select(CaseRow).where(CaseRow.desk == desk, col(CaseRow.wrapped_key).is_not(None), CaseRow.state != "junk")
+    rows = session.exec(kept.order_by(col(CaseRow.received_at))).all()
+    return [case for case in lookup.cases_of(session, rows) if viewer.may_know(case)]
+
+
+def known_of(session: Session, case_ids: Iterable[str], viewer: Viewer) -> frozenset[str]:
+    """Which of some cases somebody may know of, by id."""
+    ids, found = list(case_ids), set()
+    for start in range(0, len(ids), _AT_ONCE):
+        some = select(CaseRow).where(
+            col(CaseRow.id).in_(ids[start : start + _AT_ONCE]), col(CaseRow.wrapped_key).is_not(None)
+        )
+        cases = lookup.cases_of(session, session.exec(some).all())
+        found |= {case.id for case in cases if viewer.may_know(case)}
+    return frozenset(found)
 
 
 def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer) -> JSON:

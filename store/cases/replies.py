@@ -38,6 +38,8 @@ class KeyReader(Protocol):
 
 def as_reply(file: CaseFile, arrival: Arrival, reply: Reply, keys: KeyReader) -> Arrival:
     """A note as a reply to the reporter, after every look at what it may tell and how it goes. Raises NotAllowed."""
+    if file.row.state == "junk":
+        raise NotAllowed(marked("{case} is among the junk. '/notjunk' makes a report of it."), case=file.row.codename)
     if not reply.text:
         raise NotAllowed(marked("The reply has no text: write it below the line '/reply'."))
     told = [item for item in file.messages() if item.author == "reporter"]

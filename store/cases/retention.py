@@ -25,6 +25,8 @@ from store.tables.models import (
     CorrespondentRow,
     DeliveryRow,
     EventRow,
+    JunkLessonRow,
+    JunkNumberRow,
     LinkRow,
     MessageRow,
     NoticeRow,
@@ -35,6 +37,7 @@ from store.tables.models import (
 from store.tables.vault import Vault
 
 ANNOUNCED = timedelta(days=30)
+JUNK = ":junk"  # the outcome of a tombstone that was junk: no desk can name one so
 _OF_A_CASE = (
     AttachmentRow,
     AnswerRow,
@@ -43,6 +46,8 @@ _OF_A_CASE = (
     VoteRow,
     PatternRow,
     CorrespondentRow,
+    JunkNumberRow,
+    JunkLessonRow,
     ChoreRow,
     DeliveryRow,
     NoticeRow,
@@ -50,11 +55,13 @@ _OF_A_CASE = (
 
 
 def ends_at(session: Session, row: CaseRow, desk: Desk) -> datetime | None:
-    """When a case is to be destroyed; None for one that is open, on hold, or kept for ever.
+    """When a case is to be destroyed; None for one that is open, on hold, or kept for ever. Junk is not announced.
 
     A mail that came after the case was closed puts it off; the report itself did not, though one from an archive is
     written down later than it is closed.
     """
+    if row.state == "junk":
+        return from_text(row.closed_at or row.received_at) + timedelta(days=desk.junk_days)
     days = desk.retention.get(row.outcome or "", desk.retention_days)
     if row.state != "closed" or row.closed_at is None or row.on_hold or not days:
         return None
@@ -85,7 +92,8 @@ def care(
     database is raised.
     """
     gone = []
-    for row in session.exec(select(CaseRow).where(CaseRow.desk == desk.id, CaseRow.state == "closed")).all():
+    ending = select(CaseRow).where(CaseRow.desk == desk.id, col(CaseRow.state).in_(("closed", "junk")))
+    for row in session.exec(ending).all():
         codename = row.codename
         try:
             with session.begin_nested():
@@ -103,6 +111,11 @@ def care(
 def _care_for(session: Session, vault: Vault, row: CaseRow, desk: Desk, at: datetime) -> bool:
     """Whether the case was destroyed now."""
     end = ends_at(session, row, desk)
+    if row.state == "junk":
+        if end is None or at < end:
+            return False
+        destroy(session, vault, row, "desk", at)
+        return True
     if end is None or at < end - ANNOUNCED:
         row.announced_at = None
     elif row.announced_at is None:
@@ -125,6 +138,8 @@ def destroy(session: Session, vault: Vault, row: CaseRow, actor: str, at: dateti
     for table in _OF_A_CASE:
         session.exec(delete(table).where(col(table.case_id) == row.id))
     session.exec(update(EventRow).where(col(EventRow.case_id) == row.id).values(detail_sealed=None))
+    if row.state == "junk":
+        row.outcome = JUNK
     row.state, row.wrapped_key, row.facts_sealed, row.fields_sealed = "destroyed", None, None, None
     row.screened, row.assignee, row.deadline, row.handle = "{}", None, None, f"gone-{row.id}"
     session.add(row)
@@ -135,5 +150,5 @@ def require_destroyable(row: CaseRow) -> None:
     """Raise NotAllowed for a case that is on hold or not closed."""
     if row.on_hold:
         raise NotAllowed(f"{row.codename} is on hold. Release it first.")
-    if row.state != "closed":
+    if row.state not in ("closed", "junk"):
         raise NotAllowed(f"{row.codename} is not closed. Close it first, with its outcome.")

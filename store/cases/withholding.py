@@ -20,6 +20,7 @@ from store.outbox import queue
 from store.tables.models import VoteRow
 from store.tables.records import Arrival, Body, Change, Facts, Recusal, Source, Wishes
 
+JUNK = ":junk"  # what is voted on besides members: no id of one looks like it
 VOTES_TO_REINSTATE = 2
 VOTES_TO_NARROW = 2
 OTHERS_LEFT = 2
@@ -46,7 +47,7 @@ def recuse_by_hand(file: CaseFile, member: str, reason: str = "") -> int:
     source: Source = "operator" if file.actor == "operator" else "self" if file.actor == member else "reader"
     if source == "reader" and member not in file.case.recused and _narrows(file, member):
         file.note("recusal-vote", {"member": member})
-        missing = VOTES_TO_NARROW - _vote(file, member)
+        missing = VOTES_TO_NARROW - vote(file, member)
         if missing > 0:
             file.enqueue_once("consent-waits")
             return missing
@@ -85,7 +86,7 @@ def reinstate(file: CaseFile, member: str) -> int:
         _require_operators(file, source_of(standing))
         missing = 0
     else:
-        missing = VOTES_TO_REINSTATE - _vote(file, member)
+        missing = VOTES_TO_REINSTATE - vote(file, member)
     file.note("reinstatement-vote", {"member": member})
     if missing <= 0:
         recusals.reinstate(file, member)
@@ -99,14 +100,14 @@ def _require_operators(file: CaseFile, source: Source) -> None:
         raise NotAllowed("Two readers of the case must agree: repeat the command with --by MEMBER for each of them.")
 
 
-def _vote(file: CaseFile, member: str) -> int:
-    """Add a vote on a member (that they come back, or, while they are readers, that they leave); how many of those who
-    voted are readers still."""
+def vote(file: CaseFile, member: str) -> int:
+    """Add a vote on a member (that they come back, or, while they are readers, that they leave), or that a case is junk; how
+    many of those who voted are readers still."""
     if file.actor == member:
         raise NotAllowed(marked("You can't let yourself back in."))
     session, case_id = file.session, file.row.id
     found = session.exec(select(VoteRow).where(VoteRow.case_id == case_id, VoteRow.member == member))
-    votes = {vote.voter for vote in found}
+    votes = {item.voter for item in found}
     if file.actor not in votes:
         session.add(VoteRow(case_id=case_id, member=member, voter=file.actor, at=to_text(file.at)))
         session.flush()

@@ -40,6 +40,7 @@ from store.kit.sections import (
     DatabaseSettings,
     GnuPG,
     Imap,
+    Junk,
     Listener,
     Operator,
     OutboxSettings,
@@ -82,6 +83,7 @@ class Desk(Section):
     respond_days: Days = 7
     follow_up_days: Days = 14
     working_days: Country = ""
+    junk_days: Annotated[int, Field(ge=1, le=365)] = 30
     retention_days: Days = 730
     retention: dict[str, Days] = Field(default_factory=dict)
     imap: tuple[Imap, ...] = ()
@@ -152,6 +154,7 @@ class Config(BaseSettings):
     relay: RelaySettings = RelaySettings()
     outbox: OutboxSettings = OutboxSettings()
     sender_checks: SenderChecks = SenderChecks()
+    junk: Junk = Junk()
     operator: Operator = Operator()
     desk: tuple[Desk, ...] = ()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
 
@@ -106,6 +107,28 @@ class SenderChecks(Section):
     nameservers: tuple[str, ...] = ()
     port: Port = 53
     seconds: Annotated[float, Field(gt=0, le=30)] = 5
+
+
+class Junk(Section):
+    """The filter that is asked whether a mail is junk, where the mail server did not say: rspamd, over HTTP.
+
+    `rspamd` is its worker for scans, `controller` that which learns; `password_file` is the password of the latter.
+    """
+
+    rspamd: str = ""
+    controller: str = ""
+    password_file: Path | None = None
+    seconds: Annotated[float, Field(gt=0, le=60)] = 10
+
+    @field_validator("rspamd", "controller")
+    @classmethod
+    def _within_the_house(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("must be a URL such as http://127.0.0.1:11333")
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            raise ValueError("reports would travel in clear: give a loopback address, or https")
+        return value.rstrip("/")
 
 
 class Operator(Section):

@@ -170,6 +170,7 @@ def left_out(config: Config) -> list[tuple[str, Path]]:
     named = [
         ("gnupg.passphrase_file", config.gnupg.passphrase_file),
         ("relay.password_file", config.relay.password_file),
+        ("junk.password_file", config.junk.password_file),
         ("relay.ca_file", config.relay.ca_file),
         ("listener.tls_certificate", config.listener.tls_certificate),
         ("listener.tls_key", config.listener.tls_key),

@@ -23,7 +23,7 @@ from sqlmodel import Session, create_engine
 from store.kit.errors import StoreOutdated, StoreUnavailable
 from store.kit.files import write_private
 
-MIGRATION_HEAD = "0004"
+MIGRATION_HEAD = "0005"
 _EARLIER = frozenset(f"{number:04}" for number in range(1, int(MIGRATION_HEAD)))
 _BUSY_SECONDS = 15
 # What a statement and its values bring about; all else is the database's own trouble.

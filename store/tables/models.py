@@ -224,6 +224,23 @@ class CorrespondentRow(SQLModel, table=True):
     desk: str
 
 
+class JunkNumberRow(SQLModel, table=True):
+    """Under which number a member was shown a mail among the junk. Each member has numbers of their own."""
+
+    __tablename__ = "junk_numbers"
+    case_id: str = Field(foreign_key="cases.id", primary_key=True)
+    member: str = Field(primary_key=True, index=True)
+    number: int
+
+
+class JunkLessonRow(SQLModel, table=True):
+    """That the filter is still to be told what readers found a mail to be: `spam` or `ham`."""
+
+    __tablename__ = "junk_lessons"
+    case_id: str = Field(foreign_key="cases.id", primary_key=True)
+    kind: str
+
+
 class LinkRow(SQLModel, table=True):
     """Two cases that belong together. `one` is the smaller id."""
 

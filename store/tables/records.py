@@ -12,11 +12,26 @@ from store.kit.sentences import Sentence
 from store.openpgp.status import Signature
 from store.tables.authentication import Authentication
 
-State = Literal["new", "held", "automatic", "acknowledged", "investigating", "decided", "closed", "destroyed"]
+State = Literal["new", "held", "automatic", "junk", "acknowledged", "investigating", "decided", "closed", "destroyed"]
 Direction = Literal["in", "out", "note"]
+# What a filter says of a mail; empty when none was asked.
+Filtered = Literal["", "clean", "doubtful", "junk"]
 Encryption = Literal["none", "pgp/mime", "inline", "attachment"]
 Verb = Literal[
-    "assign", "recuse", "reinstate", "vote", "consent", "state", "deadline", "field", "link", "hold", "release"
+    "assign",
+    "recuse",
+    "reinstate",
+    "vote",
+    "consent",
+    "state",
+    "deadline",
+    "field",
+    "link",
+    "hold",
+    "release",
+    "junk",
+    "junk-vote",
+    "not-junk",
 ]
 Source = Literal[
     "reporter", "named", "first-name", "sender", "addressed", "doubtful", "linked", "self", "reader", "operator"
@@ -56,6 +71,7 @@ class Body:
 
     `message_id` is its own, `answers` that of the mail which it answers; `done` is what a member did with it. Of a mail
     that did not open, `sent_by` and `sent_to` keep its envelope.
+    `filtered` is what a filter says of it.
     `key_offered`: it came in plain, and its Autocrypt header offers a key without asking for sealed answers.
     """
 
@@ -77,6 +93,7 @@ class Body:
     sent_by: str | None = None
     sent_to: tuple[str, ...] = ()
     authentication: Authentication = Authentication()
+    filtered: Filtered = ""
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""
@@ -127,7 +144,8 @@ class Facts:
     came from, by which its author is known again; `address` is where its first mail asked to be answered, whether they
     want answers or not. `new_key` came with a later mail, and is not used until a reader says so. `without_token`: the
     first mail referred to another one, and nothing that is sent to its author shows the token of the case.
-    `archived`: it came from an archive, with or without a word to the readers.
+    `archived`: it came from an archive, with or without a word to the readers. `asks_secrecy`: its first mail asks to be kept
+    from somebody, in whatever words.
     """
 
     reply_to: str = ""
@@ -147,6 +165,7 @@ class Facts:
     address: str = ""
     without_token: bool = False
     archived: Literal["", "silent", "told"] = ""
+    asks_secrecy: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""

@@ -6,7 +6,8 @@ import pytest
 
 from desk.demo.mails import plain_mail
 from desk.demo.rehearsal import Person
-from intake.plan import ENOUGH, NEVER, TO_THE_TEAM
+from intake.plan import TO_THE_TEAM
+from store.outbox.limits import ENOUGH, NEVER
 from tests.conftest import Desk, DeskMaker
 from tests.support.talk import to
 

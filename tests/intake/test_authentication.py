@@ -18,7 +18,6 @@ from intake.authentication.hops import trusted_fields
 from intake.authentication.lookups import Lookups
 from intake.authentication.results import stated
 from intake.reading.message import read_mail
-from intake.receive import Receiver
 from store.kit.errors import ConfigError
 from store.kit.sections import SenderChecks
 from tests.conftest import Desk, DeskMaker
@@ -197,9 +196,10 @@ def test_what_a_trusted_server_sealed_counts_when_another_passed_it_on(names: Na
     assert verdict(names, passed_on(MAIL, "evil.example", "dmarc=fail header.from=re-porter.example")) == "none"
 
 
-def with_config(desk: Desk, in_desk: str = "", section: str = "") -> Desk:
-    text = desk.play.config.read_text()
-    desk.play.config.write_text(text.replace("[[desk]]\n", f"[[desk]]\n{in_desk}\n") + section)
+def looking(desk: Desk, port: int, seconds: float = 5) -> Desk:
+    """A desk that asks a name server itself."""
+    lines = f'nameservers = ["127.0.0.1"]\nport = {port}\nseconds = {seconds}\nenabled = true'
+    desk.play.change_config("[sender_checks]\nenabled = false", f"[sender_checks]\n{lines}")
     return desk
 
 
@@ -213,7 +213,7 @@ def text_of_notice(member: Person, mail: Delivered) -> str:
 
 
 def test_nobody_is_answered_whose_domain_disowns_the_mail(make_desk: DeskMaker, team: list[Person]) -> None:
-    desk = with_config(make_desk(), f'trusted_authserv = "{OURS}"')
+    desk = make_desk()
     receipt = desk.receive(plain_mail("It happened.", extra=FAILED))
     mails = desk.mail_out()
     assert {mail.recipient for mail in mails} == {person.email for person in team}, "the team hears, and nobody else"
@@ -227,7 +227,7 @@ def test_nobody_is_answered_whose_domain_disowns_the_mail(make_desk: DeskMaker, 
 
 
 def test_what_is_not_checked_is_answered_as_before(make_desk: DeskMaker, team: list[Person]) -> None:
-    desk = with_config(make_desk(), f'trusted_authserv = ["{OURS}"]')
+    desk = make_desk()
     other = "Authentication-Results: mx.elsewhere.example; dmarc=fail header.from=reporter.example\n"
     for extra in ("", other, f"{RESULTS} none\n", f"{RESULTS} dmarc=pass header.from=reporter.example\n"):
         desk.receive(plain_mail(f"It happened. {extra}", extra=extra))
@@ -240,7 +240,7 @@ def test_what_is_not_checked_is_answered_as_before(make_desk: DeskMaker, team: l
 def test_a_forged_mail_on_a_case_is_doubtful_whatever_else_speaks_for_it(
     make_desk: DeskMaker, sam: Person, signs: bool
 ) -> None:
-    desk = with_config(make_desk(), f'trusted_authserv = "{OURS}"')
+    desk = make_desk()
 
     def mail(text: str, extra: str = "") -> bytes:
         if not signs:
@@ -257,35 +257,14 @@ def test_a_forged_mail_on_a_case_is_doubtful_whatever_else_speaks_for_it(
 
 
 def test_the_desk_can_look_itself(make_desk: DeskMaker, team: list[Person], names: Names) -> None:
-    section = f'[sender_checks]\nenabled = true\nnameservers = ["127.0.0.1"]\nport = {names.port}\n'
-    desk = with_config(make_desk(), section=section)
-    desk.receive(dkim_signed())
-    mails = desk.mail_out()
-    assert "sam@re-porter.example" in {mail.recipient for mail in mails}
-    desk.receive(dkim_signed().replace(b"It happened", b"I take it back"))
-    mails = desk.mail_out()
-    assert {mail.recipient for mail in mails} == {person.email for person in team}
-    assert FORGED in " ".join(text_of_notice(team[0], mails[0]).split())
-    # What lay here for a while is not checked again: keys are withdrawn in time.
-    names.known.clear()
-    desk.reopen()
-    old = dkim_signed(raw=plain_mail("Long ago.", sender="Sam <sam@re-porter.example>").replace(b"\n", b"\r\n"))
-    Receiver(desk.context).receive_old(old, desk.context.config.desk[0], tell=True)
-    assert FORGED not in text_of_notice(team[0], desk.mail_out()[0])
-
-
-def test_dns_that_is_down_delays_no_mail_for_long_and_keeps_nobody_from_an_answer(
-    make_desk: DeskMaker, names: Names
-) -> None:
-    names.silent = True
-    section = f'[sender_checks]\nenabled = true\nnameservers = ["127.0.0.1"]\nport = {names.port}\nseconds = 0.5\n'
-    desk = with_config(make_desk(), section=section)
+    desk = looking(make_desk(), names.port, 0.5)
     desk.receive(dkim_signed())
     assert "sam@re-porter.example" in {mail.recipient for mail in desk.mail_out()}
 
 
 @pytest.mark.parametrize("value", ['"mx desk"', '["a", ""]', "3"])
 def test_a_server_that_is_none_is_refused_with_a_remedy(make_desk: DeskMaker, value: str) -> None:
-    desk = with_config(make_desk(), f"trusted_authserv = {value}")
+    desk = make_desk()
+    desk.play.change_config(f'trusted_authserv = ["{OURS}"]', f"trusted_authserv = {value}")
     with pytest.raises(ConfigError, match="trusted_authserv"):
         desk.context  # noqa: B018

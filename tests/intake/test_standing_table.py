@@ -88,7 +88,7 @@ def key_header(person: Person) -> str:
 
 
 Mail = Callable[[Setting], tuple[bytes, str]]
-DISOWNED = "Authentication-Results: mx.example; dmarc=fail header.from=reporter.example\n"
+DISOWNED = "Authentication-Results: mx.desk.example; dmarc=fail header.from=reporter.example\n"
 
 PROVEN: dict[str, Mail] = {
     "the same key": lambda at: (signed(at, at.sam), ""),

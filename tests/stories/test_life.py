@@ -259,7 +259,9 @@ class Life(RuleBasedStateMachine):
         lines = "".join(f"Exclude: {self.team[member].name}\n" for member in excluded)
         author = f"{SAM}, kim@other.example" if way == "two authors" else SAM
         extra = (
-            "Authentication-Results: mx.example; dmarc=fail header.from=reporter.example\n" if way == "disowned" else ""
+            "Authentication-Results: mx.desk.example; dmarc=fail header.from=reporter.example\n"
+            if way == "disowned"
+            else ""
         )
         mail = plain_mail(
             f"{lines}Reply: no\n\n{self.count}", sender=author, extra=f"{extra}Reply-To: kim@other.example\n"
