@@ -56,7 +56,7 @@ class Opened:
     """A mail that was read and opened, with what it asks for (in `job`) and what triage found.
 
     `key` is the key to write to its author with, and its fingerprint; `key_unusable`: one came, and none can be used.
-    `fields` are those of the record that it fills.
+    `fields` are those of the record that it fills; `urgent`: it says that it cannot wait.
     """
 
     job: Job
@@ -66,6 +66,7 @@ class Opened:
     key: tuple[bytes, str] = field(default=(b"", ""), repr=False)
     key_unusable: bool = False
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    urgent: bool = False
 
 
 def arrival_of(context: Context, opened: Opened) -> Arrival:
@@ -105,6 +106,7 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
         notices=() if state == "automatic" else (notice,),
         screened=screened(job.roster),
         fields=opened.fields,
+        urgent=opened.urgent,
     )
 
 

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from intake.arrival import Opened, source_of
 from intake.plan import Route, Taken, actor, may_tell_of_failure, with_acknowledgement, within_the_flood_limit
 from intake.standing import Record, standing
-from store.cases import conversation, recusals, threads
+from store.cases import conversation, promises, recusals, threads
 from store.cases.case_file import CaseFile, open_case
 from store.cases.lookup import row_by_id
 from store.cases.threads import Side, Token, read_token
@@ -107,6 +107,7 @@ class FollowUp:
             conversation.join(file, joined)
             if self.opened.found.undelivered and may_tell_of_failure(session, self.context, row.id):
                 file.enqueue("bounced", "reporter")
+                promises.not_reached(session, row)
             return "automatic", row.codename
         if sure == "doubtful":
             return self.own_case.carry_out(session, row)

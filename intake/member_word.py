@@ -186,12 +186,12 @@ class MemberWord:
         withdraws = any(item.withdraws(self.member.id, file.roster) for item in commands.on_case)
         arrival = self._arrival(file, said, commands)
         acted = notes.act(file, commands.on_case, arrival)
-        if not (acted.changes or commands.rest or arrival.attachments or commands.asks):
+        if not (acted.changes or commands.rest or arrival.attachments or commands.asks or arrival.direction == "out"):
             raise NotAllowed(EMPTY)
         if withdraws:
             self._answer(session, Answer(withdrawn=True, in_plain=answer.in_plain))
         elif commands.any or answer.in_plain:
-            wrote = ("reply" if arrival.direction == "out" else "note") if commands.rest or arrival.attachments else ""
+            wrote = "reply" if arrival.direction == "out" else "note" if commands.rest or arrival.attachments else ""
             answer = replace(answer, done=acted.changes, wrote=wrote, message=acted.message)
             self._answer(session, self._with_key(answer, said, commands), file)
         return "thread", file.row.codename

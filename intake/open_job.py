@@ -12,6 +12,7 @@ from intake.asking.form import read_form
 from intake.asking.own_addresses import asked_by_header
 from intake.asking.recused import SearchedMail
 from intake.asking.triage import Reception, Triage, sort
+from intake.asking.urgency import goes_on, in_danger
 from intake.authentication.authenticate import authenticate
 from intake.authentication.lookups import Lookups
 from intake.filters.headers import filtered
@@ -60,9 +61,11 @@ def open_job(job: Job, tools: Tools, unread: str = "") -> Opened:
     )  # fmt: skip
     offered = only_offered(parsed, content.body, content.attachments, key[0])
     body = replace(content.body, key_offered=offered, notes=notes, authentication=vouched, filtered=filter_said)
+    fields = read_form(body.text)
+    urgent = goes_on(fields) or (job.desk.danger_words and in_danger(f"{body.subject}\n{body.text}"))
     return Opened(
         replace(job, asked=asked), parsed.mail, replace(content, body=body, inside=(), protected=None),
-        _as_the_desk_wants(job, found), key, unusable, read_form(body.text),
+        _as_the_desk_wants(job, found), key, unusable, fields, urgent,
     )  # fmt: skip
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 import structlog
 from sqlmodel import Session
 
+from mailer.alerts import NotPushed, Push, push
 from mailer.claimed import ClaimedNotice
 from mailer.mails import Outgoing
 from mailer.recheck import recheck
 from mailer.refusal_policy import RefusalPolicy
 from mailer.relay.connection import Relay
 from mailer.relay.refusals import NotTaken
+from store.cases import lookup, promises
 from store.context import Context
 from store.outbox import claims, outcomes, queue, retries
 from store.outbox.claims import Claim
@@ -21,6 +24,7 @@ from store.tables import audit
 
 _MARK_SECONDS = 0.05
 _WAKE_SECONDS = 60.0
+_PUSH_FOR = timedelta(hours=1)
 _CHANGED = "what it tells of changed while it was made"
 
 log = structlog.get_logger("ombud.mailer")
@@ -38,7 +42,7 @@ class Attempts:
         self._was_away, self._is_back = True, False  # it may have been, before this began
         self._woken: float | None = None
 
-    def send(self, work: ClaimedNotice, row: Delivery, outgoing: Outgoing) -> None:
+    def send(self, work: ClaimedNotice, row: Delivery, outgoing: Outgoing | Push) -> None:
         """Send one mail and write down how it went. Raises RelayDown, ClaimLost.
 
         What was sent is noted before the next mail when that took a while, else with those that follow at once: a
@@ -50,11 +54,25 @@ class Attempts:
         if found != "may":
             self.conclude(work, row, Withdrawn() if found == "not" else Later(_CHANGED, made_anew=True))
             return
+        if isinstance(outgoing, Push):
+            self._push(work, row, outgoing)
+            return
         try:
             self._relay.send(outgoing.sender, outgoing.recipient, outgoing.mail)
         except NotTaken as error:
             self.note_sent(work.claim)  # what was taken before this is not what was taken since
             self.conclude(work, row, self._policy.outcome(work, row, error, outgoing))
+        else:
+            self.conclude(work, row, Sent())
+
+    def _push(self, work: ClaimedNotice, row: Delivery, made: Push) -> None:
+        """Hand a push over. One that is not taken within an hour is withdrawn: the mail is there by then."""
+        try:
+            push(made)
+        except NotPushed as error:
+            late = row.first_try is not None and self._context.clock() - row.first_try > _PUSH_FOR
+            log.warning("not alerted", desk=work.desk.id, reason=str(error))
+            self.conclude(work, row, Withdrawn() if late else Later(str(error)))
         else:
             self.conclude(work, row, Sent())
 
@@ -101,6 +119,8 @@ class Attempts:
     def _note_sent_in(self, session: Session, claim: Claim) -> None:
         if self._sent:
             outcomes.mark_sent(session, self._sent, self._context.clock())
+            if claim.kind == "reply" and claim.case_id:
+                promises.reached(session, lookup.row_by_id(session, claim.case_id), self._context.clock())
             log.info("sent", kind=claim.kind, desk=claim.desk, mails=len(self._sent))
 
     def settle(self, work: ClaimedNotice) -> None:

@@ -13,6 +13,7 @@ import time
 import structlog
 
 from mailer import recipients
+from mailer.alerts import Push
 from mailer.attempts import Attempts
 from mailer.claimed import ClaimedNotice, ClaimLost
 from mailer.mails import MailMaker, Outgoing
@@ -82,7 +83,7 @@ class Mailer:
         """Give each delivery its outcome; those that a relay which is away kept us from wait for it."""
         try:
             for row, made in self._maker.mails_of(work):
-                if isinstance(made, Outgoing):
+                if isinstance(made, Outgoing | Push):
                     self._attempts.send(work, row, made)
                 else:
                     self._attempts.conclude(work, row, made)

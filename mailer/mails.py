@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mailer import compose, recipients
+from mailer.alerts import Push
 from mailer.claimed import ClaimedNotice
 from mailer.saying import notices
 from mailer.saying.contents import Contents, Protected
@@ -47,7 +48,7 @@ class Outgoing:
     listed: frozenset[str] = frozenset()
 
 
-Prepared = tuple[Delivery, Outgoing | Outcome]
+Prepared = tuple[Delivery, Outgoing | Push | Outcome]
 
 
 class MailMaker:
@@ -61,6 +62,9 @@ class MailMaker:
     def mails_of(self, work: ClaimedNotice) -> Iterator[Prepared]:
         """Each delivery with its mail, or with its outcome when there is none to send."""
         if not work.deliveries:
+            return
+        if work.claim.kind == "alert":
+            yield from self._alerts(work)
             return
         audience, first = notices.AUDIENCE[work.claim.kind], work.deliveries[0]
         if audience == "readers":
@@ -84,6 +88,18 @@ class MailMaker:
         for (language, known), group in groups.items():
             made = self._contents.for_readers(work.desk, work.claim, work.view, language, known)
             yield from self._sealed(work, Protected(made), group, known)
+
+    def _alerts(self, work: ClaimedNotice) -> Iterator[Prepared]:
+        """A push to each reader who has a place for it."""
+        if work.view is None:
+            raise ValueError("an alert needs its case")
+        for row in work.deliveries:
+            member = work.roster.get(row.recipient)
+            if member is None or not member.alert:
+                yield row, Withdrawn()
+                continue
+            made = self._contents.alert(work.desk, member, work.view.case.codename)
+            yield row, Push(member.alert, made.subject, made.text, member.id)
 
     def _to_single(self, work: ClaimedNotice, row: Delivery) -> Iterator[Prepared]:
         """An answer to a member, or what a member gets because it is time."""

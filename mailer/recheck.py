@@ -9,6 +9,7 @@ from typing import Literal
 from sqlmodel import Session
 
 from mailer import recipients
+from mailer.alerts import Push
 from mailer.claimed import ClaimedNotice, ClaimLost
 from mailer.mails import Outgoing
 from store.cases import patterns
@@ -21,7 +22,7 @@ Recheck = Literal["may", "changed", "not"]
 _FRESH_SECONDS = 0.05
 
 
-def recheck(context: Context, work: ClaimedNotice, outgoing: Outgoing) -> Recheck:
+def recheck(context: Context, work: ClaimedNotice, outgoing: Outgoing | Push) -> Recheck:
     """Asked right before a mail leaves: is the notice still this worker's, and may its recipient still have it?
 
     That is: are they a reader now, also of the other cases that it tells them of. Recusals are asked for each time,
@@ -46,7 +47,7 @@ def recheck(context: Context, work: ClaimedNotice, outgoing: Outgoing) -> Rechec
     return "may" if same else "changed"
 
 
-def _knows_the_same(session: Session, context: Context, work: ClaimedNotice, outgoing: Outgoing) -> bool:
+def _knows_the_same(session: Session, context: Context, work: ClaimedNotice, outgoing: Outgoing | Push) -> bool:
     """Whether a reader may still know of the other cases that they are told of, and of no more of them than before."""
     roster, reader, listed = context.roster(work.desk), outgoing.reader, outgoing.listed
     if listed and recipients.known_others(session, context, roster, reader, listed) != listed:

@@ -116,7 +116,7 @@ def _says_something(session: Session, context: Context, roster: Roster, message:
     to be withheld, if another reader agrees, does not hear of it."""
     if any(item.verb == "consent" and item.subject == member for item in message.body.done):
         return False
-    if message.body.text or message.attachments:
+    if message.body.text or message.attachments or message.direction == "out":
         return True
     others = {item.other_case for item in message.body.done if item.other_case}
     return bool(visible_to(message.body.done, set(known_others(session, context, roster, member, others))))

@@ -30,6 +30,7 @@ from store.team.members import Roster
 _DAILY = "daily@03:00"
 _REMINDERS_EVERY = timedelta(minutes=5)
 
+_ESCALATING = ("escalate", "again")
 _PARTS = ("digest", "reminders", "late notices", "daily care", "key checks", "terms")
 
 Found = TypeVar("Found")
@@ -175,7 +176,10 @@ class Schedule:
         """The reminders on a case whose time has come and that were not sent: what each is noted as, and what it says."""
         found = []
         for due in dues(case, desk):
-            if level := due.level(now):
+            level = due.level(now)
+            if level and case.state == "closed" and level[0] in _ESCALATING:
+                continue  # nobody else has to look back on what is over
+            if level:
                 name = f"remind {case.id} {due.stage} {to_text(due.at)} {level[0]} {level[1]}"
                 if chores.done_at(session, name) is None:
                     found.append((name, f"{due.stage} {level[0]}"))

@@ -153,7 +153,7 @@ def upgrade(config: ConfigOption = None) -> None:
 def _screen_all(config: Config) -> None:
     """Look for the members in every case, if this version looks for them in more than the last one did."""
     from intake.screening import screen_desk
-    from store.cases import correspondents
+    from store.cases import correspondents, promises
     from store.cases.case_file import Actor
     from store.context import open_configured
 
@@ -164,6 +164,7 @@ def _screen_all(config: Config) -> None:
             with context.database.write() as session:
                 by = Actor(context.vault, desk, context.roster(desk), "desk", context.clock())
                 correspondents.note_all(session, by)
+                promises.note_all(session, by)
     finally:
         context.close()
     if number:

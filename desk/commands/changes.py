@@ -20,6 +20,7 @@ from store.cases.case_commands import STATES, Assign, Deadline, Field, Hold, Lin
 from store.cases.case_file import Actor, CaseFile, open_for
 from store.cases.command import CaseCommand
 from store.cases.replies import How, Reply, as_reply
+from store.cases.urgency_commands import Urgent
 from store.context import Context
 from store.kit.errors import NotAllowed
 from store.tables.records import Arrival, Body, Change, Facts
@@ -53,11 +54,14 @@ def case_reply(
     config: ConfigOption = None,
     plain: Annotated[bool, typer.Option(help="In plain mail, although the reporter wrote encrypted.")] = False,
     new_key: Annotated[bool, typer.Option(help="To the key that came with a later mail.")] = False,
+    status: Annotated[
+        bool, typer.Option(help="Only that the team is still on it; standard input is not read.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write to the reporter, from the desk and without the member's name. The text is read from standard input."""
-    how: How = "new-key" if new_key else "plain" if plain else ""
-    wanted = Reply(_text(), how=how)
+    how: How = "status" if status else "new-key" if new_key else "plain" if plain else ""
+    wanted = Reply("" if status else _text(), how=how)
     with opened(config) as context:
         _look_at_keys(context, codename)
         _reply(context, codename, by, wanted)
@@ -150,6 +154,18 @@ def case_link(
     change(config, codename, by, Link(other), as_json=as_json)
 
 
+@changes_app.command("urgent")
+def case_urgent(
+    codename: str,
+    config: ConfigOption = None,
+    by: ByOption = None,
+    no: Annotated[bool, typer.Option("--no", help="It can wait after all.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Mark a case that cannot wait: shorter times, and an alert to its readers."""
+    change(config, codename, by, Urgent("no" if no else ""), as_json=as_json)
+
+
 @changes_app.command("hold")
 def case_hold(
     codename: str, config: ConfigOption = None, by: ByOption = None, why: WhyOption = False, as_json: JsonOption = False
@@ -225,4 +241,6 @@ _PHRASES = {
     "junk": "put aside as junk",
     "junk-vote": "noted; one more reader must agree that it is junk",
     "not-junk": "is a report now; its readers are told",
+    "urgent": "cannot wait",
+    "not-urgent": "can wait after all",
 }

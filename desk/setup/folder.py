@@ -244,8 +244,11 @@ fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567"
 # digest = "weekly@09:00"               # or "daily@HH:MM Europe/Berlin"; the desk's timezone when none is named; or off
 # digest_when_empty = true              # so that nobody sees from outside whether there was anything
 # acknowledge_hours = 24                # after which a report must be answered; 0: no reminders
+# urgent_hours = 2                      # the same for what cannot wait; all other times are a third
+# danger_words = false                  # true: words of danger in a report make it urgent, as 'ongoing: yes' does
 # respond_days = 7
-# follow_up_days = 14
+# status_days = 14                      # after which a reporter hears how things are, while the case is open
+# follow_up_days = 14                   # after a decision, how the reporter is
 # working_days = ""                     # a country as DE or US-CA: weekends and holidays do not count
 # junk_days = 30                        # after which junk is destroyed
 # retention_days = 730                  # after which closed cases are destroyed; 0: never
@@ -285,6 +288,8 @@ _ROSTER = """\
 # from = 2026-01-01
 # until = 2026-12-31                    # the last day
 # language = "en"
+# alert = "ntfy://a-topic-nobody-guesses" # a push when something cannot wait; Apprise knows more than a hundred services
+# alert_codename = false                # true: it names the case
 """
 
 _KEYS = """\

@@ -22,7 +22,7 @@ _COMMAND = re.compile(r"/([A-Za-z]+)(?:[ \t]+(.*)|[ \t]*)$")
 _LINE_LIMIT = 5000
 _MOST = 50
 _SHOWN = 200
-_HOW: dict[str, How] = {"": "", "plain": "plain", "new-key": "new-key"}
+_HOW: dict[str, How] = {"": "", "plain": "plain", "new-key": "new-key", "status": "status"}
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,10 @@ def _how(line: str, written: str) -> How:
     how = _HOW.get(written.casefold().replace(" ", "-"))
     if how is None:
         raise WrongLine(
-            line, marked("After '/reply' you can only write 'plain' or 'new-key'. Your text starts on the next line.")
+            line,
+            marked(
+                "After '/reply' you can only write 'plain', 'new-key' or 'status'. Your text starts on the next line."
+            ),
         )
     return how
 

@@ -10,7 +10,10 @@ _LABELS = {
     "contact": "contact|how to reach me|reach me at",
     "when": "when|when did it happen|when it happened",
     "where": "where|where did it happen|where it happened",
-    "ongoing": "ongoing|still going on|is it ongoing|does it go on",
+    "ongoing": "ongoing|still going on|is it ongoing|does it go on|"
+    "dauert an|dauert es an|geht es weiter|andauernd|noch im gange|sigue ocurriendo|continúa|continua|en curso|sigue pasando|"
+    "en cours|toujours en cours|ça continue|cela continue|ainda acontece|em andamento|ainda continua|"
+    "مستمر|هل ما زال مستمرا|هل هو مستمر|ما زال مستمرا",
     "what": "what|what happened",
     "reported": "who|reported|reported person|who is it about",
     "witnesses": "witness|witnesses|who saw it",
@@ -18,7 +21,7 @@ _LABELS = {
     "wishes": "wishes|wish|what i wish|what i want|what would help",
 }
 _NAMES = {label: name for name, labels in _LABELS.items() for label in labels.split("|")}
-_LINE = re.compile(r"[ \t*_#\-\u2022]*([A-Za-z][A-Za-z ]{2,24}?)\??[ \t*_]*[:\uff1a][ \t*_]*(.*)$")
+_LINE = re.compile(r"[ \t*_#\-\u2022\u00bf]*([^\W\d_](?:[^\W\d_]| ){2,24}?)[?\u061f]?[ \t*_]*[:\uff1a][ \t*_]*(.*)$")
 _MOST_LINES = 400
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from sqlmodel import Session
 
 from mailer.saying import digest, junk_list, notices
+from mailer.saying.calendar import calendar_of
 from mailer.saying.language import language_of
 from mailer.saying.notices import CaseView, name_of
 from mailer.saying.render import Rendered, Templates, templates_of
+from mailer.saying.translation import speech
 from mailer.sealing.mime import DeskKey, entity
 from mailer.sealing.padding import padded_length, stepped_length
 from store.cases import content, lookup, overview, threads
@@ -19,12 +22,12 @@ from store.cases.answers import Answer
 from store.cases.commands import COMMANDS
 from store.cases.fields import FIELDS
 from store.context import Context
-from store.kit.clock import from_text
+from store.kit.clock import day_of, from_text
 from store.kit.config import Desk
 from store.kit.errors import NotAllowed
 from store.kit.sentences import Sentence
 from store.outbox.claims import Claim
-from store.tables.records import Attachment, Change
+from store.tables.records import Attachment, Body, Change
 from store.team.members import Member, Roster
 
 _BETWEEN_LANGUAGES = "\n* * *\n\n"
@@ -49,18 +52,22 @@ class Contents:
         """The protected entity of a notice to readers. `known` are the other cases (ids) that these readers may know of."""
         reference = threads.token(self._context.vault, view.case.handle, "team")
         at = self._context.clock()
-        values = {**notices.case_values(desk, view, reference, at), **self._values(desk, claim, view, known)}
+        values = {**notices.case_values(desk, view, reference, at), **self._values(desk, claim, view, known, language)}
         rendered = self._of(desk).render(claim.kind, language, values)
         with_files = claim.kind in ("report", "message", "note") and desk.notice == "full"
         return entity(rendered.subject, rendered.text, self._files(view) if with_files else (), pad=padded_length)
 
-    def _values(self, desk: Desk, claim: Claim, view: CaseView, known: Collection[str]) -> dict[str, Any]:
+    def _values(
+        self, desk: Desk, claim: Claim, view: CaseView, known: Collection[str], language: str
+    ) -> dict[str, Any]:
         if claim.kind in ("report", "message"):
             return notices.report_values(desk, view, known)
         if claim.kind == "held":
             return notices.held_values(view)
         if claim.kind == "note":
-            return notices.note_values(desk, view, known)
+            values = notices.note_values(desk, view, known)
+            said = self._text(desk, view.message.body, language) if view.message else ""
+            return {**values, "text": said}
         if claim.kind == "flood":
             return {"limit": desk.flood_limit}
         if claim.kind == "bounced":
@@ -91,10 +98,12 @@ class Contents:
         """
         body = view.message.body if view.message else None
         values = notices.reporter_values(desk, view, self._context.clock(), sealed=sealed)
-        values["text"] = body.text if body and claim.kind == "reply" else ""
-        telling = body is not None and body.encryption != "none" and not sealed
-        found = "" if body is None or telling else language_of(body.text)
-        rendered = self._in_languages(desk, claim.kind, found, values)
+        values["text"] = ""
+        # What says only how things are is in the language of the reporter, not of a reader.
+        wrote = self._reported(view) if body and body.status_until is not None else body
+        telling = wrote is not None and wrote.encryption != "none" and not sealed
+        found = "" if wrote is None or telling else language_of(wrote.text)
+        rendered = self._in_languages(desk, claim.kind, found, values, body)
         if not (desk.extensions or view.facts.without_token):  # then what answers it is known by its subject
             tag = threads.token(self._context.vault, view.case.handle, "reporter")
             rendered = Rendered(f"{rendered.subject} [{tag}]", rendered.text)
@@ -102,14 +111,29 @@ class Contents:
             return rendered, [self._desk_key(desk)]
         return rendered, self._files(view) if claim.kind == "reply" else ()
 
-    def _in_languages(self, desk: Desk, kind: str, language: str, values: dict[str, Any]) -> Rendered:
+    def _text(self, desk: Desk, body: Body, language: str) -> str:
+        """What a mail of the team says: its text, or that the team is still on it, in a language."""
+        if body.status_until is None:
+            return body.text
+        return self._of(desk).fragment("_status.txt", language, {"until": day_of(body.status_until)})
+
+    def _reported(self, view: CaseView) -> Body | None:
+        """What the reporter wrote first."""
+        with self._context.database.read() as session:
+            first = content.message(session, self._context.vault, view.case.id)
+        return first.body if first else None
+
+    def _in_languages(
+        self, desk: Desk, kind: str, language: str, values: dict[str, Any], body: Body | None
+    ) -> Rendered:
         templates = self._of(desk)
         known: tuple[str, ...] = ("en", desk.language)
         if language in templates.languages():
             known = (language,)
         elif kind == "reply":  # what a reader wrote is said once
             known = (desk.language,)
-        made = list(dict.fromkeys(templates.render(kind, item, values) for item in known))
+        texts = {item: self._text(desk, body, item) if body and kind == "reply" else "" for item in known}
+        made = list(dict.fromkeys(templates.render(kind, item, values | {"text": texts[item]}) for item in known))
         subjects = dict.fromkeys(item.subject for item in made)
         return Rendered(" / ".join(subjects), _BETWEEN_LANGUAGES.join(item.text for item in made))
 
@@ -125,12 +149,14 @@ class Contents:
         self, session: Session, desk: Desk, viewer: overview.Viewer, answer: Answer, view: CaseView | None
     ) -> dict[str, Any]:
         roster = viewer.roster
+        asker = roster.get(viewer.member or "")
+        language = asker.language if asker else desk.language
         told = [item.name for item in view.readers if item.id != viewer.member] if view else []
         linked = overview.known_links(session, view.case.id, viewer) if view else []
         record = None
         if view and answer.show:
             found = overview.case_record(session, self._context.vault, view.case.codename, viewer)
-            record = record_values(desk, roster, found)
+            record = record_values(desk, roster, found, partial(self._text, desk, language=language))
         listed, ids = None, frozenset[str]()
         if answer.cases:
             visible = overview.visible_cases(session, desk.id, viewer)
@@ -146,7 +172,7 @@ class Contents:
             "done": notices.done_values(overview.visible_to(answer.done, {row.id for row in linked}), roster),
             "withdrawn": answer.withdrawn,
             "wrote": answer.wrote,
-            "written": self._written(session, desk, answer, view),
+            "written": self._written(session, desk, answer, view, language),
             "told": told,
             "in_plain": answer.in_plain,
             "key": answer.key,
@@ -161,14 +187,16 @@ class Contents:
             "fields": [{"name": name, "what": what} for name, what in FIELDS.items()],
         }
 
-    def _written(self, session: Session, desk: Desk, answer: Answer, view: CaseView | None) -> dict[str, Any] | None:
+    def _written(
+        self, session: Session, desk: Desk, answer: Answer, view: CaseView | None, language: str
+    ) -> dict[str, Any] | None:
         """What a member wrote, as it was kept and sent: they cannot know what was cut off otherwise."""
         if not (answer.wrote and answer.message and view and desk.notice == "full"):
             return None
         message = content.message(session, self._context.vault, view.case.id, answer.message)
         if message is None:
             return None
-        return {"text": message.body.text, "files": [item.name for item in message.attachments]}
+        return {"text": self._text(desk, message.body, language), "files": [item.name for item in message.attachments]}
 
     def for_one(self, desk: Desk, claim: Claim, member: Member, roster: Roster) -> Protected | None:
         """What goes to one member because it is time; None for an empty digest that is to be
@@ -178,7 +206,10 @@ class Contents:
         if empty and not desk.digest_when_empty:
             return None
         rendered = self._of(desk).render(claim.kind, member.language, values)
-        files = [self._desk_key(desk)] if claim.kind in ("welcome", "desk-key", "test") else []
+        files: list[Attachment] = [self._desk_key(desk)] if claim.kind in ("welcome", "desk-key", "test") else []
+        if claim.kind == "digest" and (deadlines := values[digest.DEADLINES]):
+            said = [replace(item, what=speech(member.language).say(item.what)) for item in deadlines]
+            files.append(calendar_of(self._context.vault, said, self._context.clock()))
         pad = stepped_length if claim.kind == "digest" else padded_length
         made = entity(rendered.subject, rendered.text, files, pad=pad)
         return Protected(made, values.get(digest.LISTED, frozenset()))
@@ -204,6 +235,11 @@ class Contents:
     def _desk_key(self, desk: Desk) -> DeskKey:
         key = self._context.keyring.export(desk.fingerprint, armored=True)
         return DeskKey(notices.key_file(desk), "application/pgp-keys", key)
+
+    def alert(self, desk: Desk, member: Member, codename: str) -> Rendered:
+        """A push to a member that something cannot wait; nothing of the case but its name, where they want that."""
+        values = {"desk": notices.desk_values(desk), "codename": codename if member.alert_codename else ""}
+        return self._of(desk).render("alert", member.language, values)
 
     def plain(self, desk: Desk, kind: str, member: Member | None, reason: str = "") -> Rendered:
         """A note without content: to a member about their key, or to the operator."""
@@ -239,8 +275,8 @@ def case_values(desk: Desk, roster: Roster, line: overview.JSON) -> dict[str, An
     }  # fmt: skip
 
 
-def record_values(desk: Desk, roster: Roster, record: overview.JSON) -> dict[str, Any]:
-    """The record of a case, as it is shown."""
+def record_values(desk: Desk, roster: Roster, record: overview.JSON, text_of: Callable[[Body], str]) -> dict[str, Any]:
+    """The record of a case, as it is shown; `text_of` gives what a mail of the team says."""
     return {
         **case_values(desk, roster, record),
         "outcome": record["outcome"],
@@ -252,7 +288,7 @@ def record_values(desk: Desk, roster: Roster, record: overview.JSON) -> dict[str
                 "at": from_text(message["at"]),
                 "author": name_of(roster, message["author"]),
                 "direction": message["direction"],
-                "text": message["text"],
+                "text": text_of(Body(text=message["text"], status_until=message["status_until"])),
                 "failure": message["failure"],
                 "files": [item["name"] for item in message["attachments"]],
                 "done": notices.done_values((Change(**item) for item in message["done"]), roster),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session, col, select
 
+from mailer.saying.calendar import Deadline
 from mailer.saying.notices import CaseView, name_of
 from store.cases import junk, lookup, overview, retention
 from store.cases.case_file import Actor
@@ -22,6 +23,8 @@ from store.team.expiries import expiries
 from store.team.members import Member, Roster
 
 LISTED = "listed"
+DEADLINES = "deadlines"
+_LOOKED_BACK = timedelta(days=30)  # for so long it is shown that a look back on a closed case is late
 _SECTIONS = (
     ("overdue", marked("Overdue")),
     ("new", marked("New, and not answered yet")),
@@ -31,9 +34,17 @@ _SECTIONS = (
 )
 _STAGES: Mapping[Stage, str] = {
     "acknowledge": marked("answer by"),
+    "status": marked("write how things are by"),
     "respond": marked("decide by"),
     "follow-up": marked("follow up by"),
     "deadline": marked("deadline:"),
+}
+_TO_DO: Mapping[Stage, str] = {
+    "acknowledge": marked("answer the reporter"),
+    "status": marked("write to the reporter how things are"),
+    "respond": marked("decide"),
+    "follow-up": marked("ask the reporter how things are"),
+    "deadline": marked("the deadline that one of you set"),
 }
 
 
@@ -41,7 +52,7 @@ def digest_values(session: Session, context: Context, desk: Desk, roster: Roster
     """The values of a digest for one member: only cases that they may know of; the ids of these as `LISTED`."""
     at = context.clock()
     lines: dict[str, list[dict[str, Any]]] = {}
-    ending = []
+    ending, deadlines = [], []
     listed = set()
     for case in overview.visible_cases(session, desk.id, overview.Viewer(roster, member.id, at)):
         if case.state == "closed":
@@ -50,16 +61,20 @@ def digest_values(session: Session, context: Context, desk: Desk, roster: Roster
             if end is not None and end - at <= retention.ANNOUNCED:
                 ending.append({"codename": case.codename, "day": _day(desk, end)})
                 listed.add(case.id)
-        elif case.state != "automatic":
-            due = next(iter(dues(case, desk)), None)
+        due = next(iter(dues(case, desk)), None)
+        if case.state == "closed" and (due is None or at - due.at > _LOOKED_BACK):
+            continue
+        if case.state != "automatic":
             section = _section(session, case, due, at)
             lines.setdefault(section, []).append(_line(desk, roster, case, due, at))
             listed.add(case.id)
+            deadlines += [Deadline(case.codename, case.id, item, _TO_DO[item.stage]) for item in dues(case, desk)]
     sections = [{"title": title, "cases": lines[key]} for key, title in _SECTIONS if key in lines]
     total = sum(map(len, lines.values()))
     aside = {row.id for row in junk.visible(session, Actor(context.vault, desk, roster, member.id, at))}
     return {
         "sections": sections, "ending": ending, "total": total, "junk": len(aside), LISTED: frozenset(listed | aside),
+        DEADLINES: deadlines,
     }  # fmt: skip
 
 
@@ -84,6 +99,7 @@ def _line(desk: Desk, roster: Roster, case: Case, due: Due | None, at: datetime)
         "stage": _STAGES[due.stage] if due else "",
         "due": _day(desk, due.at) if due else None,
         "on_hold": case.on_hold,
+        "urgent": case.urgent,
     }
 
 

@@ -83,6 +83,10 @@ class Templates:
             raise ConfigError(self._complaint(kind, None))
         return Rendered(" ".join(without_marks(head[8:]).split()), body.strip("\n") + "\n")
 
+    def fragment(self, name: str, language: str, values: Mapping[str, Any]) -> str:
+        """A piece of text that is no notice of its own, of the templates that come with this program."""
+        return self._environment(language).get_template(name).render(values).strip()
+
     def _template(self, kind: str, language: str) -> Template:
         """Looked for once: jinja2 remembers what it found, but not what it looked for in vain."""
         if (kind, language) not in self._found:

@@ -13,7 +13,14 @@ from store.kit.sentences import NOTHING, Sentence
 def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
     """Values of every kind of notice."""
     noon, day = datetime(2026, 1, 31, 12, tzinfo=UTC), date(2026, 2, 1)
-    case = {"codename": "amber-heron", "received": noon, "state": "new", "reference": "t-" + 24 * "a", "assignee": ""}
+    case = {
+        "codename": "amber-heron",
+        "received": noon,
+        "state": "new",
+        "reference": "t-" + 24 * "a",
+        "assignee": "",
+        "urgent": True,
+    }
     base: dict[str, Any] = {
         "desk": desk_values(desk),
         "case": case,
@@ -48,6 +55,8 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "junk",
         "junk-vote",
         "not-junk",
+        "urgent",
+        "not-urgent",
     )
     done = [
         {"verb": verb, "subject": "2026-01-31" if verb == "deadline" else "sample", "text": "sample"} for verb in verbs
@@ -82,7 +91,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
     }
     line = {
         "codename": "amber-heron", "state": "new", "age": 3, "assignee": "-", "stage": "decide by", "due": day,
-        "on_hold": True,
+        "on_hold": True, "urgent": True,
     }  # fmt: skip
     warnings = [
         {"trouble": trouble, "who": "Ada Example", "day": day, "left": 7}
@@ -108,6 +117,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "note": {**base, **note, "files": files},
         "pattern": {**base, "other": "blue-fox"},
         "pattern-other": {**base, "other": ""},
+        "alert": {"desk": base["desk"], "codename": "amber-heron"},
         "flood": {**base, "limit": desk.flood_limit},
         "bounced": {**base, "who": "Ada Example"},
         "answer": {"desk": base["desk"], **answer},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from store.cases import lookup, patterns, withholding
+from store.cases import lookup, patterns, promises, withholding
 from store.cases.access import may_know
 from store.cases.case_file import CaseFile, open_case
 from store.cases.command import CaseCommand, member_meant
@@ -105,6 +105,7 @@ class State(CaseCommand):
             date_once(file, "decided" if state == "closed" else state)
         _note_dates(row, state, to_text(file.at))
         row.state = state
+        promises.state_set(file, state)
         file.note("state-changed", {"state": state, "outcome": row.outcome or ""})
         return Change("state", state, text)
 
@@ -122,7 +123,6 @@ class State(CaseCommand):
 
 def _note_dates(row: CaseRow, state: str, at: str) -> None:
     """When a case came how far: what deadlines, retention and the yearly figures go by."""
-    row.acknowledged_at = row.acknowledged_at or at
     row.decided_at = at if state == "decided" else row.decided_at
     row.closed_at = at if state == "closed" else None
     row.announced_at = None

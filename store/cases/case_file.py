@@ -88,6 +88,7 @@ class CaseFile:
     def remember(self, facts: Facts) -> None:
         """Keep these facts in place of those before."""
         self.row.facts_sealed = self.box.seal_json(facts.to_json(), "cases", "facts", self.row.id)
+        self.row.writable = int(facts.writable)
         self.session.add(self.row)
 
     def fill(self, values: Mapping[str, str]) -> None:

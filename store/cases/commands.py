@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from store.cases.case_commands import Assign, Deadline, Field, Hold, Link, Recuse, Reinstate, Release, State
 from store.cases.command import CaseCommand, Command
 from store.cases.junk_commands import Junk, NotJunk
+from store.cases.urgency_commands import Urgent
 from store.kit.sentences import marked
 
 
@@ -18,6 +19,7 @@ class ToReporter(Command):
         ("/reply", marked("send the rest of the mail to the reporter, from the desk, without your name")),
         ("/reply plain", marked("the same, unencrypted although the reporter wrote encrypted")),
         ("/reply new-key", marked("the same, to the key that came with a later mail")),
+        ("/reply status", marked("tell the reporter that you are still on it, and until when they hear more")),
     )
 
 
@@ -57,7 +59,7 @@ class Help(Command):
 
 ON_CASES: Mapping[str, type[CaseCommand]] = {
     command.name: command
-    for command in (Assign, Recuse, Reinstate, State, Deadline, Field, Link, Hold, Release, Junk, NotJunk)
+    for command in (Assign, Recuse, Reinstate, State, Deadline, Field, Link, Hold, Release, Junk, NotJunk, Urgent)
 }
 _ALL: tuple[type[Command], ...] = (ToReporter, *ON_CASES.values(), Show, Cases, Key, ForCase, Help)
 COMMANDS: Mapping[str, type[Command]] = {command.name: command for command in _ALL}

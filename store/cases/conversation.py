@@ -9,12 +9,12 @@ from dataclasses import replace
 
 from sqlmodel import Session, select
 
-from store.cases import correspondents, patterns, recusals
+from store.cases import correspondents, patterns, promises, recusals, urgency
 from store.cases.case_file import Actor, CaseFile
 from store.cases.codenames import new_codename
 from store.cases.lookup import screened_text
 from store.cases.withholding import narrow_screened
-from store.kit.clock import to_text
+from store.kit.clock import from_text, to_text
 from store.outbox import queue
 from store.tables.models import CaseRow, new_id
 from store.tables.records import Arrival, Body, Change, Facts
@@ -36,9 +36,12 @@ def begin(session: Session, by: Actor, arrival: Arrival) -> CaseFile:
         screened=screened_text(arrival.screened),
         closed_at=received if arrival.state in ("closed", "junk") else None,
         transport=transport_of(arrival),
+        writable=int(arrival.facts.writable),
     )
     session.add(row)
     session.flush()
+    if arrival.state in queue.OPEN_STATES:
+        promises.begin(session, row, arrival.received_at or arrival.at)
     file = CaseFile(session, row, box, by)
     file.add_message(arrival)
     detail = {"state": arrival.state, "encryption": arrival.body.encryption, "failure": arrival.body.failure}
@@ -49,6 +52,8 @@ def begin(session: Session, by: Actor, arrival: Arrival) -> CaseFile:
         correspondents.note(file)
     for kind in arrival.notices:
         queue.enqueue(session, queue.Notice(kind, arrival.desk, arrival.told_at or arrival.at, case_id=case_id))
+    if arrival.urgent and arrival.notices:
+        urgency.make_urgent(file)
     return file
 
 
@@ -68,6 +73,7 @@ def join(file: CaseFile, arrival: Arrival) -> str:
     if row.state == "closed" and arrival.author == "reporter" and arrival.notices:
         row.state, row.outcome, row.closed_at, row.announced_at = "acknowledged", None, None, None
         changes.append(Change("state", "acknowledged"))
+        promises.begin_again(file.session, row, arrival.at)
     elif row.state in ("held", "automatic", "junk") and arrival.notices and not arrival.body.failure:
         row.state = "new"
     known = learned(file.facts, arrival)
@@ -82,11 +88,15 @@ def join(file: CaseFile, arrival: Arrival) -> str:
     narrow_screened(file, arrival.screened)
     if arrival.author == "reporter":
         _fill(file, arrival)
+    if row.state == "new":
+        promises.begin(file.session, row, from_text(row.received_at))
     message_id = file.add_message(replace(arrival, body=replace(arrival.body, done=tuple(changes))))
     reopened = any(change.verb == "state" for change in changes)
     file.on_behalf_of(arrival.author).note("mail-added", {"author": arrival.author, "reopened": reopened})
     for kind in arrival.notices:
         file.enqueue(kind, message_id)
+    if arrival.urgent and arrival.notices and arrival.author == "reporter":
+        urgency.make_urgent(file)
     return message_id
 
 
@@ -110,6 +120,8 @@ def open_at_last(file: CaseFile, message_id: str, arrival: Arrival) -> None:
         file.enqueue("message", message_id)
     for kind in arrival.notices:
         file.enqueue(kind)
+    if arrival.urgent and arrival.author == "reporter":
+        urgency.make_urgent(file)
     file.remember(known)
     correspondents.note(file)
     narrow_screened(file, arrival.screened)

@@ -1,4 +1,4 @@
-"""By when the team does what: acknowledge, respond, follow up, and the day that a reader set. Pure."""
+"""By when the team does what: what is owed on a case (`store.cases.promises`), and the day that a reader set. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ import holidays
 
 from store.kit.clock import day_of
 from store.kit.config import Desk
+from store.tables.promise import Promise, PromiseKind
 from store.tables.records import Case
 
-Stage = Literal["acknowledge", "respond", "follow-up", "deadline"]
+Stage = Literal[PromiseKind, "deadline"]
 Level = Literal["half", "late", "past", "escalate", "again"]
 
 # When a reminder is sent, as a share of the time from the beginning of a stage to its end.
 _LEVELS: tuple[tuple[float, Level], ...] = ((0.5, "half"), (0.8, "late"), (1.0, "past"), (1.25, "escalate"))
 _AGAIN = timedelta(days=7)
+_URGENT_SHARE = 3
+_AT_REST = ("closed", "automatic", "junk", "destroyed")
 _HALF_DAY = timedelta(days=1)
 
 
@@ -44,24 +47,37 @@ class Due:
 
 def dues(case: Case, desk: Desk) -> list[Due]:
     """What is to be done on a case now, the earliest first. A stage whose time is set to 0 has none."""
-    found: list[Due] = []
-    off = day_off(desk.working_days)
-    if case.state in ("new", "held"):
-        if desk.acknowledge_hours:
-            end = _next_working(case.received_at + timedelta(hours=desk.acknowledge_hours), desk.zone, off)
-            found.append(Due("acknowledge", case.received_at, end))
-    elif case.state in ("acknowledged", "investigating"):
-        if desk.respond_days:
-            found.append(Due("respond", case.received_at, _after(case.received_at, desk.respond_days, desk.zone, off)))
-    elif case.state == "decided" and desk.follow_up_days:
-        since = case.decided_at or case.received_at
-        found.append(Due("follow-up", since, _after(since, desk.follow_up_days, desk.zone, off)))
+    owed = ((promise, _until(promise, case, desk)) for promise in case.promises)
+    found = [Due(promise.kind, promise.since, until) for promise, until in owed if until is not None]
     day = day_of(case.deadline)
-    if day and case.state not in ("closed", "automatic", "destroyed"):
+    if day and case.state not in _AT_REST:
         end = datetime.combine(day, time(23, 59, 59), desk.zone).astimezone(UTC)
         since = max(case.received_at, end - timedelta(days=14))
         found.append(Due("deadline", min(since, end - _HALF_DAY), end))
     return sorted(found, key=lambda due: due.at)
+
+
+def _until(promise: Promise, case: Case, desk: Desk) -> datetime | None:
+    """By when something is owed; None for what the desk has no time for, or what is not owed as the case stands."""
+    off, zone, since = day_off(desk.working_days), desk.zone, promise.since
+    fresh, closed, decided = case.state in ("new", "held"), case.state == "closed", case.state in ("decided", "closed")
+    if case.state in ("automatic", "junk", "destroyed"):
+        return None
+    if promise.kind == "acknowledge":
+        owed = bool(desk.acknowledge_hours) and not closed and (case.writable or fresh)
+        if owed and case.urgent and desk.urgent_hours:  # also on a holiday
+            return since + timedelta(hours=min(desk.acknowledge_hours, desk.urgent_hours))
+        return _next_working(since + timedelta(hours=desk.acknowledge_hours), zone, off) if owed else None
+    days, owed = {
+        "status": (desk.status_days, case.writable and not decided),
+        "respond": (desk.respond_days, not fresh and not closed and (case.writable or not decided)),
+        "follow-up": (desk.follow_up_days, case.writable and decided),
+    }[promise.kind]
+    if not (days and owed):
+        return None
+    return (
+        _after(since, -(-days // _URGENT_SHARE), zone, day_off("")) if case.urgent else _after(since, days, zone, off)
+    )
 
 
 @cache

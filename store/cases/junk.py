@@ -15,7 +15,7 @@ from datetime import timedelta
 from rapidfuzz import fuzz
 from sqlmodel import Session, col, select
 
-from store.cases import correspondents, patterns, recusals, withholding
+from store.cases import correspondents, patterns, promises, recusals, withholding
 from store.cases.access import may_know
 from store.cases.case_file import Actor, CaseFile, open_case
 from store.cases.lookup import cases_of
@@ -91,6 +91,7 @@ def take_out(file: CaseFile) -> None:
     row.state, row.closed_at, row.received_at = "new", None, to_text(file.at)
     file.session.add(row)
     recusals.forget_votes(file, withholding.JUNK)
+    promises.begin(file.session, row, file.at)
     file.note("not-junk")
     _teach(file, "ham")
     correspondents.note(file)

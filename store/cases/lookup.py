@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from sqlalchemy import and_, or_
 from sqlmodel import Session, col, select
 
 from store.cases.access import may_know
@@ -17,7 +18,8 @@ from store.kit.clock import from_text
 from store.kit.errors import NoSuchCase
 from store.kit.sentences import marked
 from store.outbox import queue
-from store.tables.models import CaseRow, MessageRow, RecusalRow
+from store.tables.models import CaseRow, MessageRow, PromiseRow, RecusalRow
+from store.tables.promise import Promise
 from store.tables.records import Case, Recusal, Source, State
 from store.team.members import Roster
 
@@ -59,7 +61,7 @@ def row_by_id(session: Session, case_id: str) -> CaseRow:
 
 def case_of(session: Session, row: CaseRow) -> Case:
     """What is known of a case without opening it."""
-    return _case(row, recusals_of(session, row.id))
+    return _case(row, recusals_of(session, row.id), _owed(session, [row.id]).get(row.id, ()))
 
 
 def cases_of(session: Session, rows: Sequence[CaseRow]) -> list[Case]:
@@ -72,20 +74,46 @@ def cases_of(session: Session, rows: Sequence[CaseRow]) -> list[Case]:
         )
         for item in session.exec(some.order_by(col(RecusalRow.since), col(RecusalRow.member))):
             found.setdefault(item.case_id, []).append(Recusal(item.member, source_of(item)))
-    return [_case(row, tuple(found.get(row.id, ()))) for row in rows]
+    owed = _owed(session, ids)
+    return [_case(row, tuple(found.get(row.id, ())), owed.get(row.id, ())) for row in rows]
 
 
 def open_cases(session: Session, desk: str) -> list[Case]:
-    """The open cases of a desk as the clock sees them: asked in one go, without who is recused."""
-    rows = session.exec(select(CaseRow).where(CaseRow.desk == desk, col(CaseRow.state).in_(queue.OPEN_STATES)))
-    return [_case(row, ()) for row in rows]
+    """The cases of a desk on which something may be due: those that are open, and the closed ones of which something is
+    owed still. Asked in few goes, without who is recused."""
+    looked_back = select(PromiseRow.case_id).where(
+        col(PromiseRow.kept_at).is_(None), col(PromiseRow.ended_at).is_(None)
+    )
+    due = or_(
+        col(CaseRow.state).in_(queue.OPEN_STATES),
+        and_(col(CaseRow.state) == "closed", col(CaseRow.id).in_(looked_back)),
+    )
+    rows = session.exec(select(CaseRow).where(CaseRow.desk == desk, due)).all()
+    owed = _owed(session, [row.id for row in rows])
+    return [_case(row, (), owed.get(row.id, ())) for row in rows]
 
 
-def _case(row: CaseRow, recusals: tuple[Recusal, ...]) -> Case:
+def _owed(session: Session, ids: Sequence[str]) -> dict[str, tuple[Promise, ...]]:
+    """What is still owed on cases, by their ids."""
+    found: dict[str, tuple[Promise, ...]] = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        some = select(PromiseRow).where(
+            col(PromiseRow.case_id).in_(ids[start : start + _AT_ONCE]),
+            col(PromiseRow.kept_at).is_(None),
+            col(PromiseRow.ended_at).is_(None),
+        )
+        for item in session.exec(some.order_by(col(PromiseRow.since), col(PromiseRow.id))):
+            promise = Promise(item.kind, from_text(item.since))  # type: ignore[arg-type]  # only ever written from a PromiseKind
+            found[item.case_id] = (*found.get(item.case_id, ()), promise)
+    return found
+
+
+def _case(row: CaseRow, recusals: tuple[Recusal, ...], owed: tuple[Promise, ...]) -> Case:
     return Case(
         row.id, row.codename, row.desk, _state(row.state), from_text(row.received_at), recusals, row.handle,
         frozenset(screened_in(row).values()), row.assignee or "", row.deadline or "", row.outcome or "", bool(row.on_hold), bool(row.escalated),
         _moment(row.acknowledged_at), _moment(row.decided_at), _moment(row.closed_at),
+        owed, bool(row.writable), bool(row.urgent),
     )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from store.cases import command, recusals, withholding
 from store.cases.case_file import CaseFile
 from store.cases.command import CaseCommand
 from store.cases.dates import date_once
-from store.kit.clock import to_text
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.records import Arrival, Change, Recusal
@@ -38,7 +37,7 @@ def act(file: CaseFile, commands: Sequence[CaseCommand], arrival: Arrival) -> Ac
     said = [arrival.body.text, *(item.name for item in arrival.attachments), *(item.text for item in commands)]
     changes += _withheld_from_who_is_named(file, said)
     withholding.narrow_screened(file, {member.id: member.identity for member in file.roster.members})
-    if changes or arrival.body.text or arrival.attachments:
+    if changes or arrival.body.text or arrival.attachments or arrival.direction == "out":
         return Acted(changes, _add(file, replace(arrival, body=replace(arrival.body, done=changes))))
     return Acted(changes)
 
@@ -59,7 +58,7 @@ def _withheld_from_who_is_named(file: CaseFile, said: Sequence[str]) -> tuple[Ch
 def _add(file: CaseFile, arrival: Arrival) -> str:
     """Add what a reader wrote or did, and tell the other readers; the id of the message."""
     message_id = file.add_message(arrival)
-    if arrival.body.text or arrival.attachments:
+    if arrival.body.text or arrival.attachments or arrival.direction == "out":
         file.on_behalf_of(arrival.author).note("replied" if arrival.direction == "out" else "noted")
     file.enqueue("note", message_id)
     if arrival.direction == "out":
@@ -69,9 +68,8 @@ def _add(file: CaseFile, arrival: Arrival) -> str:
 
 
 def _answered(file: CaseFile) -> None:
-    """The reporter is answered: by the day at the desk, and if nobody had answered before."""
+    """The reporter is answered; when it reached them is noted when it did (`store.cases.promises`)."""
     date_once(file, "acknowledged")
-    file.row.acknowledged_at = file.row.acknowledged_at or to_text(file.at)
     if file.row.state == "new":
         file.row.state = "acknowledged"
     file.session.add(file.row)

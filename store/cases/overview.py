@@ -74,6 +74,7 @@ def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer) -
     return {
         **case_line(case),
         "outcome": case.outcome,
+        "urgent": case.urgent,
         "on_hold": case.on_hold,
         "readers": [reader.id for reader in readers(case, viewer.roster, viewer.at)],
         "recused": [{"member": recusal.member, "source": recusal.source} for recusal in case.recusals],
@@ -120,6 +121,7 @@ def message_record(message: Message, known: set[str]) -> JSON:
         "from": body.sender,
         "subject": body.subject,
         "text": body.text,
+        "status_until": body.status_until,
         "done": [
             {"verb": item.verb, "subject": item.subject, "text": item.text} for item in visible_to(body.done, known)
         ],

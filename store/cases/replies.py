@@ -10,14 +10,16 @@ from typing import Literal, Protocol
 
 from store.cases.anonymity import Draft, require_anonymous
 from store.cases.case_file import CaseFile
+from store.cases.deadlines import dues
 from store.cases.lookup import recusal_rows
 from store.kit.addresses import same_mailbox
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.openpgp.status import PublicKey
+from store.tables.promise import Promise
 from store.tables.records import Arrival, Attachment, Facts
 
-How = Literal["", "plain", "new-key"]
+How = Literal["", "plain", "new-key", "status"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,10 @@ def as_reply(file: CaseFile, arrival: Arrival, reply: Reply, keys: KeyReader) ->
     """A note as a reply to the reporter, after every look at what it may tell and how it goes. Raises NotAllowed."""
     if file.row.state == "junk":
         raise NotAllowed(marked("{case} is among the junk. '/notjunk' makes a report of it."), case=file.row.codename)
-    if not reply.text:
+    if reply.how == "status":
+        _require_alone(reply)
+        arrival = replace(arrival, body=replace(arrival.body, status_until=_more_until(file)))
+    elif not reply.text:
         raise NotAllowed(marked("The reply has no text: write it below the line '/reply'."))
     told = [item for item in file.messages() if item.author == "reporter"]
     author = file.roster.get(file.actor)
@@ -61,6 +66,26 @@ def as_reply(file: CaseFile, arrival: Arrival, reply: Reply, keys: KeyReader) ->
         answers=answers,
     )  # fmt: skip
     return replace(arrival, body=body, direction="out", attachments=reply.files)
+
+
+def _require_alone(reply: Reply) -> None:
+    """Raise NotAllowed for a text or file beside the one sentence that goes out: it would not."""
+    if reply.text or reply.files:
+        raise NotAllowed(
+            marked("'/reply status' sends one sentence of its own, and nothing else. Write '/reply' to send your text.")
+        )
+
+
+def _more_until(file: CaseFile) -> str:
+    """By which day the reporter hears more, if what is said now is counted; empty when nothing is owed."""
+    case, desk = file.case, file.by.desk
+    after = replace(
+        case, promises=(*(item for item in case.promises if item.kind == "respond"), Promise("status", file.at))
+    )
+    days = [
+        due.at.astimezone(desk.zone).date() for due in dues(after, desk) if due.stage != "deadline" and due.at > file.at
+    ]
+    return min(days).isoformat() if days else ""
 
 
 def _require_not_withheld(file: CaseFile, address: str) -> None:

@@ -31,6 +31,7 @@ from store.tables.models import (
     MessageRow,
     NoticeRow,
     PatternRow,
+    PromiseRow,
     RecusalRow,
     VoteRow,
 )
@@ -48,6 +49,7 @@ _OF_A_CASE = (
     CorrespondentRow,
     JunkNumberRow,
     JunkLessonRow,
+    PromiseRow,
     ChoreRow,
     DeliveryRow,
     NoticeRow,

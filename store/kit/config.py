@@ -80,7 +80,10 @@ class Desk(Section):
     digest: Schedule = "weekly@09:00"
     digest_when_empty: bool = True
     acknowledge_hours: Hours = 24
+    urgent_hours: Hours = 2
+    danger_words: bool = False
     respond_days: Days = 7
+    status_days: Days = 14
     follow_up_days: Days = 14
     working_days: Country = ""
     junk_days: Annotated[int, Field(ge=1, le=365)] = 30

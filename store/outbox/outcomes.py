@@ -22,7 +22,11 @@ FINAL = frozenset({"sent", "bounced", "withdrawn"})
 UNDONE = frozenset({"waiting", "away", "held"})
 _ANEW_AT_ONCE = 3
 _SENT = text("UPDATE deliveries SET state = 'sent', sent_at = :at, reason = '' WHERE id = :id")
-_TAKEN_SINCE = text("SELECT 1 FROM deliveries WHERE sent_at >= :since LIMIT 1")
+# A push to a telephone says nothing of the relay.
+_TAKEN_SINCE = text(
+    "SELECT 1 FROM deliveries JOIN notices ON notices.id = deliveries.notice_id "
+    "WHERE deliveries.sent_at >= :since AND notices.kind <> 'alert' LIMIT 1"
+)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, event, inspect, text
+from sqlalchemy import Connection, Engine, event, inspect, make_url, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
@@ -164,8 +165,13 @@ def _engine(url: str, busy_seconds: float) -> Engine:
         return create_engine(
             url, pool_size=8, max_overflow=8, pool_pre_ping=True, poolclass=QueuePool, pool_timeout=busy_seconds
         )
-    options = {"timeout": busy_seconds, "check_same_thread": False}
-    engine = create_engine(url, connect_args=options, pool_size=8, max_overflow=16, pool_timeout=busy_seconds)
+    # A file that was moved away is not made anew, empty: what was asked for on other connections would then go on.
+    where = f"file:{quote(make_url(url).database or '')}?mode=rw"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(where, uri=True, timeout=busy_seconds, check_same_thread=False)
+
+    engine = create_engine(url, creator=connect, pool_size=8, max_overflow=16, pool_timeout=busy_seconds)
     event.listen(engine, "connect", _set_up_sqlite)
     return engine
 

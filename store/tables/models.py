@@ -25,7 +25,8 @@ def new_handle() -> str:
 
 
 class CaseRow(SQLModel, table=True):
-    """One case. `wrapped_key` is its own key, sealed by the vault; without it nothing of the case opens."""
+    """One case. `wrapped_key` is its own key, sealed by the vault; without it nothing of the case opens. `writable`: its
+    reporter can be written to, and did not ask for silence."""
 
     __tablename__ = "cases"
     id: str = Field(default_factory=new_id, primary_key=True)
@@ -48,6 +49,8 @@ class CaseRow(SQLModel, table=True):
     transport: str = Field(default="", sa_column_kwargs={"name": "came", "server_default": ""})
     escalated: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     announced_at: str | None = None
+    writable: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    urgent: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class MessageRow(SQLModel, table=True):
@@ -222,6 +225,23 @@ class CorrespondentRow(SQLModel, table=True):
     case_id: str = Field(foreign_key="cases.id", primary_key=True)
     digest: str = Field(primary_key=True, index=True)
     desk: str
+
+
+class PromiseRow(SQLModel, table=True):
+    """Something that the desk owes on a case, and when it was kept, or ended without that."""
+
+    __tablename__ = "promises"
+    id: str = Field(default_factory=new_id, primary_key=True)
+    case_id: str = Field(foreign_key="cases.id", index=True)
+    kind: str
+    since: str
+    kept_at: str | None = None
+    ended_at: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still owed."""
+        return self.kept_at is None and self.ended_at is None
 
 
 class JunkNumberRow(SQLModel, table=True):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from store.kit.sentences import Sentence
 from store.openpgp.status import Signature
 from store.tables.authentication import Authentication
+from store.tables.promise import Promise
 
 State = Literal["new", "held", "automatic", "junk", "acknowledged", "investigating", "decided", "closed", "destroyed"]
 Direction = Literal["in", "out", "note"]
@@ -32,6 +33,8 @@ Verb = Literal[
     "junk",
     "junk-vote",
     "not-junk",
+    "urgent",
+    "not-urgent",
 ]
 Source = Literal[
     "reporter", "named", "first-name", "sender", "addressed", "doubtful", "linked", "self", "reader", "operator"
@@ -71,7 +74,8 @@ class Body:
 
     `message_id` is its own, `answers` that of the mail which it answers; `done` is what a member did with it. Of a mail
     that did not open, `sent_by` and `sent_to` keep its envelope.
-    `filtered` is what a filter says of it.
+    `filtered` is what a filter says of it. `status_until`: it is the team's "we are still on it", and until which day
+    (ISO 8601; empty for none) the reporter hears more; None for any other mail.
     `key_offered`: it came in plain, and its Autocrypt header offers a key without asking for sealed answers.
     """
 
@@ -94,6 +98,7 @@ class Body:
     sent_to: tuple[str, ...] = ()
     authentication: Authentication = Authentication()
     filtered: Filtered = ""
+    status_until: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""
@@ -167,6 +172,11 @@ class Facts:
     archived: Literal["", "silent", "told"] = ""
     asks_secrecy: bool = False
 
+    @property
+    def writable(self) -> bool:
+        """Whether the team can write to the reporter, who did not ask for silence."""
+        return bool(self.answer_to) and not self.asks_quiet
+
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""
         keys = {name: base64.b64encode(getattr(self, name)).decode() for name in _KEYS}
@@ -207,7 +217,8 @@ class Recusal:
 
 @dataclass(frozen=True)
 class Case:
-    """What is known of a case without opening its messages."""
+    """What is known of a case without opening its messages. `promises` are those that are still owed; `writable`: its
+    reporter can be written to, and did not ask for silence."""
 
     id: str
     codename: str
@@ -225,6 +236,9 @@ class Case:
     acknowledged_at: datetime | None = None
     decided_at: datetime | None = None
     closed_at: datetime | None = None
+    promises: tuple[Promise, ...] = ()
+    writable: bool = True
+    urgent: bool = False
 
     @property
     def recused(self) -> frozenset[str]:
@@ -262,7 +276,7 @@ class Arrival:
 
     `author` is `reporter`, `other` (somebody else), `desk` or a member's id. `told_at` is when a new case's notices
     are due, at once when None. `at` is when it is written down, and `received_at` when the report came in
-    where that was before (a mail from an archive).
+    where that was before (a mail from an archive). `urgent`: it says that it cannot wait.
     """
 
     desk: str
@@ -282,3 +296,4 @@ class Arrival:
     fields: Mapping[str, str] = field(default_factory=dict)
     told_at: datetime | None = None
     received_at: datetime | None = None
+    urgent: bool = False

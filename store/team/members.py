@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ Role = Literal["responder", "lead", "alternate", "escalation"]
 class Member:
     """One person of a roster. `until` is the last day of the term, that day included.
 
+    `alert` is where a push goes that something cannot wait (a URL of Apprise), which names the case only with `alert_codename`.
     `identity` is a keyed hash of everything by which they can be named: what a case was screened for.
     """
 
@@ -28,6 +29,8 @@ class Member:
     language: str = "en"
     key: str = ""
     identity: str = ""
+    alert: str = field(default="", repr=False)
+    alert_codename: bool = False
 
     def serves(self, day: date) -> bool:
         """Whether the term covers a day."""

@@ -46,6 +46,13 @@ def member_address(value: str) -> str:
     return value
 
 
+def alert_url(value: str) -> str:
+    """The value, if it has the form of a service's address; raises ValueError."""
+    if value and not re.fullmatch(r"[A-Za-z][A-Za-z0-9.+-]*://\S+", value):
+        raise ValueError("must be the address of a service as Apprise writes it, such as ntfy://topic")
+    return value
+
+
 class _Entry(BaseModel):
     """One `[[member]]` block as written."""
 
@@ -61,6 +68,8 @@ class _Entry(BaseModel):
     start: date = Field(alias="from")
     until: date
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] = "en"
+    alert: Annotated[str, AfterValidator(alert_url)] = ""
+    alert_codename: bool = False
 
 
 _FIELD_HELP = {
@@ -115,7 +124,7 @@ def _member(block: Any, index: int, lines: Lines) -> Member:
     return Member(
         id=entry.id, name=entry.name, email=entry.email, fingerprint=entry.fingerprint, role=entry.role,
         start=entry.start, until=entry.until, aliases=tuple(map(one_line, filter(str.strip, entry.aliases))),
-        language=entry.language, key=entry.key,
+        language=entry.language, key=entry.key, alert=entry.alert, alert_codename=entry.alert_codename,
     )  # fmt: skip
 
 

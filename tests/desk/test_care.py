@@ -376,9 +376,18 @@ def test_an_upgrade_copies_the_database_first(desk: Desk) -> None:
     with desk.context.database.engine.connect() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
         connection.exec_driver_sql("DROP TABLE chores")
-        for table in ("correspondents", "junk_numbers", "junk_lessons"):
+        for table in ("correspondents", "junk_numbers", "junk_lessons", "promises"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
-        for column in ("came", "escalated", "announced_at", "acknowledged_at", "decided_at", "closed_at"):
+        for column in (
+            "writable",
+            "urgent",
+            "came",
+            "escalated",
+            "announced_at",
+            "acknowledged_at",
+            "decided_at",
+            "closed_at",
+        ):
             connection.exec_driver_sql(f"ALTER TABLE cases DROP COLUMN {column}")
         connection.exec_driver_sql("ALTER TABLE rosters DROP COLUMN duty")
         connection.commit()

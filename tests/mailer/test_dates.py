@@ -20,6 +20,7 @@ from store.kit.clock import day_of, from_text, to_text
 from store.kit.config import Desk as DeskConfig
 from store.kit.config import load
 from store.tables.models import CaseRow
+from store.tables.promise import Promise
 from store.tables.records import Case
 from store.team import rotation
 from store.team.members import Member, Roster
@@ -63,7 +64,8 @@ def test_every_moment_and_day_can_be_reckoned_with(moment: datetime, zone: str) 
     desk = DeskConfig(address="a@b.example", fingerprint="A" * 40, timezone=zone)
     read = from_text(to_text(moment.replace(tzinfo=UTC)))
     for state in ("new", "investigating", "decided"):
-        case = Case("1", "x", "d", state, read, deadline=moment.date().isoformat(), decided_at=read)
+        owed = tuple(Promise(kind, read) for kind in ("acknowledge", "status", "respond", "follow-up"))
+        case = Case("1", "x", "d", state, read, deadline=moment.date().isoformat(), decided_at=read, promises=owed)
         for due in dues(case, desk):
             due.level(datetime.now(UTC))
     day = day_of(moment.date().isoformat())
@@ -89,7 +91,9 @@ def test_more_than_a_century_is_as_good_as_one(tmp_path: Path) -> None:
     )
     config = load(file)
     now = datetime.now(UTC)
-    assert dues(Case("1", "x", "d", "investigating", now), config.desk[0])[0].at > now
+    assert (
+        dues(Case("1", "x", "d", "investigating", now, promises=(Promise("respond", now),)), config.desk[0])[0].at > now
+    )
     assert now + timedelta(days=config.outbox.retry_days, seconds=config.outbox.longest_retry_seconds) > now
     assert now + timedelta(days=config.desk[0].retention_days) > now
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlmodel import select
 
 from desk.demo.mails import plain_mail
 from desk.demo.rehearsal import Person
@@ -15,7 +16,10 @@ from mailer.sealing.padding import stepped_length
 from mailer.sealing.seal import Sealed, Sealer
 from store.cases import lookup, withholding
 from store.cases.deadlines import Due, day_off, dues
+from store.kit.clock import to_text
 from store.outbox import chores
+from store.tables.models import PromiseRow
+from store.tables.promise import Promise, PromiseKind
 from store.tables.records import Case
 from store.team.members import Member
 from tests.conftest import Desk
@@ -77,7 +81,10 @@ def test_a_digest_says_what_is_to_be_done(desk: Desk, team: list[Person]) -> Non
     with desk.context.database.write() as session:
         row = lookup.find_row(session, late)
         assert row is not None
-        row.received_at = (now - timedelta(days=3)).isoformat()
+        row.received_at = to_text(now - timedelta(days=3))
+        for promise in session.exec(select(PromiseRow).where(PromiseRow.case_id == row.id)):
+            promise.since = row.received_at
+            session.add(promise)
     following = (now + timedelta(days=1)).replace(hour=9, minute=0, second=30)
     following = following if following - now < timedelta(hours=24) else following - timedelta(days=1)
     sent = [item for item in at(desk, following) if "digest" in str(item.headers["Subject"])]
@@ -158,22 +165,39 @@ def case(state: str = "new", **values: object) -> Case:
     return Case("id", "amber-heron", "conduct", state, received, **values)  # type: ignore[arg-type]
 
 
+def owed(*kinds: PromiseKind, day: int = 1) -> tuple[Promise, ...]:
+    return tuple(Promise(kind, datetime(2026, 6, day, 10, tzinfo=UTC)) for kind in kinds)
+
+
 def test_what_is_due_when(desk: Desk) -> None:
     settings = desk.context.config.desk[0]
-    (due,) = dues(case(), settings)
+    both = owed("acknowledge", "respond")
+    (due,) = dues(case(promises=both), settings)
     assert (due.stage, due.at) == ("acknowledge", datetime(2026, 6, 2, 10, tzinfo=UTC))
-    (due,) = dues(case("investigating"), settings)
+    (due,) = dues(case("investigating", promises=owed("respond")), settings)
     assert (due.stage, due.at) == ("respond", datetime(2026, 6, 8, 10, tzinfo=UTC))
-    (due,) = dues(case("decided", decided_at=datetime(2026, 6, 3, 10, tzinfo=UTC)), settings)
+    assert [due.stage for due in dues(case("investigating", promises=both), settings)] == ["acknowledge", "respond"]
+    (due,) = dues(case("investigating", promises=both, writable=False), settings)
+    assert due.stage == "respond", "nobody can be written to"
+    (due,) = dues(case("investigating", promises=owed("status")), settings)
+    assert (due.stage, due.at) == ("status", datetime(2026, 6, 15, 10, tzinfo=UTC))
+    (due,) = dues(case("decided", promises=owed("follow-up", day=3)), settings)
     assert (due.stage, due.at) == ("follow-up", datetime(2026, 6, 17, 10, tzinfo=UTC))
-    assert [due.stage for due in dues(case(deadline="2026-06-01"), settings)] == ["deadline", "acknowledge"]
+    assert [due.stage for due in dues(case(deadline="2026-06-01", promises=both), settings)] == [
+        "deadline",
+        "acknowledge",
+    ]
     assert dues(case("closed", deadline="2026-06-01"), settings) == []
     working = settings.model_copy(update={"working_days": "DE", "respond_days": 5})
-    (due,) = dues(case("investigating"), working)
+    (due,) = dues(case("investigating", promises=owed("respond")), working)
     assert due.at.date() == date(2026, 6, 8), "over a weekend"
     assert day_off("DE")(date(2026, 10, 3))
     never = settings.model_copy(update={"acknowledge_hours": 0})
-    assert dues(case(), never) == []
+    assert dues(case(promises=both), never) == []
+    (due,) = dues(case(promises=both, urgent=True), settings)
+    assert due.at == datetime(2026, 6, 1, 12, tzinfo=UTC), "two hours"
+    (due,) = dues(case("investigating", promises=owed("respond"), urgent=True), working)
+    assert due.at == datetime(2026, 6, 3, 10, tzinfo=UTC), "a third"
 
 
 def test_levels_of_reminders() -> None:

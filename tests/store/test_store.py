@@ -160,3 +160,17 @@ def test_what_somebody_put_into_the_schema_of_the_file_is_not_run(tmp_path: Path
         defensive = sys.version_info >= (3, 12)
         assert connection.exec_driver_sql("PRAGMA writable_schema").scalar_one() == (0 if defensive else 1)
     database.close()
+
+
+def test_a_database_that_was_moved_away_is_not_made_anew(tmp_path: Path) -> None:
+    file = tmp_path / "desk of ours.sqlite3"
+    database = Database(f"sqlite:///{file}")
+    database.upgrade()
+    database.close()
+    file.rename(tmp_path / "elsewhere.sqlite3")
+    with pytest.raises(Exception, match="unable to open"), database.engine.connect():
+        pass
+    assert not file.exists()
+    (tmp_path / "elsewhere.sqlite3").rename(file)
+    database.check_migrated()
+    database.close()

@@ -19,6 +19,7 @@ from desk.demo.mails import plain_mail
 from desk.demo.rehearsal import Delivered, Person, make_person, roster_text
 from store.cases import lookup, notes
 from store.cases.case_commands import State
+from store.cases.replies import Reply, as_reply
 from store.tables.records import Arrival, Body, Facts
 from tests.conftest import Desk, DeskMaker
 from tests.support.talk import read
@@ -83,16 +84,36 @@ def ticks() -> list[datetime]:
     return found
 
 
-def stage(report: Report, at: datetime) -> tuple[str, datetime, timedelta] | None:
-    state, since = "new", report.received
-    for when, name in report.steps:
-        if when < at:
-            state, since = name, when
-    if state == "new":
-        return "acknowledge", report.received, timedelta(days=1)
-    if state in ("acknowledged", "investigating"):
-        return "respond", report.received, days_later(report.received, 7)
-    return ("follow-up", since, days_later(since, 14)) if state == "decided" else None
+@dataclass(frozen=True)
+class Owed:
+    """Something that is owed: from when reminders count, by when, and until when it is."""
+
+    what: str
+    since: datetime
+    length: timedelta
+    begins: datetime
+    ends: datetime
+
+
+def owed(report: Report) -> list[Owed]:
+    """With each step the reporter is written to, and hears of it."""
+    times = [when for when, _ in report.steps]
+    first, last = times[0], END + timedelta(days=1)
+    decided = next((when for when, name in report.steps if name in ("decided", "closed")), last)
+    found = [
+        Owed("acknowledge", report.received, timedelta(days=1), report.received, first),
+        Owed("respond", report.received, days_later(report.received, 7), first, decided),
+    ]
+    for (when, name), following in zip(report.steps, [*times[1:], last], strict=True):
+        if name in ("acknowledged", "investigating"):
+            found.append(Owed("status", when, days_later(when, 14), when, following))
+        elif when == decided:
+            found.append(Owed("follow-up", when, days_later(when, 14), when, following))
+    return found
+
+
+def closed_at(report: Report) -> datetime:
+    return next((when for when, name in report.steps if name == "closed"), END + timedelta(days=1))
 
 
 def days_later(since: datetime, days: int) -> timedelta:
@@ -132,26 +153,30 @@ def expected() -> Counter[tuple[str, str, date]]:
     for report in STORIES:
         has_report: set[str] = set()
         escalated = False
-        sent: set[tuple[str, str]] = set()
+        sent: set[tuple[Owed, str]] = set()
         for at in [report.received, *[item for item in all_ticks if item > report.received]]:
-            now = stage(report, at)
-            if now is None:
-                break
-            name, since, length = now
-            shares = [(0.5, "half"), (0.8, "late"), (1.0, "past"), (1.25, "escalate")]
-            shares += [(1.25 + timedelta(days=7 * week) / length, f"again {week}") for week in range(1, 60)]
-            reached = [level for share, level in shares if at >= since + length * share]
-            remind = bool(reached) and (name, reached[-1]) not in sent
-            if remind:
-                sent.add((name, reached[-1]))
+            over = closed_at(report) < at
+            reminders = 0
+            for item in owed(report):
+                if not item.begins < at <= item.ends and not (at == item.begins == report.received):
+                    continue
+                shares = [(0.5, "half"), (0.8, "late"), (1.0, "past"), (1.25, "escalate")]
+                shares += [(1.25 + timedelta(days=7 * week) / item.length, f"again {week}") for week in range(1, 60)]
+                reached = [level for share, level in shares if at >= item.since + item.length * share]
+                if not reached or (item, reached[-1]) in sent or (over and reached[-1][:5] in ("escal", "again")):
+                    continue
+                sent.add((item, reached[-1]))
+                reminders += 1
                 escalated |= reached[-1][:5] in ("escal", "again")
+            escalated &= not over
             team = [person for person in TERMS if person != report.excluded and on_duty(person, at)]
             readers = [person for person in team if person != ESCALATION]
             if escalated or len(readers) < 2:  # the quorum
                 readers = team
-            give([person for person in readers if person not in has_report], "report", at)
-            has_report |= set(readers)
-            if remind:
+            if not over:
+                give([person for person in readers if person not in has_report], "report", at)
+                has_report |= set(readers)
+            for _ in range(reminders):
                 give(readers, "reminder", at)
     return found
 
@@ -168,17 +193,19 @@ def chidi(short_tmp: Path) -> Person:
 
 
 def do(desk: Desk, report: Report, state: str) -> None:
-    """A reader says how far the case has come."""
+    """A reader says how far the case has come, and tells the reporter."""
     by = next(person for person in ("ada", "chidi") if person != report.excluded)
     with desk.open_case(report.codename, by) as file:
         note = Arrival("conduct", "new", desk.clock(), b"", "", "", Body(), Facts(), author=by, direction="note")
-        notes.act(file, [State(state, "warning" if state == "closed" else "")], note)
+        told = as_reply(file, note, Reply(f"It is {state} now."), desk.context.keyring)
+        notes.act(file, [State(state, "warning" if state == "closed" else "")], told)
 
 
 def kind_of(text: str) -> str:
     subject = text.split("\n")[0]
     for mark, kind in (
         ("digest", "digest"), (": new report", "report"), ("reminder", "reminder"), ("overdue", "reminder"), (": a note by", "note"),
+        (": a reply to", "note"),
         ("welcome", "welcome"), ("your term has ended", "goodbye"), ("the roster needs", "roster"),
     ):  # fmt: skip
         if mark in subject:
