@@ -5,7 +5,7 @@ The one place that decides, for a mail that just came and for one that is opened
 
 from __future__ import annotations
 
-from intake import follow_up, junk, member_word, speaker
+from intake import canary, follow_up, junk, member_word, speaker
 from intake.arrival import Opened
 from intake.follow_up import OwnCase, Place
 from intake.plan import Route
@@ -14,6 +14,8 @@ from store.context import Context
 
 def route(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> Route:
     """What a mail leads to; `own_case` is what it would be as a case of its own."""
+    if canary.is_canary(context, opened):
+        return canary.CanaryBack(context, opened.job.desk)
     member = speaker.speaker(context, opened, place)
     if member is not None:
         speaker.look_at_keys(context, opened, place)

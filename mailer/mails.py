@@ -18,6 +18,7 @@ from mailer.sealing.seal import Sealer
 from store.cases import threads
 from store.context import Context
 from store.kit.errors import KeyProblem
+from store.outbox import canary
 from store.outbox.outcomes import Bounced, Delivery, Held, Outcome, Withdrawn
 from store.team.members import Member
 
@@ -73,6 +74,8 @@ class MailMaker:
             yield from self._to_single(work, first)
         elif audience == "reporter":
             yield first, self._to_reporter(work, first)
+        elif audience == "desk":
+            yield first, self._canary(work, first)
         else:
             yield first, self._in_plain(work, first)
 
@@ -189,6 +192,13 @@ class MailMaker:
         except KeyProblem:
             return None
         return compose.sealed_note(work.desk, addressing, armored)
+
+    def _canary(self, work: ClaimedNotice, row: Delivery) -> Outgoing:
+        """The desk's mail to itself, signed."""
+        desk, at = work.desk, self._context.clock()
+        rendered = self._contents.canary(desk, canary.token_of(self._context.vault, desk.id, at.date()))
+        addressing = compose.Addressing(mailbox("", desk.address), row.message_id, at)
+        return Outgoing("", desk.address, compose.plain_note(desk, addressing, rendered, self._context.keyring))
 
     def _in_plain(self, work: ClaimedNotice, row: Delivery) -> Outgoing | Outcome:
         """A note without content to a member about their key, or to the operator."""

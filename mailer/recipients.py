@@ -55,6 +55,8 @@ def audience_of(session: Session, context: Context, claim: Claim, roster: Roster
         return Audience(("reporter",) if _may_be_written_to(claim, roster, view) else ())
     if audience == "asker":
         return _asker(session, context, claim, roster, view)
+    if audience == "desk":
+        return Audience(("desk",))
     member = claim.subject_id or ""
     if audience in ("one", "former"):
         on_duty = any(item.id == member for item in roster.on_duty(context.clock()))

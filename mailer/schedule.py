@@ -20,7 +20,7 @@ from store.context import Context
 from store.kit.clock import to_text
 from store.kit.config import Desk
 from store.kit.errors import OmbudError
-from store.outbox import chores, health, queue
+from store.outbox import canary, chores, health, queue
 from store.tables import audit
 from store.tables.records import Case
 from store.team import rotation
@@ -28,10 +28,11 @@ from store.team.expiries import expiries
 from store.team.members import Roster
 
 _DAILY = "daily@03:00"
+_CANARY = "daily@04:00"
 _REMINDERS_EVERY = timedelta(minutes=5)
 
 _ESCALATING = ("escalate", "again")
-_PARTS = ("digest", "reminders", "late notices", "daily care", "key checks", "terms")
+_PARTS = ("digest", "reminders", "late notices", "daily care", "key checks", "terms", "canary")
 
 Found = TypeVar("Found")
 Step = Callable[[Session], None]
@@ -95,6 +96,7 @@ class Schedule:
             parts["daily care"] = partial(self._daily, "daily", desk, now, self._retain)
             parts["key checks"] = partial(self._daily, "keys", desk, now, self._look_at_keys)
             parts["terms"] = partial(self._daily, "terms", desk, now, self._look_at_terms)
+            parts["canary"] = partial(self._canary, desk, now)
             for name, part in parts.items():
                 self._try(f"{name} of {desk.id}", part, now)
         if remind:
@@ -143,6 +145,20 @@ class Schedule:
             if chores.take(session, name, due):
                 for member in roster.on_duty(now):
                     queue.enqueue(session, queue.Notice("digest", desk.id, now, subject_id=member.id))
+
+    def _canary(self, desk: Desk, now: datetime) -> None:
+        """The desk writes to itself once a day; that yesterday's mail did not come back is told to the operator."""
+        due, name = chores.last_due(_CANARY, desk.zone, now), f"canary {desk.id}"
+        if not desk.canary or not self._is_new(name, due):
+            return
+        with self._context.database.write() as session:
+            if not chores.take(session, name, due):
+                return
+            if canary.is_missing(session, desk.id, now):
+                log.error("the desk's mail to itself did not come back", desk=desk.id)
+                queue.alarm(session, "canary-missing", desk.id, now)
+            canary.note_sent(session, desk.id, now)
+            queue.enqueue(session, queue.Notice("canary", desk.id, now))
 
     def _remind(self, desk: Desk, now: datetime) -> None:
         """Send the reminders of each case. Raises OmbudError when some could not be worked out, after the others."""

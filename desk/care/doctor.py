@@ -124,6 +124,8 @@ def _database(config: Config, now: datetime) -> Iterator[Finding]:
                 health, alive = look(session), liveness.liveness(config, session, now)
             yield from liveness.findings(alive, now)
             yield from _health(config, health, now)
+            with database.read() as session:
+                yield from senders.canaries(session, config, now)
     except OmbudError as error:
         yield Finding("database", "failure", str(error))
     finally:

@@ -3,10 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from sqlmodel import Session
 
 from desk.care.machine import Finding
 from intake.filters import rspamd
 from store.kit.config import Config
+from store.outbox import canary
+
+_ON_ITS_WAY = timedelta(hours=4)
+
+
+def canaries(session: Session, config: Config, now: datetime) -> Iterator[Finding]:
+    """Whether the desks' mails to themselves come back."""
+    for desk in config.desk:
+        sent, back = canary.last(session, desk.id)
+        if not desk.canary:
+            continue
+        name = f"canary of {desk.id}"
+        if back is not None and (sent is None or back >= sent or now - sent < _ON_ITS_WAY):
+            yield Finding(name, "ok", f"the desk's mail to its own address came back at {back:%Y-%m-%d %H:%M} UTC")
+        elif sent is None or now - sent < _ON_ITS_WAY:
+            yield Finding(name, "ok", "the first mail of the desk to its own address has not come back yet")
+        else:
+            remedy = "What people write may not arrive: write to it from outside, and run 'ombud check --outside'."
+            yield Finding(
+                name,
+                "failure",
+                f"the desk's mail to its own address of {sent:%Y-%m-%d %H:%M} UTC did not come back. {remedy}",
+            )
 
 
 def examine(config: Config) -> Iterator[Finding]:

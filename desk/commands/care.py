@@ -35,24 +35,34 @@ def check(
     watch: Annotated[
         float, typer.Option("--watch", metavar="SECONDS", help="Look again and again, and print what changed.")
     ] = 0,
+    outside: Annotated[
+        bool,
+        typer.Option("--outside", help="Look at the address from outside instead: DNS, the published key, the clock."),
+    ] = False,
 ) -> None:
     """Look whether the desk is well: ok, warning or failure, each with what to do. Exit code 1 when something fails."""
     from desk.care.doctor import examine
 
     logs.set_up(quiet=True)
-    found = examine(find(config))
+    found = _from_outside(find(config)) if outside else examine(find(config))
     if as_json:
         show.print_json([_as_json(item) for item in found])
     else:
         show.table(
             "ombud check", ("check", "", "detail"), [(item.check, item.level, item.detail) for item in found], ""
         )
-    while watch:
+    while watch and not outside:
         time.sleep(watch)
         before, found = found, examine(find(config))
         _print_changes(before, found, as_json=as_json)
     if any(item.level == "failure" for item in found):
         raise typer.Exit(1)
+
+
+def _from_outside(config: Path) -> list[Finding]:
+    from desk.care import outside
+
+    return list(outside.examine(load(config)))
 
 
 def _as_json(item: Finding) -> dict[str, str]:

@@ -173,6 +173,7 @@ class Rehearsal:
             "enabled = true                          # look at", "enabled = false                         # look at"
         )
         self.change_config('# trusted_authserv = ["mx.example.org"]', f'trusted_authserv = ["{MAIL_SERVER}"]')
+        self.change_config("canary = true  ", "canary = false ")
         self.set_team(self.team)
         self._service: subprocess.Popen[bytes] | None = None
 

@@ -233,6 +233,7 @@ fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567"
 # first_names = "withhold"              # or note: whose first name alone a mail says is only pointed out
 # The servers whose Authentication-Results and spam headers count: what stands first in the former.
 # trusted_authserv = ["mx.example.org"]
+# dkim_selector = "mail"                # s= in the DKIM-Signature of the relay; for 'ombud check --outside'
 # acknowledge = true
 # replies_per_day = 4                   # acknowledgements to one address
 # flood_limit = 30                      # mails of one sender in a day that the team is told of one by one
@@ -243,6 +244,7 @@ fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567"
 # signature_hours = 72                  # how old the signature under a member's mail may be
 # digest = "weekly@09:00"               # or "daily@HH:MM Europe/Berlin"; the desk's timezone when none is named; or off
 # digest_when_empty = true              # so that nobody sees from outside whether there was anything
+canary = true                           # a mail to its own address once a day, by the relay; you are told when none comes back
 # acknowledge_hours = 24                # after which a report must be answered; 0: no reminders
 # urgent_hours = 2                      # the same for what cannot wait; all other times are a third
 # danger_words = false                  # true: words of danger in a report make it urgent, as 'ongoing: yes' does

@@ -18,14 +18,20 @@ class Unanswered(Exception):
     """A question was not answered in time, or the servers failed."""
 
 
+def resolver_of(settings: SenderChecks) -> dns.resolver.Resolver:
+    """What asks the name servers of a configuration, or those of the system."""
+    made = dns.resolver.Resolver(configure=not settings.nameservers)
+    if settings.nameservers:
+        made.nameservers = list(settings.nameservers)
+        made.port = settings.port
+    return made
+
+
 class Lookups:
     """Asks the servers of a configuration, or those of the system."""
 
     def __init__(self, settings: SenderChecks) -> None:
-        self._resolver = dns.resolver.Resolver(configure=not settings.nameservers)
-        if settings.nameservers:
-            self._resolver.nameservers = list(settings.nameservers)
-            self._resolver.port = settings.port
+        self._resolver = resolver_of(settings)
         self._resolver.cache = dns.resolver.LRUCache(_MOST_KEPT)
         self._resolver.timeout = min(2.0, settings.seconds)
         self._seconds = settings.seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -10,24 +10,23 @@ from typing import Any
 from sqlmodel import Session
 
 from mailer.saying import digest, junk_list, notices
+from mailer.saying.answers import case_values, command_values, record_values
 from mailer.saying.calendar import calendar_of
 from mailer.saying.language import language_of
-from mailer.saying.notices import CaseView, name_of
+from mailer.saying.notices import CaseView
 from mailer.saying.render import Rendered, Templates, templates_of
 from mailer.saying.translation import speech
 from mailer.sealing.mime import DeskKey, entity
 from mailer.sealing.padding import padded_length, stepped_length
 from store.cases import content, lookup, overview, threads
 from store.cases.answers import Answer
-from store.cases.commands import COMMANDS
 from store.cases.fields import FIELDS
 from store.context import Context
-from store.kit.clock import day_of, from_text
+from store.kit.clock import day_of
 from store.kit.config import Desk
 from store.kit.errors import NotAllowed
-from store.kit.sentences import Sentence
 from store.outbox.claims import Claim
-from store.tables.records import Attachment, Body, Change
+from store.tables.records import Attachment, Body
 from store.team.members import Member, Roster
 
 _BETWEEN_LANGUAGES = "\n* * *\n\n"
@@ -236,6 +235,10 @@ class Contents:
         key = self._context.keyring.export(desk.fingerprint, armored=True)
         return DeskKey(notices.key_file(desk), "application/pgp-keys", key)
 
+    def canary(self, desk: Desk, token: str) -> Rendered:
+        """The desk's mail to itself."""
+        return self._of(desk).render("canary", "en", {"desk": notices.desk_values(desk), "token": token})
+
     def alert(self, desk: Desk, member: Member, codename: str) -> Rendered:
         """A push to a member that something cannot wait; nothing of the case but its name, where they want that."""
         values = {"desk": notices.desk_values(desk), "codename": codename if member.alert_codename else ""}
@@ -253,46 +256,3 @@ class Contents:
         if desk.id not in self._templates:
             self._templates[desk.id] = templates_of(self._context.config, desk)
         return self._templates[desk.id]
-
-
-def command_values(desk: Desk) -> list[dict[str, Any]]:
-    """How each command is written, and what it does."""
-    known = {"outcomes": ", ".join(desk.outcomes)}
-    return [
-        {"written": written, "what": Sentence(what, known)}
-        for command in COMMANDS.values()
-        for written, what in command.help
-    ]
-
-
-def case_values(desk: Desk, roster: Roster, line: overview.JSON) -> dict[str, Any]:
-    """A case in a list, as it is shown."""
-    received = from_text(line["received_at"]).astimezone(desk.zone).date()
-    assignee = name_of(roster, line["assignee"]) if line["assignee"] else ""
-    return {
-        "codename": line["codename"], "state": line["state"], "received": received, "assignee": assignee,
-        "deadline": line["deadline"],
-    }  # fmt: skip
-
-
-def record_values(desk: Desk, roster: Roster, record: overview.JSON, text_of: Callable[[Body], str]) -> dict[str, Any]:
-    """The record of a case, as it is shown; `text_of` gives what a mail of the team says."""
-    return {
-        **case_values(desk, roster, record),
-        "outcome": record["outcome"],
-        "on_hold": record["on_hold"],
-        "links": record["links"],
-        "fields": [{"name": name, "value": value} for name, value in record["fields"].items()],
-        "messages": [
-            {
-                "at": from_text(message["at"]),
-                "author": name_of(roster, message["author"]),
-                "direction": message["direction"],
-                "text": text_of(Body(text=message["text"], status_until=message["status_until"])),
-                "failure": message["failure"],
-                "files": [item["name"] for item in message["attachments"]],
-                "done": notices.done_values((Change(**item) for item in message["done"]), roster),
-            }
-            for message in record["messages"]
-        ],
-    }

@@ -15,7 +15,7 @@ from store.tables.records import Body, Case, Change, Facts, Message, Source
 from store.team.members import Member, Roster
 
 # `one` is a single member on duty, `former` one whose term ended; both are named by the notice.
-To = Literal["readers", "reporter", "asker", "one", "former", "member", "operator"]
+To = Literal["readers", "reporter", "asker", "one", "former", "member", "operator", "desk"]
 
 AUDIENCE: Mapping[str, To] = {
     "report": "readers",
@@ -35,6 +35,7 @@ AUDIENCE: Mapping[str, To] = {
     "goodbye": "former",
     "desk-key": "one",
     "roster-warning": "one",
+    "canary": "desk",
     "reply": "reporter",
     "send-key": "reporter",
     "acknowledge": "reporter",
@@ -47,6 +48,7 @@ AUDIENCE: Mapping[str, To] = {
     "roster-refused": "operator",
     "deliveries-wait": "operator",
     "mailbox-fails": "operator",
+    "canary-missing": "operator",
 }
 
 OF_MEMBERS = frozenset({"assign", "recuse", "reinstate", "vote", "consent"})

@@ -117,6 +117,8 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "note": {**base, **note, "files": files},
         "pattern": {**base, "other": "blue-fox"},
         "pattern-other": {**base, "other": ""},
+        "canary": {"desk": base["desk"], "token": 32 * "a"},
+        "canary-missing": {"desk": base["desk"]},
         "alert": {"desk": base["desk"], "codename": "amber-heron"},
         "flood": {**base, "limit": desk.flood_limit},
         "bounced": {**base, "who": "Ada Example"},

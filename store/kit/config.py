@@ -66,6 +66,7 @@ class Desk(Section):
     notice: Literal["full", "summary"] = "full"
     first_names: Literal["withhold", "note"] = "withhold"
     trusted_authserv: tuple[str, ...] = ()
+    dkim_selector: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$")] = ""
     acknowledge: bool = True
     replies_per_day: Annotated[int, Field(ge=0)] = 4
     flood_limit: Annotated[int, Field(ge=1)] = 30
@@ -86,6 +87,7 @@ class Desk(Section):
     status_days: Days = 14
     follow_up_days: Days = 14
     working_days: Country = ""
+    canary: bool = False
     junk_days: Annotated[int, Field(ge=1, le=365)] = 30
     retention_days: Days = 730
     retention: dict[str, Days] = Field(default_factory=dict)

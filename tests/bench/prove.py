@@ -17,7 +17,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-AMOUNTS = {"CRASHES": "100", "LOAD": "10000", "FUZZ": "40000", "FLOOD": "100000", "LIVES": "100", "CHAINS": "100000"}
+AMOUNTS = {
+    "CRASHES": "100",
+    "LOAD": "10000",
+    "FUZZ": "40000",
+    "FLOOD": "100000",
+    "LIVES": "100",
+    "CHAINS": "100000",
+    "WAVE": "500",
+}
 TESTS = (
     "tests/stories/test_crash.py",
     "tests/stories/test_load.py",
@@ -25,6 +33,7 @@ TESTS = (
     "tests/stories/test_smtp_abuse.py",
     "tests/stories/test_canary.py",
     "tests/stories/test_life.py",
+    "tests/stories/test_wave.py",
     "tests/intake/test_hostile.py",
     "tests/intake/test_attacks.py",
     "tests/intake/test_metamorphic.py",

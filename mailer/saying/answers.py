@@ -1,0 +1,59 @@
+"""What an answer to a member shows of cases and commands: values for the templates. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mailer.saying import notices
+from mailer.saying.notices import name_of
+from store.cases import overview
+from store.cases.commands import COMMANDS
+from store.kit.clock import from_text
+from store.kit.config import Desk
+from store.kit.sentences import Sentence
+from store.tables.records import Body, Change
+from store.team.members import Roster
+
+
+def command_values(desk: Desk) -> list[dict[str, Any]]:
+    """How each command is written, and what it does."""
+    known = {"outcomes": ", ".join(desk.outcomes)}
+    return [
+        {"written": written, "what": Sentence(what, known)}
+        for command in COMMANDS.values()
+        for written, what in command.help
+    ]
+
+
+def case_values(desk: Desk, roster: Roster, line: overview.JSON) -> dict[str, Any]:
+    """A case in a list, as it is shown."""
+    received = from_text(line["received_at"]).astimezone(desk.zone).date()
+    assignee = name_of(roster, line["assignee"]) if line["assignee"] else ""
+    return {
+        "codename": line["codename"], "state": line["state"], "received": received, "assignee": assignee,
+        "deadline": line["deadline"],
+    }  # fmt: skip
+
+
+def record_values(desk: Desk, roster: Roster, record: overview.JSON, text_of: Callable[[Body], str]) -> dict[str, Any]:
+    """The record of a case, as it is shown; `text_of` gives what a mail of the team says."""
+    return {
+        **case_values(desk, roster, record),
+        "outcome": record["outcome"],
+        "on_hold": record["on_hold"],
+        "links": record["links"],
+        "fields": [{"name": name, "value": value} for name, value in record["fields"].items()],
+        "messages": [
+            {
+                "at": from_text(message["at"]),
+                "author": name_of(roster, message["author"]),
+                "direction": message["direction"],
+                "text": text_of(Body(text=message["text"], status_until=message["status_until"])),
+                "failure": message["failure"],
+                "files": [item["name"] for item in message["attachments"]],
+                "done": notices.done_values((Change(**item) for item in message["done"]), roster),
+            }
+            for message in record["messages"]
+        ],
+    }
