@@ -71,8 +71,10 @@ class MemberWord:
     def carry_out(self, session: Session) -> tuple[Taken, str]:
         """Do what it asks for and answer, or answer why nothing was done. All of it, or nothing."""
         if trouble := self._not_counted():
-            # Anybody can claim to be a member: such answers are few, and what gets none is kept.
-            if not may_reply(session, self.context, self.opened.job.desk, self.member.email):
+            # Anybody can claim to be a member: such answers are few, none goes out for a mail that the member's domain
+            # disowns, and what gets none is kept.
+            forged = self.opened.content.body.authentication.result == "fail"
+            if forged or not may_reply(session, self.context, self.opened.job.desk, self.member.email):
                 return self.own_case.carry_out(session, self.place.row)
             self._refuse(session, trouble)
             return "refused", ""

@@ -14,6 +14,7 @@ import dkim
 import spf
 from dkim.util import InvalidTagValueList, parse_tag_value
 
+from intake.authentication import bounds
 from intake.authentication.domains import aligned, domain_of, organisation
 from intake.authentication.hops import is_of
 from intake.authentication.lookups import Lookups, Unanswered
@@ -23,6 +24,8 @@ from store.tables.authentication import Authentication, Vouched
 _MOST_SIGNATURES = 3
 _MOST_ARC_SETS = 10
 _HEADER_OCTETS = 200_000
+
+bounds.linear()
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ def _dkim(mail: Received, author: str, lookups: Lookups) -> Iterator[Result]:
 
 
 def _signing_domain(value: bytes) -> str:
+    if len(value) > bounds.LONGEST_FIELD:
+        return ""
     try:
         tags = parse_tag_value(value)
     except InvalidTagValueList:
@@ -163,7 +168,10 @@ def _by_arc(mail: Received, author: str, trusted: Collection[str], lookups: Look
         return None
     message = dkim.ARC(mail.raw, minkey=1024)
     sets = [value for name, value in message.headers if name.lower() == b"arc-authentication-results"]
-    if not 0 < len(sets) <= _MOST_ARC_SETS:
+    long = any(
+        name.lower().startswith(b"arc-") and len(value) > bounds.LONGEST_FIELD for name, value in message.headers
+    )
+    if long or not 0 < len(sets) <= _MOST_ARC_SETS:
         return None
     told = {_instance(value): " ".join(value.decode("ascii", "replace").split()) for value in sets}
     if not any(is_of(value, trusted) for value in told.values()):

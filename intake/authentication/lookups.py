@@ -9,6 +9,7 @@ import dns.exception
 import dns.resolver
 from dns.rdtypes.ANY.TXT import TXT
 
+from intake.authentication.bounds import LONGEST_RECORD
 from store.kit.sections import SenderChecks
 
 _MOST_KEPT = 2_000
@@ -47,8 +48,9 @@ class Lookups:
         return max(0.0, self._until - time.monotonic())
 
     def texts(self, name: str) -> list[bytes]:
-        """The TXT records of a name, each as one string. Raises Unanswered."""
-        return [b"".join(item.strings) for item in self.records(name, "TXT") if isinstance(item, TXT)]
+        """The TXT records of a name that are of usual length, each as one string. Raises Unanswered."""
+        found = [b"".join(item.strings) for item in self.records(name, "TXT") if isinstance(item, TXT)]
+        return [text for text in found if len(text) <= LONGEST_RECORD]
 
     def records(self, name: str, kind: str) -> Sequence[dns.rdata.Rdata]:
         """The records of a name; none where there are none. Raises Unanswered."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import time
 from collections.abc import Iterator
 
 import dkim
 import pytest
+from dkim import canonicalization
 from nacl.signing import SigningKey
 
 from desk.demo.mails import ciphertext, plain_mail, text_entity, text_of
@@ -178,6 +180,32 @@ def rsa_key() -> tuple[bytes, str]:
     return private, "v=DKIM1; k=rsa; p=" + b"".join(public.split(b"\n")[1:-2]).decode()
 
 
+@pytest.mark.parametrize(
+    "body", [b" " * 2_000_000, b"\t " * 1_000_000 + b"x", b"\r\n" * 500_000 + b"x", b" \r\n" * 500_000]
+)
+def test_no_text_makes_checking_a_signature_take_long(names: Names, body: bytes) -> None:
+    head = dkim.sign(
+        MAIL, b"s1", b"re-porter.example", base64.b64encode(bytes(KEY)), signature_algorithm=b"ed25519-sha256",
+        canonicalize=(b"relaxed", b"relaxed"),
+    )  # fmt: skip
+    before = time.process_time()
+    assert verdict(names, head + MAIL.partition(b"It happened")[0] + body) == "fail"
+    assert time.process_time() - before < 10, "one in the square of the size would take hours"
+
+
+@pytest.mark.parametrize("b", [b"A" * 500_000, b" " * 500_000 + b"!"])
+def test_a_signature_or_key_of_unusual_length_is_none(names: Names, b: bytes) -> None:
+    names.add("s1._domainkey.re-porter.example", "TXT", "v=DKIM1; k=rsa; p=" + base64.b64encode(bytes(3000)).decode())
+    assert verdict(names, dkim_signed()) == "fail", "a key that nobody uses is no key"
+    long = b"DKIM-Signature: v=1; a=rsa-sha256; d=re-porter.example; s=s1; h=from; bh=x; b=" + b + b"\r\n"
+    assert verdict(names, long + MAIL) == "none"
+
+
+def test_trailing_space_is_taken_as_the_library_takes_it() -> None:
+    for text in (b"", b"a \t\r\nb  ", b" \r\n \r\n", b"a\r\n", b"a \n b\r\n", b"\t"):
+        assert canonicalization.strip_trailing_whitespace(text) == re.sub(b"[\t ]+\r\n", b"\r\n", text)
+
+
 def test_what_a_trusted_server_sealed_counts_when_another_passed_it_on(names: Names) -> None:
     def passed_on(raw: bytes, by: str, said: str) -> bytes:
         told = f"Authentication-Results: {by}; {said}\r\n".encode() + raw
@@ -268,3 +296,14 @@ def test_a_server_that_is_none_is_refused_with_a_remedy(make_desk: DeskMaker, va
     desk.play.change_config(f'trusted_authserv = ["{OURS}"]', f"trusted_authserv = {value}")
     with pytest.raises(ConfigError, match="trusted_authserv"):
         desk.context  # noqa: B018
+
+
+def test_a_member_is_not_written_to_about_a_mail_that_somebody_forged(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk()
+    failed = f"{RESULTS} dmarc=fail header.from=team.example\n"
+    name = desk.receive(plain_mail("It happened.")).codename
+    desk.mail_out()
+    forged = plain_mail("/state closed withdrawn", f"Re: [conduct] {name}", f"Ada <{team[0].email}>", extra=failed)
+    desk.receive(forged, sender=team[0].email)
+    assert desk.mail_out() == []
+    assert desk.case(name)["state"] == "new"

@@ -178,7 +178,7 @@ def test_one_wrong_line_and_nothing_is_done(talk: Talk) -> None:
         ("/link no-such-case", "There is no case 'no-such-case'."),
         ("/release", "The case is not on hold."),
         ("/reinstate ada", "'ada' is not recused from"),
-        ("/reply now", "After '/reply' you can only write 'plain' or 'new-key'"),
+        ("/reply now", "After '/reply' you can only write 'plain', 'new-key' or 'status'"),
         ("/reply new-key", "No new key of the reporter is known."),
         ("/", "This is not a command."),
     ):
