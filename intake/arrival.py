@@ -18,7 +18,7 @@ from store.kit.addresses import bare
 from store.kit.config import Desk
 from store.kit.sentences import marked
 from store.tables.authentication import Authentication
-from store.tables.records import Arrival, Body, Facts, Recusal, State
+from store.tables.records import Arrival, Body, Facts, Filtered, Recusal, State
 from store.team.members import Roster
 
 
@@ -26,7 +26,8 @@ from store.team.members import Roster
 class Envelope:
     """A mail as it was handed over. `sender` is None when unknown, empty for the null sender.
 
-    `peer` is the address of the SMTP client, `helo` the name that it gave; both are empty when unknown.
+    `peer` is the address of the SMTP client, `helo` the name that it gave; both are empty when unknown. `filtered` is what a
+    filter said by where it put the mail.
     """
 
     raw: bytes = field(repr=False)
@@ -34,6 +35,7 @@ class Envelope:
     recipients: tuple[str, ...] = field(repr=False)
     peer: str = field(default="", repr=False)
     helo: str = field(default="", repr=False)
+    filtered: Filtered = ""
 
 
 @dataclass(frozen=True)

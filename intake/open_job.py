@@ -15,7 +15,7 @@ from intake.asking.triage import Reception, Triage, sort
 from intake.asking.urgency import goes_on, in_danger
 from intake.authentication.authenticate import authenticate
 from intake.authentication.lookups import Lookups
-from intake.filters.headers import filtered
+from intake.filters.headers import filtered, worst
 from intake.reading.autocrypt import header_keys, only_offered
 from intake.reading.documents.look import Look, look_into
 from intake.reading.message import Parsed, read_mail
@@ -44,7 +44,7 @@ def open_job(job: Job, tools: Tools, unread: str = "") -> Opened:
     """
     keyring = tools.keyring
     received = read_mail(job.envelope.raw)
-    filter_said = filtered(received, job.desk.trusted_authserv)
+    filter_said = worst((filtered(received, job.desk.trusted_authserv), job.envelope.filtered))
     vouched = authenticate(job, received, None if unread else tools.lookups)
     parsed, content = _opened(received, keyring, unread)
     asked = _asked(job, content)

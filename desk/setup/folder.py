@@ -268,6 +268,7 @@ canary = true                           # a mail to its own address once a day, 
 # token_command = ["oama", "access", "conduct@example.org"]    # instead of a password
 # token_mechanism = "XOAUTH2"           # or OAUTHBEARER
 # folder = "INBOX"
+# junk = false                          # true: it is the provider's folder for junk
 # after = "delete"                      # or archive
 # archive_folder = "Archive"
 # idle = true

@@ -50,12 +50,12 @@ def exchange_fields(parsed: Parsed, trusted: Collection[str]) -> Sequence[Field]
 
 
 def is_of(value: str, trusted: Collection[str]) -> bool:
-    """Whether the value of a field with results bears the identifier of a named server (RFC 8601 section 2.5)."""
+    """Whether the value of a field with results bears the identifier of a named server, or of one below it (RFC 8601 section 2.5)."""
     value = without_instance(value)
     first = value.partition(";")[0].split()
     if not first or "=" in first[0]:
         return MICROSOFT in trusted
-    return first[0].strip('"').lower() in trusted
+    return is_within(first[0].strip('"'), trusted)
 
 
 def without_instance(value: str) -> str:

@@ -53,7 +53,7 @@ def judged(results: Iterable[Result], author: str) -> Vouched:
     if not author:
         return "none"
     results = list(results)
-    if any(item.method == "dmarc" and item.result == "pass" and item.domain not in ("", author) for item in results):
+    if any(item.method == "dmarc" and item.result == "pass" and _of_another(item.domain, author) for item in results):
         return "fail"  # another author was vouched for than the one who is read here
     own = [item for item in results if aligned(item.domain or author, author)]
     told = {(item.method, item.result) for item in own}
@@ -64,6 +64,10 @@ def judged(results: Iterable[Result], author: str) -> Vouched:
     if told & {("dkim", "fail"), ("spf", "fail"), ("spf", "softfail")}:
         return "fail"
     return "none"
+
+
+def _of_another(domain: str, author: str) -> bool:
+    return bool(domain) and not aligned(domain, author)
 
 
 def disowned_by_anybody(parsed: Parsed) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -201,7 +201,8 @@ class Mailbox:
     def _keep(self, raw: bytes, receive: Callable[[Envelope], object]) -> bool:
         """Whether a mail was taken in. One that was not waits for the next pass, and those behind it need not wait for it."""
         try:
-            receive(envelope_of(raw, self._desk))
+            envelope = envelope_of(raw, self._desk)
+            receive(replace(envelope, filtered="junk") if self._imap.junk else envelope)
         except StoreUnavailable:
             raise
         except TryLater as error:

@@ -104,8 +104,8 @@ class State(CaseCommand):
         if state in ("acknowledged", "decided", "closed"):
             date_once(file, "decided" if state == "closed" else state)
         _note_dates(row, state, to_text(file.at))
-        row.state = state
-        promises.state_set(file, state)
+        before, row.state = row.state, state
+        promises.state_set(file, before, state)
         file.note("state-changed", {"state": state, "outcome": row.outcome or ""})
         return Change("state", state, text)
 

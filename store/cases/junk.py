@@ -27,7 +27,7 @@ from store.tables.models import CaseRow, JunkLessonRow, JunkNumberRow, NoticeRow
 from store.tables.records import Message
 
 VOTES = 2
-_TOLD = ("report", "held", "flood")
+_TOLD = ("report", "held")
 _PUT_FROM = ("new", "automatic")
 _WAVE = timedelta(days=14)
 _WAVE_MOST = 2_000

@@ -23,6 +23,7 @@ ANSWER: PromiseKind = "acknowledge"
 STATUS: PromiseKind = "status"
 DECISION: PromiseKind = "respond"
 FOLLOW_UP: PromiseKind = "follow-up"
+_OVER = ("decided", "closed")
 
 
 def begin(session: Session, row: CaseRow, since: datetime) -> None:
@@ -51,7 +52,7 @@ def reached(session: Session, row: CaseRow, at: datetime) -> None:
     row.acknowledged_at = row.acknowledged_at or to_text(at)
     session.add(row)
     _keep(session, row.id, ANSWER, at)
-    if row.state not in ("decided", "closed"):
+    if row.state not in _OVER:
         _keep(session, row.id, STATUS, at)
         if row.state in OPEN_STATES:
             _add(session, row.id, STATUS, at)
@@ -75,13 +76,19 @@ def not_reached(session: Session, row: CaseRow) -> None:
         session.add(row)
 
 
-def state_set(file: CaseFile, state: str) -> None:
-    """A reader said how far the case is. That keeps only what is owed to nobody outside."""
+def state_set(file: CaseFile, before: str, state: str) -> None:
+    """A reader said how far the case is. That keeps only what is owed to nobody outside; what was decided and is not any more
+    is to be decided again."""
     session, row = file.session, file.row
+    if before in _OVER and state not in _OVER:
+        _end(session, row.id, (FOLLOW_UP,), file.at)
+        for kind in (DECISION,) if row.acknowledged_at else (ANSWER, DECISION):
+            if _open(session, row.id, kind) is None:
+                _add(session, row.id, kind, file.at)
     if not row.writable:
         row.acknowledged_at = row.acknowledged_at or to_text(file.at)
         _keep(session, row.id, ANSWER, file.at)
-        if state in ("decided", "closed"):
+        if state in _OVER:
             _keep(session, row.id, DECISION, file.at)
     if state == "closed":
         _end(session, row.id, (ANSWER, STATUS, DECISION), file.at)

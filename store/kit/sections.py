@@ -149,6 +149,7 @@ class Imap(Section):
     token_command: tuple[str, ...] = ()
     token_mechanism: Literal["XOAUTH2", "OAUTHBEARER"] = "XOAUTH2"
     folder: str = "INBOX"
+    junk: bool = False
     after: Literal["delete", "archive"] = "delete"
     archive_folder: str = "Archive"
     idle: bool = True

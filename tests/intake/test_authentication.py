@@ -98,7 +98,7 @@ def test_what_stands_below_another_servers_line_is_not_theirs() -> None:
     [
         ("mx.google.com", "Received: by 2002:a05:6402:1 with SMTP id x\nReceived: from m.example by mx.google.com\nAuthentication-Results: mx.google.com;\n       dkim=pass header.i=@reporter.example header.s=s header.b=x;\n       dmarc=pass (p=REJECT sp=REJECT dis=NONE) header.from=reporter.example\n", "pass"),
         ("mx.microsoft.com", "Received: from A by B.prod.outlook.com\nAuthentication-Results: spf=fail (sender IP is 192.0.2.1)\n smtp.mailfrom=reporter.example; dkim=none (message not signed)\n header.d=none;dmarc=fail action=none\n header.from=reporter.example;compauth=fail reason=001\n", "fail"),
-        ("mx.messagingengine.com", "Authentication-Results: mx.messagingengine.com;\n    bimi=skipped (DMARC did not pass);\n    dkim=none (no signatures found);\n    dmarc=none policy.published-domain-policy=none header.from=reporter.example;\n    spf=pass smtp.mailfrom=sam@reporter.example smtp.helo=x\n", "pass"),
+        ("messagingengine.com", "Authentication-Results: phl-mx-05.messagingengine.com;\n    bimi=skipped (DMARC did not pass);\n    dkim=none (no signatures found);\n    dmarc=none policy.published-domain-policy=none header.from=reporter.example;\n    spf=pass smtp.mailfrom=sam@reporter.example smtp.helo=x\n", "pass"),
     ],
 )  # fmt: skip
 def test_what_large_providers_write_is_read(trusted: str, head: str, expected: str) -> None:

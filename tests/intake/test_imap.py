@@ -32,6 +32,25 @@ def test_two_hundred_mails_wait_at_the_start(mailbox_desk: Configure, dovecot: D
     assert empty(desk) == 0
 
 
+def test_what_lies_in_the_providers_folder_for_junk_is_junk(
+    mailbox_desk: Configure, dovecot: Dovecot, user: str, team: list[Person]
+) -> None:
+    desk = mailbox_desk(folder="Junk", junk=True)
+    dovecot.put(
+        user,
+        plain_mail("You won."),
+        plain_mail("Exclude: Bo\n\nIt happened.", sender="kim@other.example"),
+        folder="Junk",
+    )
+    assert empty(desk) == 2
+    assert dovecot.count(user, "Junk") == 0
+    told = {item.recipient for item in desk.mail_out()}
+    assert "kim@other.example" in told, "what is to be kept from somebody is a report"
+    assert "sam@reporter.example" not in told
+    (aside,) = json.loads(desk.play.command("junk", "list", "--json").stdout)
+    assert desk.case(aside["codename"])["messages"][0]["text"].strip() == "You won."
+
+
 @pytest.mark.parametrize("tls", ["tls", "starttls", "none"])
 def test_archived_instead_of_deleted(mailbox_desk: Configure, dovecot: Dovecot, user: str, tls: str) -> None:
     desk = mailbox_desk(

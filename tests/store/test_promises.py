@@ -130,6 +130,15 @@ def test_a_closed_case_of_which_nobody_was_answered_owes_nothing(desk: Desk, tea
     assert owed(desk, name) == []
 
 
+def test_what_is_taken_back_is_to_be_decided_again(desk: Desk, team: list[Person], name: str) -> None:
+    say(desk, team[0], "/state decided\n/reply\nThey were warned.", name)
+    assert owed(desk, name) == ["follow-up"]
+    say(desk, team[0], "/state investigating", name)
+    assert owed(desk, name) == ["respond"]
+    say(desk, team[0], "/state closed warning", name)
+    assert "respond" not in owed(desk, name)
+
+
 def test_who_writes_again_on_a_closed_case_is_owed_an_answer_from_then_on(
     desk: Desk, team: list[Person], name: str
 ) -> None:

@@ -224,11 +224,13 @@ class Dovecot:
         made.select_folder("INBOX")
         return made
 
-    def put(self, user: str, *mails: bytes) -> None:
-        """Put mails into a user's INBOX."""
+    def put(self, user: str, *mails: bytes, folder: str = "INBOX") -> None:
+        """Put mails into a user's folder, which is made if there is none."""
         client = self.client(user)
+        if not client.folder_exists(folder):
+            client.create_folder(folder)
         for mail in mails:
-            client.append("INBOX", mail.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+            client.append(folder, mail.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
         client.logout()
 
     def count(self, user: str, folder: str = "INBOX") -> int:
