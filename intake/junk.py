@@ -10,8 +10,6 @@ from sqlmodel import Session
 from intake.arrival import Opened
 from intake.asking import directives
 from intake.asking.recused import is_one_of
-from intake.filters import rspamd
-from intake.filters.rspamd import FilterAway
 from intake.follow_up import Place
 from intake.plan import actor
 from store.cases import correspondents
@@ -26,9 +24,11 @@ def judged(context: Context, opened: Opened, place: Place, arrival: Arrival) -> 
     asks = bool(context.config.junk.rspamd) and not opened.content.body.filtered
     if not asks or not may_be_junk(context, opened, place, arrival):
         return opened
+    from intake.filters import rspamd  # HTTP, for who wants it
+
     try:
         verdict = rspamd.ask(context.config, opened.job.envelope)
-    except FilterAway as error:
+    except rspamd.FilterAway as error:
         log.warning("the filter was not asked", reason=str(error))
         return opened
     return replace(opened, content=replace(opened.content, body=replace(opened.content.body, filtered=verdict)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import structlog
 
-from intake.filters import rspamd
 from store.cases import content, lookup
 from store.cases import junk as junk_cases
 from store.context import Context
@@ -36,4 +35,6 @@ def _teach(context: Context, case_id: str, kind: str) -> None:
         first = content.message(session, context.vault, case_id) if row.wrapped_key is not None else None
         raw = content.raw_message(session, context.vault, row, first.id) if first else b""
     if raw:
+        from intake.filters import rspamd  # HTTP, for who wants it
+
         rspamd.teach(context.config, raw, kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from intake.arrival import Job, Opened
 from intake.asking import cautions
@@ -14,7 +15,6 @@ from intake.asking.recused import SearchedMail
 from intake.asking.triage import Reception, Triage, sort
 from intake.asking.urgency import goes_on, in_danger
 from intake.authentication.authenticate import authenticate
-from intake.authentication.lookups import Lookups
 from intake.filters.headers import filtered, worst
 from intake.reading.autocrypt import header_keys, only_offered
 from intake.reading.documents.look import Look, look_into
@@ -26,6 +26,9 @@ from store.kit.addresses import folded
 from store.kit.sentences import Sentence
 from store.openpgp.keyring import Keyring
 from store.tables.records import Body
+
+if TYPE_CHECKING:
+    from intake.authentication.lookups import Lookups
 
 
 @dataclass(frozen=True)

@@ -20,17 +20,19 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pebble import ProcessExpired, ProcessPool
 
 from intake.arrival import Job, Opened
-from intake.authentication.lookups import Lookups
 from intake.faults import lacks
 from intake.open_job import Tools, open_job
 from store.kit.config import Config
 from store.kit.errors import Interrupted, OmbudError, TryLater
 from store.openpgp.keyring import Keyring, open_keyring
+
+if TYPE_CHECKING:
+    from intake.authentication.lookups import Lookups
 
 CPU_SECONDS = 30.0
 _WALL_SECONDS = 300.0
@@ -191,6 +193,8 @@ def _lookups(config: Config) -> Lookups | None:
     """DNS as a configuration has it asked, with what was answered before; None where it is not asked."""
     if not config.sender_checks.enabled:
         return None
+    from intake.authentication.lookups import Lookups  # DNS and its libraries, for who wants them
+
     key = config.sender_checks.model_dump_json()
     if key not in _asking:
         _asking[key] = Lookups(config.sender_checks)

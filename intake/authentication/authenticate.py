@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from intake.arrival import Job
-from intake.authentication import checks
 from intake.authentication.domains import author_domain
 from intake.authentication.hops import trusted_fields
-from intake.authentication.lookups import Lookups
 from intake.authentication.results import disowned_by_anybody, stated
 from intake.reading.message import Parsed
 from store.tables.authentication import Authentication
+
+if TYPE_CHECKING:
+    from intake.authentication.lookups import Lookups
 
 
 def authenticate(job: Job, parsed: Parsed, lookups: Lookups | None) -> Authentication:
@@ -23,6 +26,8 @@ def authenticate(job: Job, parsed: Parsed, lookups: Lookups | None) -> Authentic
         return job.authenticated
     if lookups is None or not author:
         return Authentication("none", author)
+    from intake.authentication import checks  # DNS and its libraries, for who wants them
+
     envelope = job.envelope
     received = checks.Received(envelope.raw, envelope.sender or "", envelope.peer, envelope.helo)
     return checks.checked(received, author, trusted, lookups)

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from icalendar import Calendar, Event
 
-from store.cases.deadlines import Due
+from mailer.saying.deadlines import Deadline
 from store.tables.records import Attachment
 from store.tables.vault import Vault
 
 _PRODUCT = "-//ombud//deadlines//EN"
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """Something to be done on a case: `what` in the member's language."""
-
-    codename: str
-    case_id: str
-    due: Due
-    what: str
 
 
 def calendar_of(vault: Vault, deadlines: Sequence[Deadline], at: datetime) -> Attachment:

@@ -11,7 +11,6 @@ from sqlmodel import Session
 
 from mailer.saying import digest, junk_list, notices
 from mailer.saying.answers import case_values, command_values, record_values
-from mailer.saying.calendar import calendar_of
 from mailer.saying.language import language_of
 from mailer.saying.notices import CaseView
 from mailer.saying.render import Rendered, Templates, templates_of
@@ -207,6 +206,8 @@ class Contents:
         rendered = self._of(desk).render(claim.kind, member.language, values)
         files: list[Attachment] = [self._desk_key(desk)] if claim.kind in ("welcome", "desk-key", "test") else []
         if claim.kind == "digest" and (deadlines := values[digest.DEADLINES]):
+            from mailer.saying.calendar import calendar_of  # few processes write digests
+
             said = [replace(item, what=speech(member.language).say(item.what)) for item in deadlines]
             files.append(calendar_of(self._context.vault, said, self._context.clock()))
         pad = stepped_length if claim.kind == "digest" else padded_length

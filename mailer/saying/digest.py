@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from mailer.saying.calendar import Deadline
+from mailer.saying.deadlines import Deadline
 from mailer.saying.notices import CaseView, name_of
 from store.cases import junk, lookup, overview, retention
 from store.cases.case_file import Actor

@@ -25,6 +25,7 @@ AMOUNTS = {
     "LIVES": "100",
     "CHAINS": "100000",
     "WAVE": "500",
+    "KILLS": "20",
 }
 TESTS = (
     "tests/stories/test_crash.py",
@@ -35,6 +36,7 @@ TESTS = (
     "tests/stories/test_life.py",
     "tests/stories/test_wave.py",
     "tests/intake/test_hostile.py",
+    "tests/intake/test_imap_faults.py",
     "tests/intake/test_attacks.py",
     "tests/intake/test_metamorphic.py",
     "tests/stories/prove_thunderbird.py",

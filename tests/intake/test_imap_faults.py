@@ -22,6 +22,8 @@ from tests.intake.conftest import Configure
 from tests.support.dovecot import CutProxy, Dovecot
 from tests.support.mailboxes import box_passed, empty, mailbox, reports, texts, wait_until
 
+KILLS = int(os.environ.get("KILLS", "8"))
+
 
 def test_two_pollers_and_a_second_client_on_one_mailbox(mailbox_desk: Configure, dovecot: Dovecot, user: str) -> None:
     desk = mailbox_desk()
@@ -125,7 +127,7 @@ def test_the_server_is_killed_in_the_middle_of_things(
         server.kill()
 
 
-def test_the_poller_is_killed_twenty_times(
+def test_the_poller_is_killed_again_and_again(
     mailbox_desk: Configure, dovecot: Dovecot, user: str, team: list[Person]
 ) -> None:
     desk = mailbox_desk()
@@ -136,7 +138,7 @@ def test_the_poller_is_killed_twenty_times(
     choose = random.Random(3)
     line = [sys.executable, "-m", "desk", "poll", "--once", "--config", str(play.config)]
     kills = 0
-    for _ in range(20):
+    for _ in range(KILLS):
         process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(choose.uniform(0.7, 1.4))
         if process.poll() is None:
@@ -144,7 +146,7 @@ def test_the_poller_is_killed_twenty_times(
             os.kill(process.pid, signal.SIGKILL)
         process.wait()
     time.sleep(1.1)
-    assert kills >= 10
+    assert kills >= KILLS // 2
     answer = play.command("poll", "--once", "--json")
     assert answer.returncode == 0, answer.stderr
     time.sleep(1.1)

@@ -106,13 +106,13 @@ def test_the_migrations_make_the_tables_of_the_models(tmp_path: Path) -> None:
 
 
 def test_nothing_a_reporter_wrote_lies_in_clear(desk: Desk) -> None:
-    desk.receive(plain_mail("CANARY-BODY", subject="CANARY-SUBJECT", sender="canary-sender@reporter.example"))
+    desk.receive(plain_mail("MAGPIE-BODY", subject="MAGPIE-SUBJECT", sender="magpie-sender@reporter.example"))
     desk.mail_out()
     desk.reopen()
     for file in desk.play.folder.rglob("*"):
         if file.is_file() and not file.is_socket():
             content = file.read_bytes().lower()
-            assert b"canary" not in content, file.name
+            assert b"magpie" not in content, file.name
 
 
 def test_the_chain_notices_what_was_changed_or_cut_off(desk: Desk) -> None:
