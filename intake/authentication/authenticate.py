@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from intake.arrival import Job
 from intake.authentication.domains import author_domain
 from intake.authentication.hops import trusted_fields
-from intake.authentication.results import disowned_by_anybody, stated
+from intake.authentication.results import before_it_was_passed_on, disowned_by_anybody, stated
 from intake.reading.message import Parsed
 from store.tables.authentication import Authentication
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 def authenticate(job: Job, parsed: Parsed, lookups: Lookups | None) -> Authentication:
     """Who vouches for the author of a mail; a mail that is not fresh is not checked here: keys are withdrawn in time."""
     trusted, author = job.desk.trusted_authserv, author_domain(parsed.mail)
-    if trusted and (told := stated(trusted_fields(parsed, trusted), trusted, author)) is not None:
-        return told
+    fields = trusted_fields(parsed, trusted) if trusted else []
+    if (told := stated(fields, trusted, author)) is not None:
+        passed_on = before_it_was_passed_on(parsed, fields, trusted, author) if told.result == "fail" else None
+        return passed_on or told
     if not trusted and disowned_by_anybody(parsed):
         return Authentication("fail", author)
     if job.authenticated is not None:

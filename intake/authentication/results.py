@@ -5,19 +5,21 @@ The worst that they say counts: a line that a sender slipped in can only be held
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import authres
 from authres import arc, dmarc
 
-from intake.authentication.domains import aligned, domain_of
+from intake.authentication.domains import aligned, domain_of, is_within
 from intake.authentication.hops import Field, is_of, without_instance
 from intake.reading.message import Parsed, header_values
 from store.tables.authentication import Authentication, Vouched
 
 _METHODS = authres.FeatureContext(dmarc, arc)
 _MOST_FIELDS = 20
+_LONGEST = 8_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,37 @@ def stated(fields: Iterable[Field], trusted: Collection[str], author: str) -> Au
         failed = any("dmarc=fail" in value.casefold().replace(" ", "") for value in values)
         return Authentication("fail" if failed else "none", author, by)
     return Authentication(judged(found, author), author, by)
+
+
+def before_it_was_passed_on(
+    parsed: Parsed, fields: Iterable[Field], trusted: Collection[str], author: str
+) -> Authentication | None:
+    """What a named server said that passed the mail on, where another named one found the ARC chain intact; None without one.
+
+    Forwarding breaks SPF, and lists break DKIM: what failed at the end may have been well before (RFC 8617 section 7).
+    """
+    intact = any(
+        name == "authentication-results" and is_of(value, trusted) and _arc_passed(value) for name, value in fields
+    )
+    if not intact:
+        return None
+    sealed_by = {_tag(value, "i"): _tag(value, "d").lower() for value in header_values(parsed.root, "ARC-Seal")}
+    told = [
+        ("arc-authentication-results", " ".join(value.split()))
+        for value in header_values(parsed.root, "ARC-Authentication-Results")
+        if is_within(sealed_by.get(_tag(value, "i"), ""), trusted)
+    ]
+    return stated(told, trusted, author)
+
+
+def _arc_passed(value: str) -> bool:
+    return re.search(r";\s*arc\s*=\s*pass\b", value, re.IGNORECASE) is not None
+
+
+def _tag(value: str, name: str) -> str:
+    """The value of a tag of an ARC field (RFC 6376 section 3.2); empty when it has none."""
+    found = re.search(rf"(?:^|;)\s*{name}\s*=\s*([^;\s]{{1,255}})", value[:_LONGEST])
+    return found[1] if found else ""
 
 
 def judged(results: Iterable[Result], author: str) -> Vouched:

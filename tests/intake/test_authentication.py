@@ -29,6 +29,7 @@ from tests.support.talk import signed_mail
 SAM = "sam@reporter.example"
 OURS = "mx.desk.example"
 RESULTS = f"Authentication-Results: {OURS};"
+HOP_OF_OURS = f"Received: from lists.example by {OURS} (Postfix)\n"
 FORGED = "did not vouch for this mail"
 GLOBAL = "93.184.216.34"
 
@@ -91,6 +92,21 @@ def test_what_stands_below_another_servers_line_is_not_theirs() -> None:
     assert vouched(ours + theirs + failed) is None
     assert vouched("Received: by 2002:a05:6402 with SMTP id 1\n" + ours + failed + theirs) == "fail"
     assert vouched(f"Received: from {OURS} by imap.desk.example with LMTP\n{ours}{failed}{theirs}") == "fail"
+
+
+def test_a_mail_that_a_named_server_passed_on_is_judged_by_what_that_one_saw(make_desk: DeskMaker) -> None:
+    desk = make_desk()
+    desk.play.change_config(f'trusted_authserv = ["{OURS}"]', f'trusted_authserv = ["{OURS}", "lists.example"]')
+    ours = f"{RESULTS} spf=fail smtp.mailfrom=x@reporter.example; arc=%s; dmarc=fail header.from=reporter.example\n"
+    seal = "ARC-Seal: i=1; a=rsa-sha256; d=%s; s=s; cv=none; b=x\n"
+    said = "ARC-Authentication-Results: i=1; lists.example; dmarc=%s header.from=reporter.example\n"
+    for arc, sealer, before, answered in (
+        ("pass", "lists.example", "pass", True), ("pass", "lists.example", "fail", False),
+        ("fail", "lists.example", "pass", False), ("pass", "evil.example", "pass", False),
+    ):  # fmt: skip
+        extra = ours % arc + HOP_OF_OURS + seal % sealer + said % before
+        desk.receive(plain_mail(f"{arc} {sealer} {before}", extra=extra))
+        assert (SAM in {mail.recipient for mail in desk.mail_out()}) is answered, (arc, sealer, before)
 
 
 @pytest.mark.parametrize(
