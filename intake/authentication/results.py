@@ -56,11 +56,10 @@ def before_it_was_passed_on(
     """What a named server said that passed the mail on, where another named one found the ARC chain intact; None without one.
 
     Forwarding breaks SPF, and lists break DKIM: what failed at the end may have been well before (RFC 8617 section 7).
+    Only the topmost line is asked, which a sender cannot have written: this is the one place where a good word counts.
     """
-    intact = any(
-        name == "authentication-results" and is_of(value, trusted) and _arc_passed(value) for name, value in fields
-    )
-    if not intact:
+    topmost = next((value for name, value in fields if name == "authentication-results" and is_of(value, trusted)), "")
+    if not _arc_passed(topmost):
         return None
     sealed_by = {_tag(value, "i"): _tag(value, "d").lower() for value in header_values(parsed.root, "ARC-Seal")}
     told = [

@@ -107,6 +107,10 @@ def test_a_mail_that_a_named_server_passed_on_is_judged_by_what_that_one_saw(mak
         extra = ours % arc + HOP_OF_OURS + seal % sealer + said % before
         desk.receive(plain_mail(f"{arc} {sealer} {before}", extra=extra))
         assert (SAM in {mail.recipient for mail in desk.mail_out()}) is answered, (arc, sealer, before)
+    # A line that the sender slipped in stands below that of the server.
+    slipped = ours % "none" + ours % "pass" + HOP_OF_OURS + seal % "lists.example" + said % "pass"
+    desk.receive(plain_mail("slipped in", extra=slipped))
+    assert SAM not in {mail.recipient for mail in desk.mail_out()}
 
 
 @pytest.mark.parametrize(
