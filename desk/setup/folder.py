@@ -204,6 +204,7 @@ port = 25
 
 [sender_checks]
 enabled = true                          # look at who vouches for a mail, where no server named in trusted_authserv says it
+# spf = false                           # true: the listener takes mail from the Internet itself, and not from your mail server
 # nameservers = ["127.0.0.1"]           # those of the machine when none is given
 # port = 53
 # seconds = 5                           # the longest that a mail waits for answers

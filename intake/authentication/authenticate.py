@@ -31,5 +31,6 @@ def authenticate(job: Job, parsed: Parsed, lookups: Lookups | None) -> Authentic
     from intake.authentication import checks  # DNS and its libraries, for who wants them
 
     envelope = job.envelope
-    received = checks.Received(envelope.raw, envelope.sender or "", envelope.peer, envelope.helo)
+    peer = envelope.peer if lookups.knows_clients else ""
+    received = checks.Received(envelope.raw, envelope.sender or "", peer, envelope.helo)
     return checks.checked(received, author, trusted, lookups)

@@ -36,6 +36,7 @@ class Lookups:
         self._resolver.cache = dns.resolver.LRUCache(_MOST_KEPT)
         self._resolver.timeout = min(2.0, settings.seconds)
         self._seconds = settings.seconds
+        self.knows_clients = settings.spf
         self._until = 0.0
 
     def begin(self) -> None:

@@ -100,10 +100,12 @@ class OutboxSettings(Section):
 class SenderChecks(Section):
     """Whether the desk itself looks at who vouches for a mail (DKIM, SPF, DMARC, ARC), and whom it asks for DNS.
 
-    Without `nameservers` it asks those of the system. `seconds` is the time that one mail may wait for answers.
+    Without `nameservers` it asks those of the system. `seconds` is the time that one mail may wait for answers. `spf` is for a
+    listener that takes mail from the Internet itself: behind a mail server, the client is always that one.
     """
 
     enabled: bool = False
+    spf: bool = False
     nameservers: tuple[str, ...] = ()
     port: Port = 53
     seconds: Annotated[float, Field(gt=0, le=30)] = 5
