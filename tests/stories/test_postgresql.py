@@ -19,9 +19,11 @@ from mailer.delivery import Mailer
 from mailer.schedule import Schedule
 from mailer.sealing.seal import Sealer
 from store.cases import content, lookup
+from store.cases.deadlines import dues
 from store.kit.errors import StoreUnavailable
 from store.tables import audit
 from tests.conftest import Desk, DeskMaker
+from tests.support.talk import say, to
 
 
 def test_mail_in_and_out(make_desk: DeskMaker, database: str, team: list[Person]) -> None:
@@ -152,3 +154,30 @@ def test_what_is_due_is_done_once_by_many_and_what_is_destroyed_is_gone(
         assert connection.execute("SELECT count(*) FROM cases WHERE wrapped_key IS NOT NULL").fetchone() == (0,)
     with desk.context.database.read() as session:
         assert audit.verify(session, desk.context.vault) > 0
+
+
+def test_junk_promises_and_urgency(make_desk: DeskMaker, team: list[Person], database: str) -> None:
+    desk = make_desk(database_url=database)
+    desk.tick()
+    spam = "Received: from a.example by mx.desk.example (Postfix)\nX-Spam-Flag: YES\n"
+    assert desk.receive(plain_mail("You won.", sender="w@casino.example", extra=spam)).outcome == "junk"
+    name = desk.receive(plain_mail("Ongoing: yes\n\nIt happened.")).codename
+    desk.mail_out()
+    assert "casino.example" in "\n".join(to(team[0], say(desk, team[0], "/junk")))
+    assert "reports now" in " ".join("\n".join(to(team[0], say(desk, team[0], "/notjunk 1"))).split())
+    say(desk, team[0], "/reply status", name)
+    with desk.context.database.read() as session:
+        row = lookup.find_row(session, name)
+        assert row is not None
+        assert [due.stage for due in dues(lookup.case_of(session, row), desk.context.config.desk[0])] == [
+            "respond",
+            "status",
+        ]
+    wave = [
+        desk.receive(plain_mail(f"Buy watches today, number {n}.", sender=f"s{n}@w.example")).codename for n in range(3)
+    ]
+    desk.mail_out()
+    for member in team[:2]:
+        say(desk, member, "/junk all-like-this", wave[0])
+    assert {desk.case(item)["state"] for item in wave} == {"junk"}
+    assert desk.play.command("audit", "verify").returncode == 0
