@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import email
+import itertools
 import os
 import signal
 import smtplib
@@ -149,8 +150,9 @@ class Sink:
 
 
 MAIL_SERVER = "mx.desk.example"
-# Below those that the system gives to connections; each process begins elsewhere.
-_ports = iter(range(10_000 + os.getpid() * 37 % 16_000, 32_000))
+# Below those that the system gives to connections. Processes that are started one after the other begin far from each other.
+_FIRST_PORT, _PORTS, _APART = 10_000, 22_000, 8_403
+_ports = (_FIRST_PORT + (os.getpid() * _APART + step) % _PORTS for step in itertools.count())
 
 
 class Rehearsal:
@@ -267,8 +269,8 @@ def command(config: Path, *arguments: str, stdin: bytes = b"") -> subprocess.Com
 
 def free_port() -> int:
     """A port on loopback that nobody listens on now, and that no other process that asks so is given."""
-    for port in _ports:
+    while True:
+        port = next(_ports)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise OSError("no port is free")
