@@ -8,22 +8,23 @@ sums that the other tables leave possible, is not shown.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
-from store.cases import retention
+from store.cases import promises, retention
 from store.kit.clock import from_text
 from store.kit.config import Desk
-from store.tables.models import CaseRow
+from store.tables.models import CaseRow, PromiseRow
 
 BAND = 5
 FEW = f"<{BAND}"
 
 _TO_ACKNOWLEDGE = (("within a day", 1), ("within a week", 7), ("within a month", 31))
+_UNKNOWN = "unknown"
 _TO_CLOSE = (("within two weeks", 14), ("within two months", 61), ("within half a year", 183))
 
 
@@ -48,14 +49,24 @@ def figures(session: Session, desk: Desk, first: date, last: date) -> list[Figur
         "How reports reached us": _counted((_came(row) for row in rows), ("unencrypted", "encrypted")),
         "Where cases stand now": _counted((_standing(row) for row in rows), ("open", "closed")),
         "Outcomes": _counted((row.outcome or "none yet" for row in rows), outcomes),
-        "Time until the reporter was answered": _times(rows, "acknowledged_at", _TO_ACKNOWLEDGE),
-        "Time until the case was closed": _times(rows, "closed_at", _TO_CLOSE),
+        "Time until the reporter was answered": _times(rows, lambda row: row.acknowledged_at, _TO_ACKNOWLEDGE),
+        "Time until the reporter heard of the decision": _times(rows, _heard(session, desk), _TO_CLOSE),
+        "Time until the case was closed": _times(rows, lambda row: row.closed_at, _TO_CLOSE),
     }
     shown = published([[count for _, count in table] for table in counted.values()])
     return [
         Figures(title, tuple((name, value) for (name, _), value in zip(counted[title], values or (), strict=False)))
         for title, values in zip(counted, shown, strict=True)
     ]
+
+
+def _heard(session: Session, desk: Desk) -> Callable[[CaseRow], str | None]:
+    """When the reporter of a case heard of its decision, or it was made where they cannot; `unknown` for older cases."""
+    owed = select(PromiseRow).join(CaseRow).where(CaseRow.desk == desk.id, PromiseRow.kind == promises.DECISION)
+    found: dict[str, str | None] = {}
+    for item in session.exec(owed.order_by(col(PromiseRow.since))):
+        found[item.case_id] = found.get(item.case_id) or item.kept_at
+    return lambda row: found.get(row.id, _UNKNOWN)
 
 
 def _is_report(row: CaseRow) -> bool:
@@ -80,13 +91,17 @@ def _by_month(rows: Sequence[CaseRow], zone: ZoneInfo, first: date, last: date) 
     return _counted((f"{from_text(row.received_at).astimezone(zone):%Y-%m}" for row in rows), tuple(months))
 
 
-def _times(rows: Sequence[CaseRow], column: str, steps: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+def _times(
+    rows: Sequence[CaseRow], when: Callable[[CaseRow], str | None], steps: Sequence[tuple[str, int]]
+) -> list[tuple[str, int]]:
     def step(row: CaseRow) -> str:
         if row.closed_at == row.received_at:  # from an archive: nobody knows how long it took
-            return "unknown"
-        reached: str | None = getattr(row, column)
+            return _UNKNOWN
+        reached = when(row)
         if reached is None:
             return "not yet"
+        if reached == _UNKNOWN:
+            return _UNKNOWN
         taken: timedelta = _since(row, from_text(reached))
         return next((name for name, days in steps if taken <= timedelta(days=days)), "later")
 

@@ -1,7 +1,7 @@
 """Closed cases come to an end: announced, then destroyed, unless they are on hold or somebody wrote since.
 
-Works within a transaction that the caller opened. What is left of a destroyed case is a tombstone: its name, dates
-and the category of its outcome. Its key is forgotten, and every row of it is gone.
+Works within a transaction that the caller opened. What is left of a destroyed case is a tombstone: its name, dates (when it was
+answered, decided, looked back on) and the category of its outcome. Its key is forgotten, and every row of it is gone.
 """
 
 from __future__ import annotations
@@ -49,7 +49,6 @@ _OF_A_CASE = (
     CorrespondentRow,
     JunkNumberRow,
     JunkLessonRow,
-    PromiseRow,
     ChoreRow,
     DeliveryRow,
     NoticeRow,
@@ -137,6 +136,7 @@ def destroy(session: Session, vault: Vault, row: CaseRow, actor: str, at: dateti
     told = select(NoticeRow.id).where(or_(NoticeRow.case_id == row.id, NoticeRow.subject_id == row.id))
     session.exec(delete(DeliveryRow).where(col(DeliveryRow.notice_id).in_(told)))
     session.exec(delete(NoticeRow).where(col(NoticeRow.subject_id) == row.id))
+    session.exec(delete(PromiseRow).where(col(PromiseRow.case_id) == row.id, col(PromiseRow.kind) == "status"))
     for table in _OF_A_CASE:
         session.exec(delete(table).where(col(table.case_id) == row.id))
     session.exec(update(EventRow).where(col(EventRow.case_id) == row.id).values(detail_sealed=None))

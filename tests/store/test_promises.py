@@ -6,12 +6,14 @@ import re
 from datetime import date
 
 import pytest
+from sqlmodel import select
 
 from desk.care.figures import figures
 from desk.demo.mails import plain_mail
 from desk.demo.rehearsal import Person
 from store.cases import lookup
 from store.cases.deadlines import dues
+from store.tables.models import CaseRow
 from tests.conftest import Desk
 from tests.support.talk import failed_delivery, headers, read, say, to, words
 
@@ -206,6 +208,7 @@ def test_how_things_are_is_not_sent_in_plain_to_who_wrote_encrypted(
 
 
 def test_the_figures_count_what_reached_reporters(desk: Desk, team: list[Person]) -> None:
+    desk.tick()
     names = [desk.receive(plain_mail(f"Report {n}.", sender=f"r{n}@reporter.example")).codename for n in range(10)]
     desk.mail_out()
     for name in names[:5]:
@@ -216,3 +219,18 @@ def test_the_figures_count_what_reached_reporters(desk: Desk, team: list[Person]
         shown = figures(session, desk.context.config.desk[0], date(2020, 1, 1), date(2099, 1, 1))
     (times,) = [dict(table.rows) for table in shown if table.title.startswith("Time until the reporter was answered")]
     assert (times["within a day"], times["not yet"]) == ("5-9", "5-9")
+    desk.clock.forward(minutes=1)
+    for name in names[:5]:
+        say(desk, team[0], f"/state closed warning\n/reply\nIt is over, {name[:3]}.", name)
+    for name in names[5:]:
+        say(desk, team[0], "/state closed warning", name)
+    desk.clock.forward(days=800)
+    desk.tick()
+    desk.clock.forward(days=40)
+    desk.tick()
+    with desk.context.database.read() as session:
+        shown = figures(session, desk.context.config.desk[0], date(2020, 1, 1), date(2099, 1, 1))
+        rows = session.exec(select(CaseRow)).all()
+    assert {row.state for row in rows} == {"destroyed"}
+    (heard,) = [dict(table.rows) for table in shown if "heard of the decision" in table.title]
+    assert (heard["within two weeks"], heard["not yet"]) == ("5-9", "5-9"), "closed without a word is not heard of"
