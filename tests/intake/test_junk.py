@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,7 @@ from desk.care.figures import figures
 from desk.demo.mails import pgp_mime, plain_mail, text_entity
 from desk.demo.rehearsal import Person
 from intake.filters.headers import filtered
+from intake.filters.rspamd import FilterAway
 from intake.learning import teach_filter
 from intake.reading.message import read_mail
 from store.kit.errors import NoSuchCase
@@ -278,6 +280,18 @@ def filter_server(short_tmp: Path) -> Iterator[Rspamd]:
         yield server
 
 
+def taught_in_the_end(desk: Desk) -> None:
+    """As the service does it: on a busy machine a real rspamd now and then declines to learn, and is told again."""
+    for _ in range(60):
+        try:
+            teach_filter(desk.context)
+        except FilterAway:
+            time.sleep(0.5)
+        else:
+            return
+    raise TimeoutError
+
+
 def test_a_real_rspamd_is_asked_and_taught(make_desk: DeskMaker, filter_server: Rspamd, team: list[Person]) -> None:
     desk = make_desk()
     filter_server.serve(desk.play)
@@ -303,7 +317,7 @@ def test_a_real_rspamd_is_asked_and_taught(make_desk: DeskMaker, filter_server: 
     says(desk, team[0], f"/case {doubtful.codename}\n/junk")
     says(desk, team[0], "/junk")
     says(desk, team[0], "/notjunk 1")
-    assert teach_filter(desk.context) == 2
+    taught_in_the_end(desk)
     assert filter_server.learnt() - before == 2
     assert teach_filter(desk.context) == 0
 
