@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -46,12 +47,17 @@ class Rspamd:
 
     scan: str
     control: str
+    process: subprocess.Popen[bytes]
 
     def serve(self, play: Rehearsal) -> None:
         """Have a desk ask and teach it."""
         (play.folder / "rspamd-password").write_text(f"{PASSWORD}\n")
         lines = f'rspamd = "{self.scan}"\ncontroller = "{self.control}"\npassword_file = "rspamd-password"\n'
         play.change_config("[junk]\n", f"[junk]\n{lines}")
+
+    def reload(self) -> None:
+        """Start its workers anew: under load one may come to have its own files locked."""
+        self.process.send_signal(signal.SIGHUP)
 
     def learnt(self) -> int:
         """How many mails it has learnt from."""
@@ -75,7 +81,7 @@ def rspamd(folder: Path) -> Iterator[Rspamd]:
     try:
         _wait(f"http://127.0.0.1:{scan}/ping")
         _wait(f"http://127.0.0.1:{control}/ping")
-        yield Rspamd(f"http://127.0.0.1:{scan}", f"http://127.0.0.1:{control}")
+        yield Rspamd(f"http://127.0.0.1:{scan}", f"http://127.0.0.1:{control}", process)
     finally:
         process.terminate()
         process.wait(20)
