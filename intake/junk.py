@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import structlog
-from sqlmodel import Session
 
 from intake.arrival import Opened
-from intake.asking import directives
 from intake.asking.recused import is_one_of
 from intake.follow_up import Place
 from intake.plan import actor
 from store.cases import correspondents
+from store.cases import junk as junk_cases
 from store.context import Context
-from store.tables.records import Arrival, Wishes
+from store.tables.records import Arrival
 
 log = structlog.get_logger("ombud.intake")
 
@@ -43,16 +42,13 @@ def may_be_junk(context: Context, opened: Opened, place: Place, arrival: Arrival
     """Whether a mail is not, for certain, somebody's who has to do with the desk: what opens with its key, a member's, one
     to a correspondent's token or in answer to a mail of ours, a known reporter's, and one that is to be kept from somebody.
     """
-    body, asked = opened.content.body, opened.job.asked
-    pointing = (place.found or asked.token is not None) and not (place.row and place.row.state == "junk")
-    if body.failure or body.encryption != "none" or arrival.state == "automatic" or pointing:
+    pointing = (place.found or opened.job.asked.token is not None) and not (place.row and place.row.state == "junk")
+    if arrival.state == "automatic" or pointing or _is_members(opened):
         return False
-    if opened.found.secret or directives.wishes(asked) != Wishes() or opened.found.unmatched:
-        return False
-    if any(item.source in ("reporter", "doubtful", "sender") for item in arrival.recusals) or _is_members(opened):
+    if junk_cases.why_never(arrival.body, arrival.facts, arrival.recusals):
         return False
     with context.database.read() as session:
-        return not _is_known(session, context, opened, arrival)
+        return not correspondents.is_known(session, actor(context, opened.job), arrival.facts)
 
 
 def _is_members(opened: Opened) -> bool:
@@ -63,7 +59,3 @@ def _is_members(opened: Opened) -> bool:
         is_one_of(member, addresses) or (signer and member.fingerprint == signer)
         for member in opened.job.roster.members
     )
-
-
-def _is_known(session: Session, context: Context, opened: Opened, arrival: Arrival) -> bool:
-    return correspondents.is_known(session, actor(context, opened.job), arrival.facts)

@@ -40,7 +40,7 @@ def carry_out(session: Session, by: Actor, commands: Sequence[CaseCommand], answ
     for row in rows:
         junk.take_out(open_case(session, by, row))
     if any(map(_lists, commands)):
-        junk.numbered(session, by, junk.visible(session, by), MOST_LISTED)
+        junk.number(session, by, MOST_LISTED)
         answer = replace(answer, junk=True)
     return replace(answer, made_reports=tuple(row.id for row in rows))
 

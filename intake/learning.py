@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import secrets
 
-import structlog
-
 from store.cases import content, lookup
 from store.cases import junk as junk_cases
 from store.context import Context
 from store.tables.models import JunkLessonRow
-
-log = structlog.get_logger("ombud.intake")
 
 
 def teach_filter(context: Context) -> int:

@@ -174,7 +174,7 @@ def _screen_all(config: Config) -> None:
             with context.database.write() as session:
                 by = Actor(context.vault, desk, context.roster(desk), "desk", context.clock())
                 correspondents.note_all(session, by)
-                promises.note_all(session, by)
+                promises.note_writable(session, by)
     finally:
         context.close()
     if number:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def authenticate(job: Job, parsed: Parsed, lookups: Lookups | None) -> Authentication:
     """Who vouches for the author of a mail; a mail that is not fresh is not checked here: keys are withdrawn in time."""
     trusted, author = job.desk.trusted_authserv, author_domain(parsed.mail)
-    fields = trusted_fields(parsed, trusted) if trusted else []
+    fields = trusted_fields(parsed, trusted)
     if (told := stated(fields, trusted, author)) is not None:
         passed_on = before_it_was_passed_on(parsed, fields, trusted, author) if told.result == "fail" else None
         return passed_on or told

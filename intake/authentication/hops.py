@@ -28,6 +28,8 @@ Field = tuple[str, str]
 
 def trusted_fields(parsed: Parsed, trusted: Collection[str]) -> list[Field]:
     """The fields that the named servers wrote, from the top, as lower-case names and unfolded values of bounded length."""
+    if not trusted:
+        return []
     found = list(_fields(parsed))
     begun, end = False, 0
     for at, (name, value) in enumerate(found):

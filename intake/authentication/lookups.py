@@ -49,16 +49,22 @@ class Lookups:
         return max(0.0, self._until - time.monotonic())
 
     def texts(self, name: str) -> list[bytes]:
-        """The TXT records of a name that are of usual length, each as one string. Raises Unanswered."""
-        found = [b"".join(item.strings) for item in self.records(name, "TXT") if isinstance(item, TXT)]
-        return [text for text in found if len(text) <= LONGEST_RECORD]
+        """The TXT records of a name, each as one string. Raises Unanswered."""
+        return [b"".join(item.strings) for item in self.records(name, "TXT") if isinstance(item, TXT)]
+
+    def key(self, name: bytes, timeout: float = 5) -> bytes | None:  # noqa: ARG002 (as the DKIM library asks)
+        """The key of a signature. Raises Unanswered."""
+        return next(iter(self.texts(name.decode("ascii", "replace"))), None)
 
     def records(self, name: str, kind: str) -> Sequence[dns.rdata.Rdata]:
-        """The records of a name; none where there are none. Raises Unanswered."""
+        """The records of a name that are of usual length; none where there are none. Raises Unanswered."""
         if not self.left:
             raise Unanswered(kind)
         try:
-            return list(self._resolver.resolve(name, kind, lifetime=self.left, search=False))
+            found = self._resolver.resolve(name, kind, lifetime=self.left, search=False)
+            return [
+                item for item in found if not isinstance(item, TXT) or sum(map(len, item.strings)) <= LONGEST_RECORD
+            ]
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
         except (dns.exception.DNSException, ValueError, UnicodeError, OSError):

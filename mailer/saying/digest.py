@@ -61,14 +61,15 @@ def digest_values(session: Session, context: Context, desk: Desk, roster: Roster
             if end is not None and end - at <= retention.ANNOUNCED:
                 ending.append({"codename": case.codename, "day": _day(desk, end)})
                 listed.add(case.id)
-        due = next(iter(dues(case, desk)), None)
+        to_do = dues(case, desk)
+        due = next(iter(to_do), None)
         if case.state == "closed" and (due is None or at - due.at > _LOOKED_BACK):
             continue
         if case.state != "automatic":
             section = _section(session, case, due, at)
             lines.setdefault(section, []).append(_line(desk, roster, case, due, at))
             listed.add(case.id)
-            deadlines += [Deadline(case.codename, case.id, item, _TO_DO[item.stage]) for item in dues(case, desk)]
+            deadlines += [Deadline(case.codename, case.id, item, _TO_DO[item.stage]) for item in to_do]
     sections = [{"title": title, "cases": lines[key]} for key, title in _SECTIONS if key in lines]
     total = sum(map(len, lines.values()))
     aside = {row.id for row in junk.visible(session, Actor(context.vault, desk, roster, member.id, at))}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, get_args
 
 from mailer.saying.notices import WHY_WITHHELD, desk_values
 from store.kit.config import Desk
 from store.kit.sentences import NOTHING, Sentence
+from store.tables.records import Verb
 
 
 def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
@@ -40,24 +41,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
     files = [{"name": "sample.txt", "type": "text/plain", "size": 12, "note": ""}]
     member = {"name": "Ada Example", "fingerprint": "0" * 40}
-    verbs = (
-        "assign",
-        "recuse",
-        "reinstate",
-        "vote",
-        "consent",
-        "state",
-        "deadline",
-        "field",
-        "link",
-        "hold",
-        "release",
-        "junk",
-        "junk-vote",
-        "not-junk",
-        "urgent",
-        "not-urgent",
-    )
+    verbs = get_args(Verb)
     done = [
         {"verb": verb, "subject": "2026-01-31" if verb == "deadline" else "sample", "text": "sample"} for verb in verbs
     ]

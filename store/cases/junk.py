@@ -24,7 +24,7 @@ from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.outbox import limits
 from store.tables.models import CaseRow, JunkLessonRow, JunkNumberRow, NoticeRow
-from store.tables.records import Message
+from store.tables.records import Body, Facts, Message, Recusal, Wishes
 
 VOTES = 2
 _TOLD = ("report", "held")
@@ -103,24 +103,18 @@ def take_out(file: CaseFile) -> None:
     file.look_again_at_readers()
 
 
-def numbered(session: Session, by: Actor, rows: Sequence[CaseRow], most: int) -> list[tuple[int, CaseRow]]:
-    """The newest of some junk, each with its number for this member; numbers are given once, and each member has their own.
+def number(session: Session, by: Actor, most: int) -> None:
+    """Give the newest junk its numbers for a member; each is given once, and each member has their own.
 
     Nobody is to see by a gap that there is something that they may not know of.
     """
     given = {
         item.case_id: item.number for item in session.exec(select(JunkNumberRow).where(JunkNumberRow.member == by.id))
     }
-    following = max(given.values(), default=0) + 1
-    found = []
-    for row in rows[-most:]:
-        if row.id not in given:
-            session.add(JunkNumberRow(case_id=row.id, member=by.id, number=following))
-            given[row.id] = following
-            following += 1
-        found.append((given[row.id], row))
+    fresh = [row for row in visible(session, by)[-most:] if row.id not in given]
+    for following, row in enumerate(fresh, max(given.values(), default=0) + 1):
+        session.add(JunkNumberRow(case_id=row.id, member=by.id, number=following))
     session.flush()
-    return found
 
 
 def shown(session: Session, by: Actor) -> list[tuple[int, CaseRow]]:
@@ -160,17 +154,18 @@ def _require_puttable(file: CaseFile) -> None:
 
 
 def _kept_from_junk(file: CaseFile) -> str:
-    """Why a case can never be junk; empty when it can."""
-    known, first = file.facts, file.first_message()
-    if first is None or first.body.failure or first.body.encryption != "none":
+    first = file.first_message()
+    return why_never(first.body if first else Body(failure="there is none"), file.facts, file.case.recusals)
+
+
+def why_never(body: Body, known: Facts, recusals: Sequence[Recusal]) -> str:
+    """Why a mail, or the case that it began, can never be junk, for filters and readers alike; empty when it can. Pure."""
+    if body.failure or body.encryption != "none":
         return marked(
             "{case} came encrypted, or could not be read: it is never junk. Close it instead, with its outcome."
         )
-    wishes = known.wishes
-    asked = known.asks_secrecy or any(
-        (wishes.excluded, wishes.perhaps_excluded, wishes.only, wishes.perhaps_only, known.also_excluded)
-    )
-    if asked or any(item.source in ("reporter", "doubtful", "sender") for item in file.case.recusals):
+    asked = known.asks_secrecy or known.wishes != Wishes() or known.also_excluded
+    if asked or any(item.source in ("reporter", "doubtful", "sender") for item in recusals):
         return marked(
             "{case} asks to be kept from somebody, or is a member's: it is never junk. Close it instead, with its outcome."
         )

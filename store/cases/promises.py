@@ -28,9 +28,7 @@ _OVER = ("decided", "closed")
 
 def begin(session: Session, row: CaseRow, since: datetime) -> None:
     """A report came, or came again after it was closed: an answer and a decision are owed from now."""
-    for kind in (ANSWER, DECISION):
-        if _open(session, row.id, kind) is None:
-            _add(session, row.id, kind, since)
+    _owe(session, row.id, (ANSWER, DECISION), since)
 
 
 def begin_again(session: Session, row: CaseRow, at: datetime) -> None:
@@ -39,7 +37,7 @@ def begin_again(session: Session, row: CaseRow, at: datetime) -> None:
     begin(session, row, at)
 
 
-def note_all(session: Session, by: Actor) -> None:
+def note_writable(session: Session, by: Actor) -> None:
     """Note for the open cases of a desk, which an older version may have made, whether their reporters can be written to."""
     rows = session.exec(select(CaseRow).where(CaseRow.desk == by.desk.id, col(CaseRow.state).in_(OPEN_STATES))).all()
     for row in rows:
@@ -82,9 +80,7 @@ def state_set(file: CaseFile, before: str, state: str) -> None:
     session, row = file.session, file.row
     if before in _OVER and state not in _OVER:
         _end(session, row.id, (FOLLOW_UP,), file.at)
-        for kind in (DECISION,) if row.acknowledged_at else (ANSWER, DECISION):
-            if _open(session, row.id, kind) is None:
-                _add(session, row.id, kind, file.at)
+        _owe(session, row.id, (DECISION,) if row.acknowledged_at else (ANSWER, DECISION), file.at)
     if not row.writable:
         row.acknowledged_at = row.acknowledged_at or to_text(file.at)
         _keep(session, row.id, ANSWER, file.at)
@@ -108,18 +104,25 @@ def _keep_decision(session: Session, case_id: str, at: datetime) -> bool:
 
 
 def _keep(session: Session, case_id: str, kind: PromiseKind, at: datetime) -> None:
-    if (item := _open(session, case_id, kind)) is not None:
+    for item in _open(session, case_id, kind):
         item.kept_at = to_text(at)
         session.add(item)
-        session.flush()
+    session.flush()
 
 
 def _end(session: Session, case_id: str, kinds: tuple[PromiseKind, ...], at: datetime) -> None:
     for kind in kinds:
-        if (item := _open(session, case_id, kind)) is not None:
+        for item in _open(session, case_id, kind):
             item.ended_at = to_text(at)
             session.add(item)
     session.flush()
+
+
+def _owe(session: Session, case_id: str, kinds: tuple[PromiseKind, ...], since: datetime) -> None:
+    """Owe what is not owed already."""
+    for kind in kinds:
+        if not _open(session, case_id, kind):
+            _add(session, case_id, kind, since)
 
 
 def _add(session: Session, case_id: str, kind: PromiseKind, since: datetime) -> None:
@@ -127,8 +130,9 @@ def _add(session: Session, case_id: str, kind: PromiseKind, since: datetime) -> 
     session.flush()
 
 
-def _open(session: Session, case_id: str, kind: PromiseKind) -> PromiseRow | None:
-    return next((item for item in _rows(session, case_id) if item.kind == kind and item.is_open), None)
+def _open(session: Session, case_id: str, kind: PromiseKind) -> list[PromiseRow]:
+    """What is owed of a kind: more than one where a mail came back after the next was owed."""
+    return [item for item in _rows(session, case_id) if item.kind == kind and item.is_open]
 
 
 def _rows(session: Session, case_id: str) -> list[PromiseRow]:

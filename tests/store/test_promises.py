@@ -164,6 +164,10 @@ def test_a_reply_that_comes_back_was_no_answer(desk: Desk, team: list[Person], n
     assert answered_at(desk, name) is None
     say(desk, team[0], "/reply\nHello again.", name)
     assert "acknowledge" not in owed(desk, name)
+    (last,) = [mail for mail in say(desk, team[0], "/reply\nAnd once more.", name) if mail.recipient == SAM]
+    desk.receive(failed_delivery(str(headers(last)["Message-ID"]), SAM), sender="")
+    say(desk, team[0], "/reply\nDid you get this?", name)
+    assert owed(desk, name).count("status") == 1, "nothing is left over that nobody can keep"
 
 
 def test_one_word_tells_the_reporter_how_things_are(desk: Desk, team: list[Person]) -> None:
