@@ -18,7 +18,7 @@ from store.cases.threads import Side, Token, read_token
 from store.context import Context
 from store.kit.errors import NoSuchCase
 from store.kit.sentences import Sentence, marked
-from store.openpgp.status import Signature
+from store.openpgp.values import Signature
 from store.tables.models import CaseRow
 from store.tables.records import Arrival, Facts
 

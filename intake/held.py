@@ -23,7 +23,7 @@ from store.cases import content, conversation, correspondents, linking, lookup, 
 from store.cases.case_file import CaseFile, open_case
 from store.context import Context
 from store.kit.errors import NotAllowed
-from store.openpgp.status import Signature
+from store.openpgp.values import Signature
 from store.tables.models import CaseRow
 from store.tables.records import Arrival
 

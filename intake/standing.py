@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from intake.reading.message import Mail
 from store.cases.threads import Side
 from store.kit.addresses import bare
-from store.openpgp.status import Signature
+from store.openpgp.values import Signature
 from store.tables.records import Body
 
 # proven: signed by the key that signed the report. likely: from the one address on record, by a way that only its

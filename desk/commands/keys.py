@@ -17,7 +17,7 @@ from store.kit.config import Desk, load
 from store.kit.errors import ConfigError, KeyProblem, NotAllowed
 from store.kit.files import read_given, replace_file
 from store.kit.local import find
-from store.openpgp.status import PublicKey
+from store.openpgp.values import PublicKey
 from store.outbox import queue
 from store.team import keyfiles
 

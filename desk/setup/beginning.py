@@ -23,7 +23,7 @@ from store.kit.config import Config, load
 from store.kit.errors import ConfigError, KeyProblem, OmbudError, RosterError
 from store.kit.files import read_given, write_private
 from store.openpgp.keyring import Keyring, open_keyring
-from store.openpgp.status import PublicKey
+from store.openpgp.values import PublicKey
 from store.outbox import queue
 from store.team.keyfiles import one_public_key
 from store.team.roster import RosterBook

@@ -16,7 +16,7 @@ from desk.setup.beginning import read_key
 from desk.setup.questions import Questions, one_of
 from store.kit.errors import ConfigError
 from store.kit.kinds import LANGUAGES
-from store.openpgp.status import PublicKey
+from store.openpgp.values import PublicKey
 from store.team.members import Role
 from store.team.roster_file import member_address, member_id, one_line
 

@@ -10,7 +10,7 @@ from email.message import Message
 from intake.reading.message import addresses, header
 from intake.reading.opened import Signed
 from store.kit.sentences import Sentence, marked
-from store.openpgp.status import Failure, Signature
+from store.openpgp.values import Failure, Signature
 from store.tables.records import Attachment, Encryption
 
 FAILURES: dict[Failure, str] = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from intake.reading.message import Mail
-from store.openpgp.status import Decryption, Signature
+from store.openpgp.values import Decryption, Signature
 from store.tables.records import Attachment, Body
 
 

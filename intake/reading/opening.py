@@ -34,7 +34,7 @@ from intake.reading.opened import OpenedMail, Opener
 from intake.reading.piece import Piece, Region
 from intake.reading.pieces import pieces, protected_head, protected_subject, text_pieces
 from store.kit.sentences import Sentence
-from store.openpgp.status import Failure, Signature
+from store.openpgp.values import Failure, Signature
 from store.tables.records import Attachment, Body, Encryption
 
 _MOST_IN_FORWARDS = 10

@@ -10,7 +10,7 @@ from mailer.sealing.packets import Part, split
 from store.kit.errors import KeyProblem
 from store.kit.sentences import marked
 from store.openpgp.keyring import Keyring
-from store.openpgp.status import KeyTrouble
+from store.openpgp.values import KeyTrouble
 from store.team.members import Member
 
 _TROUBLES: Mapping[KeyTrouble, str] = {

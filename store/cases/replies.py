@@ -15,7 +15,7 @@ from store.cases.lookup import recusal_rows
 from store.kit.addresses import same_mailbox
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
-from store.openpgp.status import PublicKey
+from store.openpgp.values import PublicKey
 from store.tables.promise import Promise
 from store.tables.records import Arrival, Attachment, Facts
 

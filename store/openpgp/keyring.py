@@ -23,15 +23,8 @@ from store.kit.errors import ConfigError, KeyProblem, OpenPGPStopped, OpenPGPUna
 from store.kit.secrets import read_secret
 from store.openpgp.message import dearmored, without_passwords
 from store.openpgp.process import Program
-from store.openpgp.status import (
-    Decryption,
-    PublicKey,
-    Signature,
-    StatusLine,
-    read_decryption,
-    read_keys,
-    read_signature,
-)
+from store.openpgp.status import StatusLine, read_decryption, read_keys, read_signature
+from store.openpgp.values import Decryption, PublicKey, Signature
 
 _KEY_AGE_SECONDS = 10
 _NO_AGENT = "GnuPG could not reach its agent. Run 'ombud check'; the mail is taken again later."

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from store.kit.sentences import Sentence
-from store.openpgp.status import Signature
+from store.openpgp.values import Signature
 from store.tables.authentication import Authentication
 from store.tables.promise import Promise
 

@@ -14,7 +14,7 @@ from store.kit.errors import KeyProblem, NotAllowed, RosterError
 from store.kit.files import replace_file
 from store.kit.sentences import marked
 from store.openpgp.keyring import Keyring
-from store.openpgp.status import KeyTrouble, PublicKey
+from store.openpgp.values import KeyTrouble, PublicKey
 from store.team.members import Member
 from store.team.roster import Loaded, key_file
 from store.team.roster_file import Lines, parse

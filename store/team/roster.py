@@ -16,7 +16,7 @@ from store.kit.config import Config, Desk
 from store.kit.errors import KeyProblem, RosterError
 from store.kit.files import why_unread
 from store.openpgp.keyring import Keyring
-from store.openpgp.status import KeyTrouble
+from store.openpgp.values import KeyTrouble
 from store.team.members import Member, Roster
 from store.team.roster_file import Lines, parse
 

@@ -30,7 +30,7 @@ from desk.demo.mails import ciphertext, pgp_mime, plain_mail, text_entity
 from desk.demo.rehearsal import Delivered, Person, Sink, free_port
 from mailer.sealing.packets import recipient_key_ids
 from store.cases import content
-from store.openpgp.status import PublicKey
+from store.openpgp.values import PublicKey
 from store.tables import audit
 from store.tables.models import CaseRow
 from tests.conftest import Desk
