@@ -12,12 +12,12 @@ from mailer.claimed import ClaimedNotice
 from mailer.saying import notices
 from mailer.saying.contents import Contents, Protected
 from mailer.sealing.mime import entity, mailbox
-from mailer.sealing.packets import Part, armor
 from mailer.sealing.padding import padded_length
 from mailer.sealing.seal import Sealer
 from store.cases import threads
 from store.context import Context
 from store.kit.errors import KeyProblem
+from store.openpgp.armor import armor
 from store.outbox import canary
 from store.outbox.outcomes import Bounced, Delivery, Held, Outcome, Withdrawn
 from store.team.members import Member
@@ -132,10 +132,10 @@ class MailMaker:
             if reason := sealed.trouble.get(member.id):
                 yield row, Held(reason)
                 continue
-            mail = self._sealed_mail(work, row, member, sealed.parts[member.id])
+            mail = self._sealed_mail(work, row, member, sealed.messages[member.id])
             yield row, Outgoing(work.desk.address, member.email, mail, member.id, known, made.listed)
 
-    def _sealed_mail(self, work: ClaimedNotice, row: Delivery, member: Member, part: Part) -> bytes:
+    def _sealed_mail(self, work: ClaimedNotice, row: Delivery, member: Member, message: bytes) -> bytes:
         subject, thread, domain = (
             _SUBJECTS.get(work.claim.kind, "[{}]").format(work.desk.id),
             "",
@@ -147,7 +147,7 @@ class MailMaker:
         answers = work.answer.answers if _MESSAGE_ID.fullmatch(work.answer.answers) else ""
         addressing = compose.Addressing("", row.message_id, self._context.clock(), answers, thread=thread)
         addressing = compose.to_one(addressing, member, self._sealer.autocrypt(work.desk.fingerprint))
-        return compose.to_member(work.desk, subject, addressing, part.armored())
+        return compose.to_member(work.desk, subject, addressing, armor(message))
 
     def _to_reporter(self, work: ClaimedNotice, row: Delivery) -> Outgoing | Outcome:
         """An acknowledgement, or what a reader wrote to the reporter; encrypted when their key is known.
@@ -188,7 +188,7 @@ class MailMaker:
         rendered, files = self._contents.for_reporter(work.desk, work.claim, work.view, sealed=True)
         inner = entity(rendered.subject, rendered.text, files, pad=padded_length)
         try:
-            armored = armor(self._context.keyring.seal_to_key(inner, key, work.desk.fingerprint))
+            armored = self._sealer.for_key(inner, key, work.desk.fingerprint)
         except KeyProblem:
             return None
         return compose.sealed_note(work.desk, addressing, armored)

@@ -32,7 +32,7 @@ def pgp_mime(  # noqa: PLR0913 (each is a key or a header of the mail)
     extra: str = "",
 ) -> bytes:
     """A PGP/MIME mail (RFC 3156) around an entity, sealed to a public key."""
-    from mailer.sealing.packets import armor
+    from store.openpgp.armor import armor
 
     sealed = armor(keyring.seal_to_key(entity, recipient_key, signer)).decode()
     return (

@@ -63,11 +63,16 @@ def sealed_mail(headers: Headers, armored: bytes) -> bytes:
         b'Content-Disposition: inline; filename="encrypted.asc"\r\n'
     )
     kind = 'multipart/encrypted; protocol="application/pgp-encrypted"'
-    return _framed(headers, kind, version, head, armored.replace(b"\n", b"\r\n"))
+    return _framed([*headers, ("MIME-Version", "1.0")], kind, version, head, armored.replace(b"\n", b"\r\n"))
 
 
 def signed_mail(headers: Headers, signed: bytes, signature: bytes, micalg: str) -> bytes:
     """A multipart/signed mail (RFC 3156 section 5). `signed` must be the exact octets that were signed."""
+    return signed_entity(signed, signature, micalg, [*headers, ("MIME-Version", "1.0")])
+
+
+def signed_entity(signed: bytes, signature: bytes, micalg: str, headers: Headers = ()) -> bytes:
+    """A multipart/signed entity (RFC 3156 section 5) under a header."""
     head = b'Content-Type: application/pgp-signature; name="signature.asc"\r\n'
     kind = f'multipart/signed; protocol="application/pgp-signature"; micalg="{micalg}"'
     return _framed(headers, kind, signed, head, signature.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
@@ -76,7 +81,7 @@ def signed_mail(headers: Headers, signed: bytes, signature: bytes, micalg: str) 
 def _framed(headers: Headers, kind: str, first: bytes, head: bytes, body: bytes) -> bytes:
     """A part, and one of a head and a body, between boundaries; a large body is copied once."""
     boundary = _boundary()
-    block = header_block([*headers, ("MIME-Version", "1.0"), ("Content-Type", f'{kind}; boundary="{boundary}"')])
+    block = header_block([*headers, ("Content-Type", f'{kind}; boundary="{boundary}"')])
     mark = f"--{boundary}".encode()
     return b"\r\n".join([block, mark, first, mark, head, body, mark + b"--\r\n"])
 

@@ -42,6 +42,7 @@ from store.kit.sections import (
     Imap,
     Junk,
     Listener,
+    OpenPGP,
     Operator,
     OutboxSettings,
     RelaySettings,
@@ -154,6 +155,7 @@ class Config(BaseSettings):
     folder: Path = Path()
     database: DatabaseSettings = DatabaseSettings()
     gnupg: GnuPG = GnuPG()
+    openpgp: OpenPGP = OpenPGP()
     vault_file: Path = Path("vault.asc")
     listener: Listener = Listener()
     relay: RelaySettings = RelaySettings()

@@ -42,6 +42,13 @@ class GnuPG(Section):
     unpack_limit: ByteSize = ByteSize(100_000_000)
 
 
+class OpenPGP(Section):
+    """Where the secret keys are while the desk works: `process` takes them from GnuPG's agent when it starts, `agent` leaves them there
+    (a smart card has no other way)."""
+
+    custody: Literal["process", "agent"] = "process"
+
+
 class Listener(Section):
     """The way in by SMTP or LMTP (RFC 5321, RFC 2033)."""
 

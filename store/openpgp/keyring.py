@@ -1,137 +1,147 @@
-"""GnuPG at the edge: open, verify, sign and seal, each call bounded in time, size (`store.openpgp.process`) and number.
+"""The desk's keys and certificates, and the two engines that work with them: what one cannot read, the other is asked.
 
-As many calls run at a time as there are cores: more make all of them slower. Keys that came with a mail are never
-imported: they are handed to gpg as an anonymous in-memory file.
+GnuPG makes and keeps the keys, and judges the signatures of whom it knows. Sequoia opens, signs and seals with keys taken from GnuPG's
+agent (`custody`), and does with certificates what GnuPG does not know how to.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-import os
-import subprocess
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import IO
+from typing import Literal
 
 from store.kit.config import Config
-from store.kit.errors import ConfigError, KeyProblem, OpenPGPStopped, OpenPGPUnavailable
+from store.kit.errors import KeyProblem, OpenPGPUnavailable
 from store.kit.secrets import read_secret
-from store.openpgp.message import dearmored, without_passwords
-from store.openpgp.process import Program
-from store.openpgp.status import StatusLine, read_decryption, read_keys, read_signature
+from store.openpgp.armor import dearmored
+from store.openpgp.certificates import CertificateFolder, read_certificates
+from store.openpgp.gnupg_engine import Bounds, GnuPG
+from store.openpgp.message import key_id, outside
+from store.openpgp.sequoia_engine import SecretKey, Sequoia
 from store.openpgp.values import Decryption, PublicKey, Signature
 
-_KEY_AGE_SECONDS = 10
-_NO_AGENT = "GnuPG could not reach its agent. Run 'ombud check'; the mail is taken again later."
-
 _REMEMBERED_SECONDS, _MOST_REMEMBERED = 300.0, 64
+_VERSION_4_DIGITS = 40
+_BOUNDS = Bounds()
+
+Custody = Literal["process", "agent"]
 
 
 class Keyring:
-    """The desk's GNUPGHOME: its secret keys, and the public keys of its team."""
+    """The desk's GNUPGHOME: its secret keys, and the public keys of its team. Safe to share between threads."""
 
     def __init__(
         self,
         program: str,
         home: Path,
-        seconds: float = 60,
-        unpack_limit: int = 100_000_000,
+        bounds: Bounds = _BOUNDS,
         passphrase: str | None = None,
+        custody: Custody = "process",
     ) -> None:
         """Open a GNUPGHOME. Raises ConfigError when the folder or the program is missing."""
         self.home = home
-        self._seconds = seconds
         self._passphrase = passphrase
+        self._custody = custody
+        self._gnupg = GnuPG(program, home, bounds, passphrase)
+        self._certificates = CertificateFolder(home / "certificates")
+        self._sequoia = Sequoia(self._secrets, self._certificates.of_issuers)
         self._looked_at: dict[bytes, tuple[float, list[PublicKey]]] = {}
-        self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)
-        try:
-            self._gpg = Program(program, home, seconds, unpack_limit)
-        except OSError:
-            raise ConfigError(
-                f"gnupg.program: '{program}' cannot be started. Install GnuPG (Debian: apt-get install gnupg)."
-            ) from None
-        except ValueError:
-            raise ConfigError(
-                f"gnupg.home: {home} is not a usable GnuPG folder. Run 'ombud init', or correct the path."
-            ) from None
+        self._known: tuple[object, frozenset[str]] = (None, frozenset())
+        self._exported: tuple[object, dict[str, bytes]] = (None, {})
 
     @property
     def version(self) -> str:
         """GnuPG's version, such as `2.2.40`."""
-        return ".".join(str(part) for part in self._gpg.version or ())
+        return self._gnupg.version
 
     def decrypt(self, data: bytes) -> Decryption:
-        """Open an OpenPGP message with any secret key of the folder.
+        """Open an OpenPGP message with any secret key of the desk.
 
-        Raises OpenPGPUnavailable when gpg could not do its work; a message that does not open is a value.
+        Raises OpenPGPUnavailable when an engine could not do its work; a message that does not open is a value.
         """
-        message = without_passwords(dearmored(data))
-        if message is None:
+        around = outside(dearmored(data))
+        if around.by_password_alone:
             return Decryption(None, "password")
-        plain, lines, code = self._run(["--decrypt"], message)
-        found = read_decryption(lines, plain)
-        if found.passing or (not lines and code not in (0, 2)):
-            raise OpenPGPUnavailable(_NO_AGENT)
-        if found.failure == "no-key":
-            self._require_agent({args[0] for word, args in lines if word == "ENC_TO" and args})
+        if around.to_too_many:
+            return Decryption(None, "damaged")
+        quick = self._opened_here(around.message, around.recipients) if around.data in ("seipd-1", "seipd-2") else None
+        if quick is not None and (quick.plain is None or not quick.issuers & self._judged_by_gnupg()):
+            return quick
+        found = self._gnupg.decrypt(around.message)
+        if found.plain is not None or around.data == "none":
+            return found
+        if quick is not None:
+            return quick
+        if around.data == "no-integrity":
+            return Decryption(None, "no-integrity")
+        if found.failure in ("damaged", "no-key"):
+            if not around.may_be_for(self._own_ids()):
+                return Decryption(None, "no-key")
+            return Decryption(None, "damaged" if around.data == "seipd-1" else "unsupported")
         return found
 
-    def _require_agent(self, key_ids: set[str]) -> None:
-        """gpg says "no secret key" as well when its agent is away: raise OpenPGPUnavailable then."""
-        ours = {key_id for key in self.secret_keys() for key_id in key.subkey_ids}
-        if not ours:
-            raise OpenPGPUnavailable(_NO_AGENT)
-        if ours & key_ids:
-            raise OpenPGPStopped(_NO_AGENT)
+    def _opened_here(self, message: bytes, recipients: Sequence[str]) -> Decryption | None:
+        try:
+            return self._sequoia.decrypt(message, recipients)
+        except OpenPGPUnavailable:  # the keys could not be had just now; GnuPG says what there is to say of that
+            return None
 
     def verify(self, signed: bytes, signature: bytes) -> Signature:
         """Check a detached signature over exact octets (RFC 3156 section 5)."""
-        with _memory_file(signature) as number:
-            _, lines, _ = self._run(["--verify", f"/proc/self/fd/{number}", "-"], signed, number)
-        return read_signature(lines)
+        found = self._sequoia.verify(signed, signature)
+        if found is not None and (found.status == "valid" or not self._is_judged_by_gnupg(found.fingerprint)):
+            return found
+        return self._gnupg.verify(signed, signature)
 
     def verify_clear(self, data: bytes) -> tuple[bytes | None, Signature]:
         """Read a message that is signed but not encrypted (RFC 9580 section 7): its text, or None, and the signature."""
-        plain, lines, _ = self._run(["--decrypt"], data)
-        intact = sum(word == "PLAINTEXT" for word, _ in lines) == 1
-        return (plain if intact else None), read_signature(lines)
+        text, signature = self._gnupg.verify_clear(data)
+        if signature.status in ("none", "unknown-key") and self._certificates.stamp():
+            return self._sequoia.verify_clear(data) or (text, signature)
+        return text, signature
+
+    def signs_here(self, fingerprint: str) -> bool:
+        """Whether this process can sign with a key itself, and so sign and seal at once."""
+        try:
+            return self._custody == "process" and self._sequoia.holds(fingerprint)
+        except OpenPGPUnavailable:
+            return False
 
     def sign(self, data: bytes, fingerprint: str) -> tuple[bytes, str]:
-        """A detached armored signature and the `micalg` that names its hash (RFC 3156 section 5)."""
-        made, lines, _ = self._run(["--detach-sign", "--armor", "--local-user", fingerprint], data)
-        for word, args in lines:
-            if word == "SIG_CREATED" and len(args) > 2:
-                return made, _MICALG.get(args[2], "pgp-sha256")
-        raise KeyProblem(f"The desk key {fingerprint} cannot sign. Look at 'gpg -K' in the desk's GnuPG folder.")
+        """A detached armored signature and the `micalg` that names its hash (RFC 3156 section 5). Raises KeyProblem."""
+        return (self._sequoia if self.signs_here(fingerprint) else self._gnupg).sign(data, fingerprint)
+
+    def seal_each(self, data: bytes, recipients: Sequence[str], signer: str | None) -> dict[str, bytes]:
+        """Encrypt (and sign) to certificates by full fingerprint: an unarmored message for each, which names no other and has a
+        session key of its own. Who cannot be encrypted to is not in it.
+        """
+        made: dict[str, bytes] = {}
+        for fingerprint in recipients:
+            try:
+                made[fingerprint] = self._sealed(data, self._certificate(fingerprint), signer)
+            except KeyProblem:
+                continue
+        return made
+
+    def seal_to_key(self, data: bytes, key: bytes, signer: str | None) -> bytes:
+        """Encrypt to a certificate that came with a mail, without importing it; the unarmored message. Raises KeyProblem."""
+        return self._sealed(data, key, signer)
+
+    def _sealed(self, data: bytes, certificate: bytes, signer: str | None) -> bytes:
+        try:
+            return self._sequoia.seal(data, certificate, signer)
+        except KeyProblem:  # it is old, and only GnuPG still does that; or it cannot be used
+            return self._gnupg.seal_to_key(data, certificate, signer)
 
     def seal(self, data: bytes, recipients: Sequence[str], signer: str | None) -> bytes:
-        """Encrypt (and sign) to certificates of the folder by full fingerprint; the unarmored message.
+        """Encrypt (and sign) to several certificates at once by GnuPG, which opens it without this program; the unarmored message.
 
         Raises KeyProblem when one of them cannot be used; then nothing was made.
         """
-        chosen = [part for fingerprint in recipients for part in ("--recipient", fingerprint)]
-        return self._encrypt(data, chosen, signer)
-
-    def seal_to_key(self, data: bytes, key: bytes, signer: str | None) -> bytes:
-        """Encrypt to a certificate that came with a mail, without importing it; the unarmored message."""
-        with _memory_file(key) as number:
-            return self._encrypt(data, ["--recipient-file", f"/proc/self/fd/{number}"], signer, number)
-
-    def _encrypt(self, data: bytes, recipients: list[str], signer: str | None, *files: int) -> bytes:
-        signing = ["--sign", "--local-user", signer] if signer else []
-        # No compression: together with padding, the length then tells little of what is inside.
-        made, lines, code = self._run(["--encrypt", "-z", "0", *signing, *recipients], data, *files)
-        words = {word for word, _ in lines}
-        if "END_ENCRYPTION" not in words or words & {"INV_RECP", "INV_SGNR"} or code != 0:
-            if words & {"INV_RECP", "INV_SGNR", "FAILURE"} or code == 2:
-                raise KeyProblem("GnuPG cannot use one of the keys for encryption.")
-            raise OpenPGPUnavailable("GnuPG stopped half way. It is tried again.")
-        return made
+        return self._gnupg.seal(data, recipients, signer)
 
     def read_key_data(self, data: bytes) -> list[PublicKey]:
         """The certificates in key material, without importing it.
@@ -143,129 +153,103 @@ class Keyring:
         if known is None or now - known[0] > _REMEMBERED_SECONDS:
             if len(self._looked_at) >= _MOST_REMEMBERED:
                 self._looked_at.clear()
-            self._looked_at[hashed] = known = (now, self._list_key_data(data))
+            self._looked_at[hashed] = known = (now, _read(self._gnupg, data))
         return known[1]
 
-    def _list_key_data(self, data: bytes) -> list[PublicKey]:
-        # In a folder without a trust database, which it does not make with the model "always", GnuPG 2.2 dies of a key
-        # that has expired. The model changes nothing else in a listing.
-        listing, _, _ = self._run(
-            ["--trust-model", "direct", "--dry-run", "--import-options", "import-show", "--import"], data
-        )
-        return read_keys(listing)
-
     def add_public(self, data: bytes) -> None:
-        """Import public key material of the team; secret keys in it are not imported."""
-        listing = self.read_key_data(data)
-        if any(key.secret for key in listing):
+        """Keep public key material of the team. Raises KeyProblem for a secret key."""
+        if any(key.secret for key in self.read_key_data(data)):
             raise KeyProblem(
                 "This file holds a secret key. Export only the public one: gpg --export --armor FINGERPRINT."
             )
-        self._run(["--import-options", "import-clean", "--import"], data)
+        self._gnupg.add_public(data)
+        if not _enough(self._gnupg.read_key_data(data)):
+            self._certificates.add(data)
 
     def public_keys(self, fingerprints: Sequence[str] = ()) -> list[PublicKey]:
-        """Certificates of the folder; all when none is named."""
-        listing, _, _ = self._run(["--list-keys", *fingerprints], b"")
-        return read_keys(listing)
+        """Certificates that are kept; all when none is named."""
+        wanted = [item for item in fingerprints if len(item) <= _VERSION_4_DIGITS]
+        found = self._gnupg.public_keys(wanted) if wanted or not fingerprints else []
+        return list(_merged(found, self._certificates.public_keys(fingerprints)).values())
 
     def secret_keys(self) -> list[PublicKey]:
         """The keys that can open mail here."""
-        listing, _, _ = self._run(["--list-secret-keys"], b"")
-        return read_keys(listing)
+        return self._gnupg.secret_keys()
 
     def export(self, fingerprint: str, *, armored: bool) -> bytes:
         """A certificate of the folder, without other people's certifications. Raises KeyProblem."""
-        armor = ["--armor"] if armored else []
-        made, _, _ = self._run(["--export-options", "export-minimal", *armor, "--export", fingerprint], b"")
-        if not made:
-            raise KeyProblem(f"There is no key {fingerprint} in the desk's GnuPG folder.")
-        return made
+        certificate = self._certificates.by_fingerprint(fingerprint)
+        if certificate is not None:
+            return str(certificate).encode() if armored else bytes(certificate)
+        return self._gnupg.export(fingerprint, armored=armored)
 
     def create(self, name: str, address: str) -> str:
         """Make an ed25519/cv25519 key without expiry; its fingerprint. Raises KeyProblem."""
-        # A little old, for gpg waits for the next second before it signs a key again, as `extend` has it do below.
-        created = int(time.time()) - _KEY_AGE_SECONDS
-        protection = [f"Passphrase: {self._passphrase}"] if self._passphrase else ["%no-protection"]
-        script = "\n".join(
-            [
-                "Key-Type: EDDSA", "Key-Curve: ed25519", "Key-Usage: sign,cert",
-                "Subkey-Type: ECDH", "Subkey-Curve: cv25519", "Subkey-Usage: encrypt",
-                f"Name-Real: {' '.join(name.split())}", f"Name-Email: {address}", "Expire-Date: 0", f"Creation-Date: seconds={created}",
-                *protection, "%commit", "",
-            ]
-        )  # fmt: skip
-        _, lines, _ = self._run(["--generate-key"], script.encode(), secret=False)
-        for word, args in lines:
-            if word == "KEY_CREATED":
-                # A key that is written again keeps with it that its own signatures were checked, as an imported one
-                # does. gpg would otherwise check them in each call: 2 to 4 ms.
-                self.extend(args[1], None)
-                return args[1]
-        raise KeyProblem("GnuPG could not make a key. Check that the folder is writable and the disk is not full.")
+        self._sequoia.forget()
+        return self._gnupg.create(name, address)
 
     def extend(self, fingerprint: str, until: date | None) -> None:
         """Give a secret key and its sub-keys a new last day, or none. Raises KeyProblem."""
-        end = until.isoformat() if until else "0"
-        for subkeys in ([], ["*"]):
-            _, _, code = self._run(["--quick-set-expire", fingerprint, end, *subkeys], b"")
-            if code != 0:
-                raise KeyProblem(f"GnuPG did not extend {fingerprint}: is the day to come, and the secret key there?")
+        self._sequoia.forget()
+        self._gnupg.extend(fingerprint, until)
 
     def close(self) -> None:
         """End the agent that gpg started for this folder."""
-        subprocess.run(
-            ["gpgconf", "--homedir", str(self.home), "--kill", "gpg-agent"], check=False, capture_output=True
-        )
+        self._gnupg.close()
 
-    def _run(
-        self, args: list[str], data: bytes, *files: int, secret: bool = True
-    ) -> tuple[bytes, list[StatusLine], int]:
-        passphrase = self._passphrase if secret else None
-        with self._slots:
-            try:
-                done = self._gpg.call(args, data, passphrase, files)
-            except OSError:
-                raise OpenPGPUnavailable(
-                    "GnuPG cannot be started. Install it, or correct gnupg.program; the mail is taken again later."
-                ) from None
-        if done.too_large:
-            return b"", [*done.lines, ("TOO_LARGE", ())], 2
-        if done.late or done.code < 0:
-            why = f"took longer than {self._seconds:g} s" if done.late else "was killed"
-            raise OpenPGPStopped(f"GnuPG {why}. It is tried again.")
-        return done.output, done.lines, done.code
+    def _secrets(self) -> Iterator[SecretKey]:
+        """The secret keys that this process is to hold."""
+        if self._custody == "process":
+            for key in self._gnupg.secret_keys():
+                if octets := self._gnupg.export_secret(key.fingerprint):
+                    yield SecretKey(octets, self._passphrase)
 
+    def _certificate(self, fingerprint: str) -> bytes:
+        """A certificate by fingerprint, asked of GnuPG once until its folder changes. Raises KeyProblem."""
+        stamp = self._gnupg.stamp(), self._certificates.stamp()
+        if self._exported[0] != stamp:
+            self._exported = stamp, {}
+        known = self._exported[1]
+        if fingerprint not in known:
+            known[fingerprint] = self.export(fingerprint, armored=False)
+        return known[fingerprint]
 
-_MICALG = {
-    "1": "pgp-md5",
-    "2": "pgp-sha1",
-    "8": "pgp-sha256",
-    "9": "pgp-sha384",
-    "10": "pgp-sha512",
-    "11": "pgp-sha224",
-}
+    def _judged_by_gnupg(self) -> frozenset[str]:
+        """The ids of the keys whose signatures GnuPG judges: those that it has."""
+        stamp = self._gnupg.stamp()
+        if self._known[0] != stamp:
+            found = (key.subkey_ids for key in self._gnupg.public_keys())
+            self._known = stamp, frozenset(item for ids in found for item in ids)
+        return self._known[1]
+
+    def _is_judged_by_gnupg(self, issuer: str | None) -> bool:
+        return issuer is None or key_id(issuer) in self._judged_by_gnupg()
+
+    def _own_ids(self) -> frozenset[str]:
+        return frozenset(item for key in self.secret_keys() for item in key.subkey_ids) | self._sequoia.key_ids()
 
 
 def open_keyring(config: Config) -> Keyring:
     """The keyring that a configuration names. Raises ConfigError."""
     section = config.gnupg
     passphrase = read_secret(config, section.passphrase_file) if section.passphrase_file else None
-    return Keyring(section.program, config.path(section.home), section.seconds, int(section.unpack_limit), passphrase)
+    bounds = Bounds(section.seconds, int(section.unpack_limit))
+    return Keyring(section.program, config.path(section.home), bounds, passphrase, config.openpgp.custody)
 
 
-@contextmanager
-def _memory_file(data: bytes) -> Iterator[int]:
-    """An anonymous in-memory file for a child process; nothing of it reaches a disk."""
-    number = os.memfd_create("ombud")
-    try:
-        with io.FileIO(number, "wb", closefd=False) as handle:
-            _write_all(handle, data)
-        yield number
-    finally:
-        os.close(number)
+def _read(gnupg: GnuPG, data: bytes) -> list[PublicKey]:
+    """What is in key material: as GnuPG has it, and of what it cannot read or use, as Sequoia has it."""
+    found = gnupg.read_key_data(data)
+    return found if _enough(found) else list(_merged(found, read_certificates(data)).values())
 
 
-def _write_all(handle: IO[bytes] | io.FileIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[handle.write(view) or 0 :]
+def _enough(found: Sequence[PublicKey]) -> bool:
+    return bool(found) and all(key.trouble != "cannot-encrypt" for key in found)
+
+
+def _merged(found: Sequence[PublicKey], other: Sequence[PublicKey]) -> dict[str, PublicKey]:
+    merged = {key.fingerprint: key for key in found}
+    for key in other:
+        if key.fingerprint not in merged or merged[key.fingerprint].trouble == "cannot-encrypt":
+            merged[key.fingerprint] = key
+    return merged

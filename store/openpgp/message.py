@@ -1,54 +1,110 @@
-"""What is done to an OpenPGP message before GnuPG sees it: armor off, and no packet that a password could open. Pure.
-
-The checksum of armor is not looked at (RFC 9580 section 6.1: it must not be a reason to refuse a message).
-"""
+"""What is known of an OpenPGP message before any engine opens it: whom it is for, and what kind it is. Pure."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
-_BEGIN = re.compile(rb"-----BEGIN PGP MESSAGE-----[^\n]*\n(?:[^\n:]{1,60}:[^\n]*\n)*[ \t\r]*\n?")
-_END = re.compile(rb"^(?:=[A-Za-z0-9+/]{4}[ \t\r]*$|-----END)", re.MULTILINE)
 _PUBLIC_KEY_SESSION, _PASSWORD_SESSION = 1, 3
 _BEFORE_DATA = frozenset({_PUBLIC_KEY_SESSION, _PASSWORD_SESSION, 10, 21})  # a marker and padding say nothing
+_UNPROTECTED, _PROTECTED, _OCB_OF_GNUPG = 9, 18, 20
+# More recipients than any mail has: each may be tried with each secret key.
+_MOST_SESSION_KEYS = 1000
+
+Data = Literal["none", "no-integrity", "seipd-1", "seipd-2", "ocb"]
 
 
-def dearmored(message: bytes) -> bytes:
-    """A message in binary; one that is none in armor, or in armor that is broken, as it is."""
-    begin = _BEGIN.search(message)
-    if begin is None:
-        return message
-    end = _END.search(message, begin.end())
-    try:
-        return base64.b64decode(b"".join(message[begin.end() : end.start() if end else None].split()), validate=True)
-    except binascii.Error:
-        return message
+@dataclass(frozen=True)
+class Outside:
+    """What stands before the encrypted data of a message, and of which kind that is (RFC 9580 sections 5.13, 5.7; `ocb` is
+    GnuPG's own, tag 20); `none` when it is not encrypted at the top.
 
-
-def without_passwords(message: bytes) -> bytes | None:
-    """A binary message less its session keys for passwords (tag 3, RFC 9580 section 5.3); None when it has no others.
-
-    GnuPG would try them with the passphrase of the desk's own key, and whoever guesses it would see that.
+    `recipients` are the key ids that it names; an empty one is somebody who is not named. `passwords`: a password opens it as well.
     """
-    kept, at = bytearray(), 0
-    passwords = keys = False
-    while (packet := _packet(message, at)) is not None and packet[0] in _BEFORE_DATA:
-        tag, end = packet
-        if end == at:
+
+    data: Data
+    recipients: tuple[str, ...]
+    passwords: bool
+    message: bytes = field(repr=False)
+
+    @property
+    def by_password_alone(self) -> bool:
+        """Whether nobody's key opens it, but a password does."""
+        return self.passwords and not self.recipients
+
+    @property
+    def to_too_many(self) -> bool:
+        """Whether it names more recipients than any mail has: trying them all would take minutes."""
+        return len(self.recipients) > _MOST_SESSION_KEYS
+
+    def may_be_for(self, key_ids: frozenset[str]) -> bool:
+        """Whether one of these keys may open it."""
+        return any(not item or item in key_ids for item in self.recipients)
+
+
+class _Packet(NamedTuple):
+    """A packet: its tag, where its body begins, and where it ends; `end` is None when its length is not given at once."""
+
+    tag: int
+    start: int
+    end: int | None
+
+
+def outside(message: bytes) -> Outside:
+    """Read what stands before the encrypted data of a binary message.
+
+    Its session keys for passwords (tag 3, RFC 9580 section 5.3) are left out of what is handed on: GnuPG would try them with the
+    passphrase of the desk's own key, and whoever guesses it would see that.
+    """
+    kept, recipients, at, passwords = bytearray(), list[str](), 0, False
+    for packet in _packets(message):
+        if packet.tag not in _BEFORE_DATA or packet.end is None:
             break
-        passwords, keys = passwords or tag == _PASSWORD_SESSION, keys or tag == _PUBLIC_KEY_SESSION
-        if tag != _PASSWORD_SESSION:
-            kept += message[at:end]
-        at = end
-    if not passwords:
-        return message
-    return bytes(kept + message[at:]) if keys else None
+        if packet.tag == _PUBLIC_KEY_SESSION:
+            recipients.append(_recipient(message[packet.start : packet.end]))
+        if packet.tag == _PASSWORD_SESSION:
+            passwords = True
+        else:
+            kept += message[at : packet.end]
+        at = packet.end
+    rest = bytes(kept) + message[at:] if passwords else message
+    return Outside(_data(message, at), tuple(recipients), passwords, rest)
 
 
-def _packet(message: bytes, at: int) -> tuple[int, int] | None:
-    """The tag of the packet at an offset, and where it ends (RFC 9580 section 4.2); None when its length is not given at once."""
+def key_id(fingerprint: str) -> str:
+    """The key id within a fingerprint (RFC 9580 section 5.5.4): its end for version 4, its beginning for version 6."""
+    return (fingerprint[-16:] if len(fingerprint) <= 40 else fingerprint[:16]).upper()
+
+
+def _data(message: bytes, at: int) -> Data:
+    packet = next(_packets(message, at), None)
+    if packet is None:
+        return "none"
+    if packet.tag == _PROTECTED:
+        return "seipd-2" if message[packet.start : packet.start + 1] == b"\x02" else "seipd-1"
+    return "no-integrity" if packet.tag == _UNPROTECTED else "ocb" if packet.tag == _OCB_OF_GNUPG else "none"
+
+
+def _recipient(body: bytes) -> str:
+    """The key id that a session key packet names (RFC 9580 section 5.1); empty when it names nobody."""
+    if body[:1] == b"\x06":
+        length = body[1] if len(body) > 1 else 0
+        return key_id(body[3 : 2 + length].hex()) if length else ""
+    named = body[1:9].hex().upper()
+    return named if named.strip("0") else ""
+
+
+def _packets(message: bytes, at: int = 0) -> Iterator[_Packet]:
+    """The packets of a message (RFC 9580 section 4.2) up to the first whose length is not given at once."""
+    while (packet := _packet(message, at)) is not None:
+        yield packet
+        if packet.end is None or packet.end == at:
+            return
+        at = packet.end
+
+
+def _packet(message: bytes, at: int) -> _Packet | None:
     head = message[at : at + 6]
     if len(head) < 2 or not head[0] & 0x80:
         return None
@@ -61,12 +117,12 @@ def _packet(message: bytes, at: int) -> tuple[int, int] | None:
         elif first == 255:
             length, size = int.from_bytes(head[2:6], "big"), 6
         else:
-            return tag, at
+            return _Packet(tag, at + 2, None)
     else:
         tag, kind = (head[0] >> 2) & 0x0F, head[0] & 3
         if kind == 3:
-            return tag, at
+            return _Packet(tag, at + 1, None)
         size = 1 + (1 << kind)
         length = int.from_bytes(head[1:size], "big")
     end = at + size + length
-    return (tag, end) if end <= len(message) else (tag, at)
+    return _Packet(tag, at + size, end if end <= len(message) else None)

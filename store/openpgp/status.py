@@ -6,10 +6,10 @@ The line formats are those of GnuPG's doc/DETAILS.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from store.openpgp.values import Decryption, PublicKey, Signature
+from store.openpgp.values import Decryption, PublicKey, Signature, SignatureDoubt, address_in
 
 StatusLine = tuple[str, tuple[str, ...]]
 
@@ -29,6 +29,15 @@ _OF_ENCRYPTION = frozenset(
     }
 )
 
+_DOUBTS: Mapping[str, SignatureDoubt] = {
+    "BADSIG": "",
+    "EXPSIG": "expired",
+    "EXPKEYSIG": "key-expired",
+    "REVKEYSIG": "key-revoked",
+}
+_NO_DOUBT: SignatureDoubt = ""
+_NO_KEY, _WEAK_HASH = "9", "5"  # gpg-error's GPG_ERR_NO_PUBKEY and GPG_ERR_DIGEST_ALGO
+
 
 def read_signature(lines: Sequence[StatusLine]) -> Signature:
     """The signature that a run of status lines reports.
@@ -37,20 +46,21 @@ def read_signature(lines: Sequence[StatusLine]) -> Signature:
     """
     good = bad = unknown = False
     valid_primary = claimed = None
-    made = 0
+    made, doubt = 0, _NO_DOUBT
     for word, args in lines:
         if word == "GOODSIG":
             good = True
         elif word == "VALIDSIG" and args:
             valid_primary = valid_primary or (args[9] if len(args) > 9 else args[0])
             made = made or _seconds(args[2] if len(args) > 2 else "")
-        elif word in ("BADSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG"):
-            bad = True
+        elif word in _DOUBTS:
+            bad, doubt = True, doubt or _DOUBTS[word]
         elif word == "ERRSIG" and len(args) >= 6:
             claimed = args[6] if len(args) > 6 and len(args[6]) >= 40 else args[0]
-            unknown, bad = (True, bad) if args[5] == "9" else (unknown, True)
+            unknown, bad = (True, bad) if args[5] == _NO_KEY else (unknown, True)
+            doubt = doubt or ("weak" if args[5] == _WEAK_HASH else "")
     if bad:
-        return Signature("invalid", valid_primary or claimed)
+        return Signature("invalid", valid_primary or claimed, doubt=doubt)
     if good and valid_primary and not unknown:
         return Signature("valid", valid_primary, made)
     if unknown:
@@ -122,7 +132,7 @@ def _key(block: list[list[str]]) -> PublicKey:
     usable = any("e" in line[11] and not _unusable(line) for line in keys if len(line) > 11)
     return PublicKey(
         fingerprint=fingerprints[0] if fingerprints else "",
-        addresses=tuple(address for uid in uids if (address := _uid_address(uid))),
+        addresses=tuple(address for uid in uids if (address := address_in(uid))),
         subkey_ids=tuple(line[4] for line in keys),
         can_encrypt=usable and not _unusable(head),
         expired=head[1] == "e" or _past(head) or (not usable and any(_past(line) for line in subkeys)),
@@ -155,9 +165,3 @@ def _moment(field: str) -> datetime | None:
 
 def _unescape(text: str) -> str:
     return re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), text)
-
-
-def _uid_address(uid: str) -> str:
-    """The mail address of a user id: in angle brackets, or the whole id."""
-    found = re.search(r"<([^<>\s]+@[^<>\s]+)>\s*$", uid) or re.fullmatch(r"([^<>\s]+@[^<>\s]+)", uid.strip())
-    return found[1] if found else ""

@@ -216,8 +216,8 @@ def test_a_key_that_stops_working_is_noticed_before_a_case_needs_it(desk: Desk, 
     desk.tick()
     short = (datetime.now(UTC) + timedelta(days=1)).date()
     ada.keyring.extend(ada.fingerprint, short)
-    desk.context.keyring._run(["--import"], ada.public_key)
-    desk.context.keyring._run(["--batch", "--yes", "--delete-keys", ada.fingerprint], b"")
+    desk.context.keyring._gnupg._run(["--import"], ada.public_key)
+    desk.context.keyring._gnupg._run(["--batch", "--yes", "--delete-keys", ada.fingerprint], b"")
     desk.clock.forward(days=1)
     desk.tick()
     (note,) = [item for item in desk.mail_out() if item.recipient == ada.email]
@@ -263,8 +263,8 @@ def test_a_roster_that_must_be_signed(desk: Desk, team: list[Person], stranger: 
 
 
 def test_a_revoked_user_id_does_not_stop_a_key(desk: Desk, ada: Person) -> None:
-    ada.keyring._run(["--quick-add-uid", ada.fingerprint, "Old <old@team.example>"], b"")
-    ada.keyring._run(["--quick-revoke-uid", ada.fingerprint, "Old <old@team.example>"], b"")
+    ada.keyring._gnupg._run(["--quick-add-uid", ada.fingerprint, "Old <old@team.example>"], b"")
+    ada.keyring._gnupg._run(["--quick-revoke-uid", ada.fingerprint, "Old <old@team.example>"], b"")
     (desk.play.folder / "keys/ada.asc").write_bytes(ada.public_key)
     assert desk.play.command("roster", "check").returncode == 0
     desk.receive(plain_mail("x"))

@@ -9,7 +9,7 @@ import pytest
 
 from desk.demo.mails import pgp_mime, plain_mail, text_entity
 from desk.demo.rehearsal import Person, make_person, roster_text
-from mailer.sealing.packets import armor
+from store.openpgp.armor import armor
 from tests.conftest import Desk, DeskMaker
 from tests.support.chaos import ciphertext_audit
 from tests.support.mails import only_message, sealed

@@ -36,7 +36,7 @@ def desk_of_cases(short_tmp: Path) -> Iterator[Desk]:
     play = Rehearsal(folder / "desk", people)
     play.sink.start()
     desk = Desk(play)
-    desk.context.keyring._gpg.import_keys((CASES / "desk-secret.asc").read_text())
+    desk.context.keyring._gnupg._gpg.import_keys((CASES / "desk-secret.asc").read_text())
     yield desk
     desk.end()
     for person in people:

@@ -101,8 +101,8 @@ def test_silently_imported_mail_stays_silent(desk: Desk, team: list[Person], str
     mail = pgp_mime(text_entity("It was long ago."), stranger.public_key, sam.keyring)
     receipt = Receiver(desk.context).receive_old(mail, desk.context.config.desk[0], tell=False)
     assert desk.mail_out() == []
-    secret = stranger.keyring._gpg.export_keys(stranger.fingerprint, secret=True, expect_passphrase=False)
-    desk.context.keyring._gpg.import_keys(secret)
+    secret = stranger.keyring._gnupg._gpg.export_keys(stranger.fingerprint, secret=True, expect_passphrase=False)
+    desk.context.keyring._gnupg._gpg.import_keys(secret)
     reader_process.stop()
     assert reopen(desk, receipt.codename)
     desk.clock.forward(hours=1)

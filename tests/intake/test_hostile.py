@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from desk.demo.mails import pgp_mime, plain_mail, text_entity
 from desk.demo.rehearsal import Person, make_person
 from intake.receive import Receiver
-from mailer.sealing.packets import armor
+from store.openpgp.armor import armor
 from tests.bench.prove import figure
 from tests.conftest import Desk, DeskMaker
 from tests.support.mails import only_message, sealed

@@ -14,7 +14,7 @@ from intake.asking import recused as recused_rules
 from intake.asking.directives import ReporterRequest
 from intake.asking.dragnet import Caught
 from intake.open_job import Tools, open_job
-from mailer.sealing.packets import armor
+from store.openpgp.armor import armor
 from tests.bench.prove import figure
 from tests.conftest import Desk, DeskMaker
 from tests.support.forms import Chain, Wrapping, chain, sealed_forms

@@ -9,8 +9,8 @@ import pytest
 
 from desk.demo.mails import pgp_mime, plain_mail, text_entity
 from desk.demo.rehearsal import Person
-from mailer.sealing.packets import armor
-from store.openpgp.message import dearmored, without_passwords
+from store.openpgp.armor import armor, dearmored
+from store.openpgp.message import outside
 from tests.conftest import Desk
 
 TEXT = "It was Bo Lindqvist."
@@ -112,11 +112,11 @@ def test_another_author_inside_is_one_more(desk: Desk, sam: Person) -> None:
 def test_packets_for_passwords_are_left_out(desk: Desk, sam: Person) -> None:
     both = gpg(sam, desk, "-c", "-e", "-f", f"{sam.keyring.home}/desk.asc", "--pinentry-mode", "loopback", "--passphrase", "x")  # fmt: skip
     only = gpg(sam, desk, "-c", "--pinentry-mode", "loopback", "--passphrase", "x")
-    stripped = without_passwords(both)
-    assert stripped is not None
+    stripped = outside(both).message
     assert len(stripped) < len(both)
-    assert without_passwords(stripped) == stripped
-    assert without_passwords(only) is None
+    assert outside(stripped).message == stripped
+    assert not outside(both).by_password_alone
+    assert outside(only).by_password_alone
     assert dearmored(b"no armor") == b"no armor"
     for broken in (b"", b"\xc3", b"\xc3\xff\xff\xff\xff\xff", both[:5], b"\x8c"):
-        without_passwords(broken)
+        assert outside(broken).message == broken

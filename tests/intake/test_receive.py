@@ -16,8 +16,8 @@ from desk.demo.rehearsal import Person
 from intake import reader_process
 from intake.arrival import Job, Opened
 from intake.receive import Receiver
-from mailer.sealing.packets import armor
 from store.kit.config import Config
+from store.openpgp.armor import armor
 from tests.conftest import Desk, DeskMaker
 from tests.support.mails import mail_of, only_message, sealed
 from tests.support.talk import read, say, to, words

@@ -9,7 +9,7 @@ import pytest
 
 from desk.demo.mails import plain_mail
 from desk.demo.rehearsal import Delivered, Person
-from mailer.sealing.packets import armor
+from store.openpgp.armor import armor
 from tests.conftest import Desk
 from tests.support.talk import beside, failed_delivery, headers, member_mail, read, say, signed_mail, to, words
 
@@ -91,7 +91,7 @@ def test_another_charset_around_a_signed_text_makes_no_new_mail(
     assert reference is not None
     home = ada.keyring
     text = f"/state investigating\n\nÜber {reference[0]}".encode()
-    made, _, _ = home._run(["--clearsign", "--local-user", ada.fingerprint], text)
+    made, _, _ = home._gnupg._run(["--clearsign", "--local-user", ada.fingerprint], text)
     mail = plain_mail(made.decode(), sender=ada.email)
     assert desk.receive(mail, sender=ada.email).outcome == "thread"
     say(desk, team[2], "/state decided", name)

@@ -87,8 +87,8 @@ def test_opening_a_programs_mail_late_makes_nothing_final(desk: Desk, sam: Perso
     before = recused(desk, name)
     assert before == {"ada": "doubtful", "bo": "doubtful"}
     assert not Receiver(desk.context).reopen(name)
-    secret = stranger.keyring._gpg.export_keys(stranger.fingerprint, secret=True, expect_passphrase=False)
-    desk.context.keyring._gpg.import_keys(secret)
+    secret = stranger.keyring._gnupg._gpg.export_keys(stranger.fingerprint, secret=True, expect_passphrase=False)
+    desk.context.keyring._gnupg._gpg.import_keys(secret)
     reader_process.stop()
     Receiver(desk.context).reopen(name)
     assert recused(desk, name) == before

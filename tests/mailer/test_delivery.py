@@ -11,8 +11,8 @@ import pytest
 
 from desk.demo.mails import ciphertext, pgp_mime, plain_mail
 from desk.demo.rehearsal import Person
-from mailer.sealing.packets import recipient_key_ids
 from store.cases import withholding
+from store.openpgp.message import outside
 from store.tables.models import DeliveryRow
 from tests.conftest import Desk, DeskMaker
 from tests.support.talk import to, words
@@ -47,9 +47,9 @@ def test_headers_of_a_notice(desk: Desk, team: list[Person]) -> None:
         assert head["Autocrypt"].startswith("addr=conduct@desk.example;")
         assert head.get_content_type() == "multipart/encrypted"
         assert item.sender == "conduct@desk.example"
-        names = recipient_key_ids(
+        names = outside(
             subprocess.run(["gpg", "--dearmor"], input=ciphertext(item.mail), capture_output=True, check=True).stdout
-        )
+        ).recipients
         assert len(names) == 1
     person = team[0]
     opened = person.keyring

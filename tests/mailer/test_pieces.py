@@ -14,13 +14,14 @@ from desk.demo.rehearsal import Person
 from mailer.saying import render
 from mailer.saying.samples import sample_values
 from mailer.sealing import mime
-from mailer.sealing.packets import recipient_key_ids, split
 from mailer.sealing.padding import FLOOR, filled, padded_length
 from mailer.sealing.seal import Sealer
 from store.kit.config import Desk as DeskConfig
 from store.kit.config import load
-from store.kit.errors import ConfigError, KeyProblem
+from store.kit.errors import ConfigError
+from store.openpgp.armor import armor
 from store.openpgp.keyring import Keyring
+from store.openpgp.message import outside
 from store.tables.records import Attachment
 from tests.conftest import Desk
 
@@ -58,26 +59,20 @@ def test_each_part_opens_with_its_readers_key_alone_and_names_no_other(
     keyring = Keyring("gpg", home)
     for person in team:
         keyring.add_public(person.public_key)
-    whole = keyring.seal(b"x" * size, [person.fingerprint for person in team], None)
+    made = keyring.seal_each(b"x" * size, [person.fingerprint for person in team], None)
     owners = {
         key_id: person.id
         for person in team
         for key in keyring.public_keys([person.fingerprint])
         for key_id in key.subkey_ids
     }
-    parts = split(whole, owners)
-    assert list(parts) == [person.id for person in team]
+    assert len({bytes(message[-100:]) for message in made.values()}) == len(team), "each has a session key of its own"
     for person in team:
-        (named,) = recipient_key_ids(parts[person.id].session_key + bytes(parts[person.id].data))
+        message = made[person.fingerprint]
+        (named,) = outside(message).recipients
         assert owners[named] == person.id
         for other in team:
-            assert (other.keyring.decrypt(parts[person.id].armored()).plain == b"x" * size) == (other is person)
-    with pytest.raises(KeyProblem):
-        split(whole, {key: owner for key, owner in owners.items() if owner != "bo"})
-    with pytest.raises(KeyProblem):
-        split(whole, {**owners, "F" * 16: "nobody"})
-    with pytest.raises(KeyProblem):
-        split(whole[:60], owners)
+            assert (other.keyring.decrypt(armor(message)).plain == b"x" * size) == (other is person)
 
 
 def test_one_bad_key_never_stops_the_others(desk: Desk, team: list[Person], stranger: Person) -> None:
@@ -87,9 +82,9 @@ def test_one_bad_key_never_stops_the_others(desk: Desk, team: list[Person], stra
     members = list(desk.context.roster(desk.context.config.desk[0]).members)
     members[1] = replace(members[1], fingerprint=stranger.fingerprint)
     found = sealer.for_members(b"Content-Type: text/plain\r\n\r\nhello", members, desk.play.made.fingerprint)
-    assert set(found.parts) == {"ada", "chidi", "dana", "eunji"}
+    assert set(found.messages) == {"ada", "chidi", "dana", "eunji"}
     assert found.trouble == {"bo": "the desk does not have your key"}
-    assert sealer.for_members(b"", [], desk.play.made.fingerprint).parts == {}
+    assert sealer.for_members(b"", [], desk.play.made.fingerprint).messages == {}
 
 
 @given(st.text(max_size=300), st.text(max_size=2000), st.text(max_size=80), st.binary(max_size=300))

@@ -9,6 +9,7 @@ import pytest
 
 from desk.demo.rehearsal import Person
 from store.kit.errors import ConfigError, KeyProblem, OpenPGPStopped, OpenPGPUnavailable
+from store.openpgp.gnupg_engine import Bounds
 from store.openpgp.keyring import Keyring
 from store.openpgp.status import read_decryption, read_keys, read_signature
 
@@ -88,7 +89,7 @@ def test_gpg_missing_hanging_killed_or_without_agent(short_tmp: Path, sam: Perso
         home.mkdir(mode=0o700)
         shutil.copytree(sam.keyring.home / "private-keys-v1.d", home / "private-keys-v1.d")
         shutil.copy(sam.keyring.home / "pubring.kbx", home)
-        keyring = Keyring(gpg_that(tmp_path, script, flag), home, seconds=1)
+        keyring = Keyring(gpg_that(tmp_path, script, flag), home, Bounds(seconds=1))
         flag.touch()
         with pytest.raises(error):
             keyring.decrypt(sealed)

@@ -28,8 +28,8 @@ from sqlmodel import select
 
 from desk.demo.mails import ciphertext, pgp_mime, plain_mail, text_entity
 from desk.demo.rehearsal import Delivered, Person, Sink, free_port
-from mailer.sealing.packets import recipient_key_ids
 from store.cases import content
+from store.openpgp.message import outside
 from store.openpgp.values import PublicKey
 from store.tables import audit
 from store.tables.models import CaseRow
@@ -278,7 +278,7 @@ def ciphertext_audit(mails: Sequence[Delivered], people: Sequence[Person]) -> in
     seen = 0
     for item in mails:
         if item.recipient in ours and (armored := ciphertext(item.mail)):
-            named = recipient_key_ids(dearmored(armored))
+            named = outside(dearmored(armored)).recipients
             assert len(named) == 1, item.recipient
             assert set(named) <= ours[item.recipient], item.recipient
             seen += 1

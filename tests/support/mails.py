@@ -7,8 +7,8 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 
 from desk.demo.rehearsal import Person, Rehearsal
-from mailer.sealing.packets import armor
 from store.cases.overview import JSON
+from store.openpgp.armor import armor
 from tests.conftest import Desk
 
 
