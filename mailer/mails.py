@@ -16,6 +16,7 @@ from mailer.sealing.padding import padded_length
 from mailer.sealing.seal import Sealer
 from store.cases import threads
 from store.context import Context
+from store.kit.config import Desk
 from store.kit.errors import KeyProblem
 from store.openpgp.armor import armor
 from store.outbox import canary
@@ -34,6 +35,8 @@ _SUBJECTS = {
     "goodbye": "[{}] goodbye",
     "desk-key": "[{}] key",
 }
+
+_VERSION_4_DIGITS = 40
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ class MailMaker:
             thread = f"<{self._context.vault.digest('thread', work.view.case.id.encode())[:32]}@{domain}>"
         answers = work.answer.answers if _MESSAGE_ID.fullmatch(work.answer.answers) else ""
         addressing = compose.Addressing("", row.message_id, self._context.clock(), answers, thread=thread)
-        addressing = compose.to_one(addressing, member, self._sealer.autocrypt(work.desk.fingerprint))
+        addressing = compose.to_one(addressing, member, self._sealer.autocrypt(_key_for(work.desk, member.fingerprint)))
         return compose.to_member(work.desk, subject, addressing, armor(message))
 
     def _to_reporter(self, work: ClaimedNotice, row: Delivery) -> Outgoing | Outcome:
@@ -169,7 +172,7 @@ class MailMaker:
             mailbox("", view.reporter), row.message_id, self._context.clock(), answers,
             # A mail program looks for a key by address: who encrypts must answer to the one that the key names.
             reply_to=token if with_token and not sealed else "",
-            autocrypt=self._sealer.autocrypt(desk.fingerprint), automatic=not reply,
+            autocrypt=self._sealer.autocrypt(_key_for(desk, view.facts.reporter_fingerprint)), automatic=not reply,
         )  # fmt: skip
         mail = self._sealed_to_reporter(work, addressing, key) if sealed else None
         if mail is None and reply and sealed:
@@ -213,3 +216,12 @@ class MailMaker:
         rendered = self._contents.plain(desk, work.claim.kind, member, reason)
         addressing = compose.Addressing(mailbox("", address), row.message_id, self._context.clock())
         return Outgoing("", address, compose.plain_note(desk, addressing, rendered, self._context.keyring))
+
+
+def _key_for(desk: Desk, fingerprint: str) -> str:
+    """Which of the desk's keys is given to who has a key with a fingerprint: the newer one, to whose program knows such keys."""
+    return (
+        desk.modern_fingerprint
+        if desk.modern_fingerprint and len(fingerprint) > _VERSION_4_DIGITS
+        else desk.fingerprint
+    )

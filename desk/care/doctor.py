@@ -106,6 +106,19 @@ def _desk_keys(config: Config, keyring: Keyring) -> Iterator[Finding]:
         else:
             until = f"until {key.expires:%Y-%m-%d}" if key.expires else "without expiry"
             yield Finding(f"key of {desk.id}", "ok", f"{desk.fingerprint}, {until}")
+        if desk.modern_fingerprint:
+            yield _modern_key(desk, keyring)
+
+
+def _modern_key(desk: Desk, keyring: Keyring) -> Finding:
+    name, wanted = f"newer key of {desk.id}", desk.modern_fingerprint
+    if not keyring.holds_modern(wanted):
+        return Finding(
+            name, "failure",
+            f"the secret key {wanted} is not in {keyring.home / 'modern'}, or does not open. Bring the folder back from a backup, or take "
+            "modern_fingerprint out of the configuration.",
+        )  # fmt: skip
+    return Finding(name, "ok", wanted)
 
 
 def _version(keyring: Keyring) -> Finding:

@@ -42,9 +42,7 @@ def write_directory(desk: Desk, keyring: Keyring, folder: Path) -> list[Path]:
         local, _, domain = address.rpartition("@")
         for base in (folder / ".well-known/openpgpkey" / domain.lower(), folder / ".well-known/openpgpkey"):
             made += [_write(base / "hu" / wkd_hash(local), key), _write(base / "policy", b"")]
-    made.append(
-        _write(folder / f"{desk.id}-key.html", _page(desk, keyring.export(desk.fingerprint, armored=True)).encode())
-    )
+    made.append(_write(folder / f"{desk.id}-key.html", _page(desk, keyring).encode()))
     return list(dict.fromkeys(made))
 
 
@@ -61,23 +59,41 @@ def _write(path: Path, content: bytes) -> Path:
     return path
 
 
-def _page(desk: Desk, key: bytes) -> str:
+def _page(desk: Desk, keyring: Keyring) -> str:
     """The page: all of it in one file, so that it can be sent, put anywhere and printed."""
-    spaced = " ".join(desk.fingerprint[at : at + 4] for at in range(0, len(desk.fingerprint), 4))
+    key = keyring.export(desk.fingerprint, armored=True)
     code = segno.make(f"OPENPGP4FPR:{desk.fingerprint}", error="m").svg_inline(scale=6)
-    link = f"data:application/pgp-keys;base64,{base64.b64encode(key).decode()}"
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{escape(desk.title)}: OpenPGP key</title>
 <style>body {{ font: 16pt sans-serif; max-width: 20cm; margin: 2cm auto; }} code {{ font-size: 15pt; }}
 @media print {{ .screen {{ display: none; }} }}</style>
 <h1>{escape(desk.title)}</h1>
 <p>Write to <b>{escape(desk.address)}</b>, in plain mail or encrypted to the key with this fingerprint:</p>
-<p><code>{spaced}</code></p>
-<p class="screen"><a href="{link}" download="{escape(desk.id)}.asc">Save the key</a>, and import it into your mail program. Then compare the
+<p><code>{_spaced(desk.fingerprint)}</code></p>
+<p class="screen"><a href="{_link(key)}" download="{escape(desk.id)}.asc">Save the key</a>, and import it into your mail program. Then compare the
 fingerprint that it shows with the one above.</p>
 {code}
 <p>The QR code holds the fingerprint: a mail program with OpenPGP on a telephone, such as OpenKeychain, scans it to check the key.</p>
-<details class="screen"><summary>The key as text</summary><pre>
+{_modern(desk, keyring)}<details class="screen"><summary>The key as text</summary><pre>
 {escape(key.decode())}</pre></details>
 </html>
 """
+
+
+def _modern(desk: Desk, keyring: Keyring) -> str:
+    """The key for newer programs. It stands apart: GnuPG takes neither key of a file that has both."""
+    if not desk.modern_fingerprint:
+        return ""
+    key = keyring.export(desk.modern_fingerprint, armored=True)
+    return f"""<p>Programs that know RFC 9580 can use this key instead:</p>
+<p><code>{_spaced(desk.modern_fingerprint)}</code></p>
+<p class="screen"><a href="{_link(key)}" download="{escape(desk.id)}-rfc9580.asc">Save the newer key</a></p>
+"""
+
+
+def _spaced(fingerprint: str) -> str:
+    return " ".join(fingerprint[at : at + 4] for at in range(0, len(fingerprint), 4))
+
+
+def _link(key: bytes) -> str:
+    return f"data:application/pgp-keys;base64,{base64.b64encode(key).decode()}"

@@ -30,6 +30,8 @@ def key_list(config: ConfigOption = None, desk: DeskOption = None, as_json: Json
     with opened(config) as context:
         chosen = chosen_desk(context.config.desk, desk)
         owners = {chosen.fingerprint: "the desk"}
+        if chosen.modern_fingerprint:
+            owners[chosen.modern_fingerprint] = "the desk, for newer programs"
         owners |= {member.fingerprint: member.id for member in context.roster(chosen).members}
         found = {key.fingerprint: key for key in context.keyring.public_keys(list(owners))}
     lines = [_line(owner, fingerprint, found.get(fingerprint)) for fingerprint, owner in owners.items()]
@@ -125,6 +127,38 @@ def _rotate(context: Context, desk: Desk, file: Path) -> str:
         for member in context.roster(desk).on_duty(context.clock()):
             queue.enqueue(session, queue.Notice("desk-key", desk.id, context.clock(), subject_id=member.id))
     return fresh
+
+
+@keys_app.command("add-modern")
+def key_add_modern(
+    post_quantum: Annotated[
+        bool,
+        typer.Option(
+            "--post-quantum", help="Encrypt to it with ML-KEM-768 as well, which quantum computers do not break."
+        ),
+    ] = False,
+    config: ConfigOption = None,
+    desk: DeskOption = None,
+) -> None:
+    """Give the desk a second key, of RFC 9580, for newer programs. The first one stays for all others."""
+    with opened(config) as context:
+        chosen, file = chosen_desk(context.config.desk, desk), find(config)
+        if chosen.modern_fingerprint:
+            raise NotAllowed(
+                f"{chosen.id} has such a key already: {chosen.modern_fingerprint}. To replace it, first take modern_fingerprint out of {file}."
+            )
+        made = _add_modern(context, chosen, file, post_quantum=post_quantum)
+    print(f"The key of {chosen.id} for newer programs: {made}")
+    print("Now restart the service, publish it ('ombud key wkd'), and make a backup of the folder.")
+
+
+def _add_modern(context: Context, desk: Desk, file: Path, *, post_quantum: bool) -> str:
+    document: Any = tomlkit.parse(file.read_text(encoding="utf-8"))
+    user_id = f"{' '.join(desk.title.split())} <{desk.address}>"
+    made = context.keyring.create_modern(user_id, desk.fingerprint, post_quantum=post_quantum)
+    document["desk"][context.config.desk.index(desk)]["modern_fingerprint"] = made
+    replace_file(file, tomlkit.dumps(document).encode())
+    return made
 
 
 @keys_app.command("wkd")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from email.message import Message
 
+from intake.reading.dates import stated
 from intake.reading.message import addresses, header
 from intake.reading.opened import Signed
 from store.kit.sentences import Sentence, marked
@@ -68,7 +69,20 @@ class Content:
             return Signed(cover.signature, digest, self.text.strip("\n"), files=files)
         recipients = tuple(item.address for item in addresses(cover.entity, "To", "Cc"))
         subject = header(cover.entity, "Subject")
-        return Signed(cover.signature, digest, self.text.strip("\n"), subject, recipients, files)
+        return Signed(
+            _dated(cover.signature, header(cover.entity, "Date")),
+            digest,
+            self.text.strip("\n"),
+            subject,
+            recipients,
+            files,
+        )
+
+
+def _dated(signature: Signature, date: str) -> Signature:
+    """A signature of which the engine does not say when it was made, by the date in the header that it covers."""
+    moment = stated(date)
+    return signature if signature.made or moment is None else replace(signature, made=int(moment.timestamp()))
 
 
 def with_beside(report: Content, beside: Content, files: Sequence[Attachment], note: str) -> Content:

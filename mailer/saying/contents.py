@@ -106,7 +106,7 @@ class Contents:
             tag = threads.token(self._context.vault, view.case.handle, "reporter")
             rendered = Rendered(f"{rendered.subject} [{tag}]", rendered.text)
         if claim.kind in ("send-key", "acknowledge-held"):
-            return rendered, [self._desk_key(desk)]
+            return rendered, self._desk_keys(desk)
         return rendered, self._files(view) if claim.kind == "reply" else ()
 
     def _text(self, desk: Desk, body: Body, language: str) -> str:
@@ -204,7 +204,7 @@ class Contents:
         if empty and not desk.digest_when_empty:
             return None
         rendered = self._of(desk).render(claim.kind, member.language, values)
-        files: list[Attachment] = [self._desk_key(desk)] if claim.kind in ("welcome", "desk-key", "test") else []
+        files: list[Attachment] = [*self._desk_keys(desk)] if claim.kind in ("welcome", "desk-key", "test") else []
         if claim.kind == "digest" and (deadlines := values[digest.DEADLINES]):
             from mailer.saying.calendar import calendar_of  # few processes write digests
 
@@ -232,9 +232,13 @@ class Contents:
                 values |= digest.warning_values(self._context, desk, roster)
         return values
 
-    def _desk_key(self, desk: Desk) -> DeskKey:
-        key = self._context.keyring.export(desk.fingerprint, armored=True)
-        return DeskKey(notices.key_file(desk), "application/pgp-keys", key)
+    def _desk_keys(self, desk: Desk) -> list[DeskKey]:
+        """The desk's key, and the one of RFC 9580 if it has one, in a file of its own: GnuPG refuses a file that has both."""
+        keys = {notices.key_file(desk): desk.fingerprint}
+        if desk.modern_fingerprint:
+            keys[notices.modern_key_file(desk)] = desk.modern_fingerprint
+        export = self._context.keyring.export
+        return [DeskKey(name, "application/pgp-keys", export(item, armored=True)) for name, item in keys.items()]
 
     def canary(self, desk: Desk, token: str) -> Rendered:
         """The desk's mail to itself."""

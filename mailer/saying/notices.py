@@ -211,13 +211,30 @@ def _files(message: Message) -> list[dict[str, Any]]:
 
 def desk_values(desk: Desk) -> dict[str, str]:
     """What every template may say of the desk."""
-    spaced = " ".join(desk.fingerprint[at : at + 4] for at in range(0, len(desk.fingerprint), 4))
-    return {"title": desk.title, "address": desk.address, "fingerprint": spaced, "key_file": key_file(desk)}
+    return {
+        "title": desk.title,
+        "address": desk.address,
+        "fingerprint": _spaced(desk.fingerprint),
+        "key_file": key_file(desk),
+        "modern_fingerprint": _spaced(desk.modern_fingerprint),
+        "modern_key_file": modern_key_file(desk),
+    }
+
+
+def _spaced(fingerprint: str) -> str:
+    """In groups, in lines that a mail keeps."""
+    groups = [fingerprint[at : at + 4] for at in range(0, len(fingerprint), 4)]
+    return "\n    ".join(" ".join(groups[at : at + 10]) for at in range(0, len(groups), 10))
 
 
 def key_file(desk: Desk) -> str:
     """What the file is called in which the desk's key is attached."""
     return f"{desk.id}-key.asc"
+
+
+def modern_key_file(desk: Desk) -> str:
+    """What the file is called in which the desk's key for newer programs is attached."""
+    return f"{desk.id}-key-rfc9580.asc"
 
 
 def member_values(desk: Desk, member: Member, reason: str) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class Desk(Section):
     roster: Path = Path("roster.toml")
     keys: Path = Path("keys")
     fingerprint: Fingerprint
+    modern_fingerprint: Fingerprint | Literal[""] = ""
     archive_fingerprints: tuple[Fingerprint, ...] = ()
     require_signed_roster: bool = False
     quorum: Annotated[int, Field(ge=1, le=50)] = 2

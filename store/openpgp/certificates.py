@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,17 @@ def read_certificates(octets: bytes) -> list[PublicKey]:
     """The certificates in key material, armored or not; none where Sequoia reads none."""
     from pysequoia import Cert
 
-    return [_public_key(certificate) for certificate in attempt(Cert.split_bytes, octets) or ()]
+    return [
+        replace(_public_key(certificate), secret=_has_secrets(octets))
+        for certificate in attempt(Cert.split_bytes, octets) or ()
+    ]
+
+
+def _has_secrets(octets: bytes) -> bool:
+    from pysequoia.packet import PacketPile, Tag
+
+    secret = (Tag.SecretKey, Tag.SecretSubkey)
+    return any(packet.tag in secret for packet in attempt(PacketPile.from_bytes, octets) or ())
 
 
 def _public_key(certificate: Cert) -> PublicKey:
@@ -38,7 +49,7 @@ def _public_key(certificate: Cert) -> PublicKey:
         expired=expired,
         revoked=certificate.is_revoked,
         expires=ends,
-        secret=certificate.has_secret_keys,
+        secret=False,
         usable_until=until if works else None,
     )
 
@@ -91,12 +102,21 @@ class CertificateFolder:
         from pysequoia import Cert
 
         for certificate in attempt(Cert.split_bytes, octets) or ():
-            known = self.by_fingerprint(certificate.fingerprint.upper())
-            whole = known.merge(certificate) if known else certificate
-            if known and bytes(known) == bytes(whole):
-                continue
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            replace_file(self._folder / f"{certificate.fingerprint.upper()}.pgp", bytes(whole))
+            self._add(certificate)
+
+    def add_of_secret(self, octets: bytes) -> None:
+        """Keep the certificate of a secret key."""
+        from pysequoia import Tsk
+
+        self._add(Tsk.from_bytes(octets).extract_certificate())
+
+    def _add(self, certificate: Cert) -> None:
+        known = self.by_fingerprint(certificate.fingerprint.upper())
+        whole = known.merge(certificate) if known else certificate
+        if known and bytes(known) == bytes(whole):
+            return
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        replace_file(self._folder / f"{certificate.fingerprint.upper()}.pgp", bytes(whole))
 
     def by_fingerprint(self, fingerprint: str) -> Cert | None:
         """The certificate with a fingerprint, if it is kept here."""

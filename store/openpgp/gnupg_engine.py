@@ -151,6 +151,10 @@ class GnuPG:
         """What changes when a certificate of the folder does."""
         return tuple(_modified(self.home / name) for name in ("pubring.kbx", "pubring.gpg"))
 
+    def secrets_stamp(self) -> object:
+        """What changes when a secret key is added or taken away."""
+        return _modified(self.home / "private-keys-v1.d")
+
     def export_secret(self, fingerprint: str) -> bytes:
         """A secret key, under the passphrase of the folder if it has one; empty when it cannot be had."""
         made, _, _ = self._run(["--export-options", "export-minimal", "--export-secret-keys", fingerprint], b"")

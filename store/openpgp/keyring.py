@@ -20,6 +20,7 @@ from store.openpgp.armor import dearmored
 from store.openpgp.certificates import CertificateFolder, read_certificates
 from store.openpgp.gnupg_engine import Bounds, GnuPG
 from store.openpgp.message import key_id, outside
+from store.openpgp.modern_keys import ModernKeys, generate
 from store.openpgp.sequoia_engine import SecretKey, Sequoia
 from store.openpgp.values import Decryption, PublicKey, Signature
 
@@ -47,7 +48,8 @@ class Keyring:
         self._custody = custody
         self._gnupg = GnuPG(program, home, bounds, passphrase)
         self._certificates = CertificateFolder(home / "certificates")
-        self._sequoia = Sequoia(self._secrets, self._certificates.of_issuers)
+        self._modern = ModernKeys(home / "modern", self._gnupg.decrypt)
+        self._sequoia = Sequoia(self._secrets, self._secrets_stamp, self._certificates.of_issuers)
         self._looked_at: dict[bytes, tuple[float, list[PublicKey]]] = {}
         self._known: tuple[object, frozenset[str]] = (None, frozenset())
         self._exported: tuple[object, dict[str, bytes]] = (None, {})
@@ -185,12 +187,27 @@ class Keyring:
 
     def create(self, name: str, address: str) -> str:
         """Make an ed25519/cv25519 key without expiry; its fingerprint. Raises KeyProblem."""
-        self._sequoia.forget()
         return self._gnupg.create(name, address)
+
+    def create_modern(self, user_id: str, beside: str, *, post_quantum: bool) -> str:
+        """Make a key of RFC 9580 beside one that GnuPG has, to which its secret is sealed; its fingerprint. Raises KeyProblem."""
+        fingerprint, secret = generate(user_id, post_quantum=post_quantum)
+        sealed = self._gnupg.seal(secret, [beside], None)
+        try:
+            self._modern.keep(fingerprint, sealed)
+        except OSError:
+            raise KeyProblem(
+                f"The key could not be written below {self.home}. Is it writable, and the disk not full?"
+            ) from None
+        self._certificates.add_of_secret(secret)
+        return fingerprint
+
+    def holds_modern(self, fingerprint: str) -> bool:
+        """Whether a key that GnuPG cannot hold is there, and opens."""
+        return fingerprint in self._modern.fingerprints() and self._sequoia.holds(fingerprint)
 
     def extend(self, fingerprint: str, until: date | None) -> None:
         """Give a secret key and its sub-keys a new last day, or none. Raises KeyProblem."""
-        self._sequoia.forget()
         self._gnupg.extend(fingerprint, until)
 
     def close(self) -> None:
@@ -198,11 +215,15 @@ class Keyring:
         self._gnupg.close()
 
     def _secrets(self) -> Iterator[SecretKey]:
-        """The secret keys that this process is to hold."""
+        """The secret keys that this process is to hold: those that GnuPG cannot work with in any case."""
+        yield from self._modern.secrets()
         if self._custody == "process":
             for key in self._gnupg.secret_keys():
                 if octets := self._gnupg.export_secret(key.fingerprint):
                     yield SecretKey(octets, self._passphrase)
+
+    def _secrets_stamp(self) -> object:
+        return self._gnupg.secrets_stamp(), self._modern.fingerprints()
 
     def _certificate(self, fingerprint: str) -> bytes:
         """A certificate by fingerprint, asked of GnuPG once until its folder changes. Raises KeyProblem."""

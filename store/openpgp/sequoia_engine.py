@@ -57,20 +57,22 @@ def attempt(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
 class Sequoia:
     """Sequoia with secret keys, and with certificates to check signatures by. Safe to share between threads.
 
-    `secret_keys` is asked once, when one is needed for the first time; `certificates` for those of issuers (fingerprints or key ids).
+    `secret_keys` is asked when one is needed, and again when `stamp` has changed; `certificates` for those of issuers (fingerprints
+    or key ids).
     """
 
-    def __init__(self, secret_keys: Callable[[], Iterable[SecretKey]], certificates: Certificates) -> None:
+    def __init__(
+        self,
+        secret_keys: Callable[[], Iterable[SecretKey]],
+        stamp: Callable[[], object],
+        certificates: Certificates,
+    ) -> None:
         self._secret_keys = secret_keys
+        self._stamp = stamp
         self._certificates = certificates
         self._lock = threading.Lock()
-        self._held: _Held | None = None
+        self._held: tuple[object, _Held] | None = None
         self._parsed: dict[bytes, Cert] = {}
-
-    def forget(self) -> None:
-        """Ask for the secret keys again when one is needed."""
-        with self._lock:
-            self._held = None
 
     def holds(self, fingerprint: str) -> bool:
         """Whether it can sign with a key."""
@@ -188,9 +190,10 @@ class Sequoia:
 
     def _keys(self) -> _Held:
         with self._lock:
-            if self._held is None:
-                self._held = _held(self._secret_keys())
-            return self._held
+            stamp = self._stamp()
+            if self._held is None or self._held[0] != stamp:
+                self._held = stamp, _held(self._secret_keys())
+            return self._held[1]
 
 
 @dataclass(frozen=True)
