@@ -6,6 +6,7 @@ a case, every mail about it is answered as one about a case that does not exist.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -31,6 +32,7 @@ from store.cases.replies import Reply, as_reply
 from store.context import Context
 from store.kit.errors import ConfigError, KeyProblem, NotAllowed, RosterError
 from store.kit.sentences import NOTHING, Sentence, marked
+from store.openpgp.values import SignatureDoubt
 from store.tables.models import CaseRow
 from store.tables.records import Arrival, Attachment, Body, Facts
 from store.team import keyfiles
@@ -38,7 +40,19 @@ from store.team.members import Member
 
 NOT_OPENED = marked("It could not be opened: encrypt it to the desk's key.")
 NOT_SIGNED = marked("It is not signed. Sign it with your OpenPGP key, and send it again.")
-NOT_VALID = marked("Its signature is not valid: it was changed on its way, or your key has expired. Send it again.")
+NOT_VALID: Mapping[SignatureDoubt, str] = {
+    "": marked("Its signature is not valid: it was changed on its way. Send it again."),
+    "expired": marked("Its signature was made for a time that is over. Send it again."),
+    "key-expired": marked(
+        "Your key has expired. Extend it, send the new public key to a lead, and then your mail again."
+    ),
+    "key-revoked": marked(
+        "Your key is revoked. Send a lead your new public key, and tell them its fingerprint by voice."
+    ),
+    "weak": marked(
+        "It is signed with a weak hash, which can be forged. Have your mail program sign with SHA-256 or better."
+    ),
+}
 WRONG_KEY = marked("It is signed by another key than the roster has for you.")
 STALE = marked("Its signature is older than {hours} hours. Send it again, newly signed.")
 EARLY = marked("Its signature is dated in the future. Set the clock of your computer, and send it again.")
@@ -104,7 +118,7 @@ class MemberWord:
         if body.signature.status == "none":
             return Sentence(NOT_SIGNED)
         if body.signature.status == "invalid":
-            return Sentence(NOT_VALID)
+            return Sentence(NOT_VALID[body.signature.doubt])
         if said is None or said.by.fingerprint != self.member.fingerprint:
             return Sentence(WRONG_KEY)
         now = self.context.clock().timestamp()

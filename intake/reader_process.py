@@ -179,10 +179,14 @@ _keyrings: dict[str, Keyring] = {}
 
 
 def _keyring(config: Config) -> Keyring:
-    """The keyring of a configuration, opened once in a process: that starts gpg."""
-    key = f"{config.folder} {config.gnupg.model_dump_json()}"
+    """The keyring of a configuration, opened once in a process: that starts gpg, and takes the desk's keys from its agent.
+
+    What Sequoia unpacks goes into a file in memory, which grows no larger than a mail may unpack to.
+    """
+    key = f"{config.folder} {config.gnupg.model_dump_json()} {config.openpgp.model_dump_json()}"
     if key not in _keyrings:
         _keyrings[key] = open_keyring(config)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(config.gnupg.unpack_limit), resource.RLIM_INFINITY))
     return _keyrings[key]
 
 

@@ -20,6 +20,7 @@ FAILURES: dict[Failure, str] = {
     "no-integrity": marked("its encrypted part has no integrity protection"),
     "password": marked("it is encrypted with a password, and not to the key of this desk"),
     "too-large": marked("it unpacks to more than the limit"),
+    "unsupported": marked("it is damaged, or encrypted in a way that this desk's programs do not know yet"),
 }
 FOREIGN: dict[str, str] = {
     "smime": marked("it is encrypted or wrapped with S/MIME, which this desk cannot open"),

@@ -132,6 +132,7 @@ def report_values(desk: Desk, view: CaseView, known: Collection[str] = ()) -> di
             "outside_subject": body.outside_subject,
             "encryption": body.encryption,
             "signature": body.signature.status,
+            "doubt": body.signature.doubt,
             "notes": list(body.notes),
             "signer": f"{name} ({signer})" if name else signer,
             "author": message.author,

@@ -79,7 +79,7 @@ class GnuPG:
 
     def _require_agent(self, key_ids: set[str]) -> None:
         """gpg says "no secret key" as well when its agent is away: raise OpenPGPUnavailable then."""
-        ours = {key_id for key in self.secret_keys() for key_id in key.subkey_ids}
+        ours = {key_id for key in self.secret_keys() for key_id in key.subkey_ids if key_id not in key.stubs}
         if not ours:
             raise OpenPGPUnavailable(_NO_AGENT)
         if ours & key_ids:

@@ -247,7 +247,8 @@ class Keyring:
         return issuer is None or key_id(issuer) in self._judged_by_gnupg()
 
     def _own_ids(self) -> frozenset[str]:
-        return frozenset(item for key in self.secret_keys() for item in key.subkey_ids) | self._sequoia.key_ids()
+        here = (item for key in self.secret_keys() for item in key.subkey_ids if item not in key.stubs)
+        return frozenset(here) | self._sequoia.key_ids()
 
 
 def open_keyring(config: Config) -> Keyring:

@@ -139,6 +139,7 @@ def _key(block: list[list[str]]) -> PublicKey:
         revoked=head[1] == "r",
         expires=_moment(head[6]),
         secret=head[0] == "sec",
+        stubs=tuple(line[4] for line in keys if len(line) > 14 and line[14] == "#"),
         usable_until=_usable_until(head, keys),
     )
 

@@ -47,7 +47,8 @@ KeyTrouble = Literal["", "revoked", "expired", "cannot-encrypt"]
 
 @dataclass(frozen=True)
 class PublicKey:
-    """An OpenPGP certificate. `expires` is the primary key's; `usable_until` when nothing can be sealed to it any more."""
+    """An OpenPGP certificate. `expires` is the primary key's; `usable_until` when nothing can be sealed to it any more. `stubs` are the
+    ids of those of its keys whose secret should be here and is not."""
 
     fingerprint: str
     addresses: tuple[str, ...]
@@ -58,6 +59,7 @@ class PublicKey:
     expires: datetime | None
     secret: bool
     usable_until: datetime | None = None
+    stubs: tuple[str, ...] = ()
 
     @property
     def trouble(self) -> KeyTrouble:
