@@ -8,11 +8,14 @@ from datetime import datetime
 from email.utils import format_datetime
 
 from mailer.saying.render import Rendered
-from mailer.sealing.mime import Headers, mailbox, sealed_mail, signable, signed_mail
+from mailer.sealing.mime import Field, Headers, fields, mailbox, signable, signed_mail
 from store.kit.config import Desk
 from store.openpgp.keyring import Keyring
 from store.tables.records import Attachment
 from store.team.members import Member
+
+# The subject of what is sealed, where nothing is to be said of it (RFC 9788 section 3.2.1).
+OBSCURED = "[...]"
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,9 @@ def to_one(addressing: Addressing, member: Member, autocrypt: str) -> Addressing
     return replace(addressing, to=mailbox(member.name, member.email), autocrypt=autocrypt)
 
 
-def to_member(desk: Desk, subject: str, addressing: Addressing, armored: bytes) -> bytes:
-    """A sealed notice or answer to one member."""
-    return sealed_mail(_headers(desk, addressing, subject, "auto-generated"), armored)
+def to_member(desk: Desk, subject: str, addressing: Addressing) -> list[Field]:
+    """What stands outside of a sealed notice or answer to one member."""
+    return fields(_headers(desk, addressing, subject, "auto-generated"))
 
 
 def plain_note(
@@ -52,9 +55,9 @@ def plain_note(
     return signed_mail(_headers(desk, addressing, rendered.subject, _kind(addressing)), signed, signature, micalg)
 
 
-def sealed_note(desk: Desk, addressing: Addressing, armored: bytes) -> bytes:
-    """A sealed mail to a reporter whose key came with their mail."""
-    return sealed_mail(_headers(desk, addressing, "...", _kind(addressing)), armored)
+def sealed_note(desk: Desk, addressing: Addressing) -> list[Field]:
+    """What stands outside of a sealed mail to a reporter whose key came with their mail."""
+    return fields(_headers(desk, addressing, OBSCURED, _kind(addressing)))
 
 
 def _kind(addressing: Addressing) -> str:

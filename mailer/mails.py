@@ -11,14 +11,13 @@ from mailer.alerts import Push
 from mailer.claimed import ClaimedNotice
 from mailer.saying import notices
 from mailer.saying.contents import Contents, Protected
-from mailer.sealing.mime import entity, mailbox
+from mailer.sealing.mime import Field, content, mailbox, protected, sealed_mail
 from mailer.sealing.padding import padded_length
-from mailer.sealing.seal import Sealer
+from mailer.sealing.seal import NOT_USABLE, Sealer
 from store.cases import threads
 from store.context import Context
 from store.kit.config import Desk
 from store.kit.errors import KeyProblem
-from store.openpgp.armor import armor
 from store.outbox import canary
 from store.outbox.outcomes import Bounced, Delivery, Held, Outcome, Withdrawn
 from store.team.members import Member
@@ -83,7 +82,7 @@ class MailMaker:
             yield first, self._in_plain(work, first)
 
     def _to_readers(self, work: ClaimedNotice) -> Iterator[Prepared]:
-        """Sealed once for all who read the same language and may know the same."""
+        """Written once for all who read the same language and may know the same; sealed for each."""
         if work.view is None:
             raise ValueError("a notice to readers needs its case")
         wanted = {row.recipient for row in work.deliveries}
@@ -93,7 +92,7 @@ class MailMaker:
                 groups.setdefault((member.language, self._known(work, member.id)), []).append(member)
         for (language, known), group in groups.items():
             made = self._contents.for_readers(work.desk, work.claim, work.view, language, known)
-            yield from self._sealed(work, Protected(made), group, known)
+            yield from self._sealed(work, made, group, known)
 
     def _alerts(self, work: ClaimedNotice) -> Iterator[Prepared]:
         """A push to each reader who has a place for it."""
@@ -129,16 +128,19 @@ class MailMaker:
         self, work: ClaimedNotice, made: Protected, members: Sequence[Member], known: frozenset[str]
     ) -> Iterator[Prepared]:
         rows: Mapping[str, Delivery] = {row.recipient: row for row in work.deliveries}
-        sealed = self._sealer.for_members(made.entity, members, work.desk.fingerprint)
         for member in members:
             row = rows[member.id]
-            if reason := sealed.trouble.get(member.id):
-                yield row, Held(reason)
+            outside = self._outside(work, row, member)
+            entity = protected(outside, made.subject, made.content, made.pad)
+            armored = self._sealer.for_member(entity, member, work.desk.fingerprint)
+            if armored is None:
+                yield row, Held(self._sealer.key_trouble(member) or NOT_USABLE)
                 continue
-            mail = self._sealed_mail(work, row, member, sealed.messages[member.id])
+            mail = sealed_mail(outside, armored)
             yield row, Outgoing(work.desk.address, member.email, mail, member.id, known, made.listed)
 
-    def _sealed_mail(self, work: ClaimedNotice, row: Delivery, member: Member, message: bytes) -> bytes:
+    def _outside(self, work: ClaimedNotice, row: Delivery, member: Member) -> list[Field]:
+        """What stands outside of what is sealed to one member."""
         subject, thread, domain = (
             _SUBJECTS.get(work.claim.kind, "[{}]").format(work.desk.id),
             "",
@@ -149,8 +151,8 @@ class MailMaker:
             thread = f"<{self._context.vault.digest('thread', work.view.case.id.encode())[:32]}@{domain}>"
         answers = work.answer.answers if _MESSAGE_ID.fullmatch(work.answer.answers) else ""
         addressing = compose.Addressing("", row.message_id, self._context.clock(), answers, thread=thread)
-        addressing = compose.to_one(addressing, member, self._sealer.autocrypt(_key_for(work.desk, member.fingerprint)))
-        return compose.to_member(work.desk, subject, addressing, armor(message))
+        autocrypt = self._sealer.autocrypt(_key_for(work.desk, member.fingerprint))
+        return compose.to_member(work.desk, subject, compose.to_one(addressing, member, autocrypt))
 
     def _to_reporter(self, work: ClaimedNotice, row: Delivery) -> Outgoing | Outcome:
         """An acknowledgement, or what a reader wrote to the reporter; encrypted when their key is known.
@@ -189,12 +191,13 @@ class MailMaker:
         if work.view is None:
             return None
         rendered, files = self._contents.for_reporter(work.desk, work.claim, work.view, sealed=True)
-        inner = entity(rendered.subject, rendered.text, files, pad=padded_length)
+        outside = compose.sealed_note(work.desk, addressing)
+        entity = protected(outside, rendered.subject, content(rendered.text, files), padded_length)
         try:
-            armored = self._sealer.for_key(inner, key, work.desk.fingerprint)
+            armored = self._sealer.for_key(entity, key, work.desk.fingerprint)
         except KeyProblem:
             return None
-        return compose.sealed_note(work.desk, addressing, armored)
+        return sealed_mail(outside, armored)
 
     def _canary(self, work: ClaimedNotice, row: Delivery) -> Outgoing:
         """The desk's mail to itself, signed."""

@@ -15,7 +15,8 @@ from mailer.saying.language import language_of
 from mailer.saying.notices import CaseView
 from mailer.saying.render import Rendered, Templates, templates_of
 from mailer.saying.translation import speech
-from mailer.sealing.mime import DeskKey, entity
+from mailer.sealing.mime import DeskKey, Pad
+from mailer.sealing.mime import content as content_of
 from mailer.sealing.padding import padded_length, stepped_length
 from store.cases import content, lookup, overview, threads
 from store.cases.answers import Answer
@@ -33,9 +34,11 @@ _BETWEEN_LANGUAGES = "\n* * *\n\n"
 
 @dataclass(frozen=True)
 class Protected:
-    """The protected entity of what goes to one member, and the cases (ids) that it lists besides its own."""
+    """What goes to members under a seal: subject and content, how long it is made, and the cases (ids) that it lists besides its own."""
 
-    entity: bytes = field(repr=False)
+    subject: str = field(repr=False)
+    content: bytes = field(repr=False)
+    pad: Pad = padded_length
     listed: frozenset[str] = frozenset()
 
 
@@ -46,14 +49,14 @@ class Contents:
         self._context = context
         self._templates: dict[str, Templates] = {}
 
-    def for_readers(self, desk: Desk, claim: Claim, view: CaseView, language: str, known: Collection[str]) -> bytes:
-        """The protected entity of a notice to readers. `known` are the other cases (ids) that these readers may know of."""
+    def for_readers(self, desk: Desk, claim: Claim, view: CaseView, language: str, known: Collection[str]) -> Protected:
+        """A notice to readers. `known` are the other cases (ids) that these readers may know of."""
         reference = threads.token(self._context.vault, view.case.handle, "team")
         at = self._context.clock()
         values = {**notices.case_values(desk, view, reference, at), **self._values(desk, claim, view, known, language)}
         rendered = self._of(desk).render(claim.kind, language, values)
         with_files = claim.kind in ("report", "message", "note") and desk.notice == "full"
-        return entity(rendered.subject, rendered.text, self._files(view) if with_files else (), pad=padded_length)
+        return Protected(rendered.subject, content_of(rendered.text, self._files(view) if with_files else ()))
 
     def _values(
         self, desk: Desk, claim: Claim, view: CaseView, known: Collection[str], language: str
@@ -141,7 +144,7 @@ class Contents:
         with self._context.database.read() as session:
             values = self._answer_values(session, desk, viewer, answer, view)
         rendered = self._of(desk).render("answer", member.language, values)
-        return Protected(entity(rendered.subject, rendered.text, (), pad=padded_length), values[digest.LISTED])
+        return Protected(rendered.subject, content_of(rendered.text), listed=values[digest.LISTED])
 
     def _answer_values(
         self, session: Session, desk: Desk, viewer: overview.Viewer, answer: Answer, view: CaseView | None
@@ -211,8 +214,8 @@ class Contents:
             said = [replace(item, what=speech(member.language).say(item.what)) for item in deadlines]
             files.append(calendar_of(self._context.vault, said, self._context.clock()))
         pad = stepped_length if claim.kind == "digest" else padded_length
-        made = entity(rendered.subject, rendered.text, files, pad=pad)
-        return Protected(made, values.get(digest.LISTED, frozenset()))
+        listed = values.get(digest.LISTED, frozenset())
+        return Protected(rendered.subject, content_of(rendered.text, files), pad, listed)
 
     def digest_text(self, desk: Desk, member_id: str) -> str:
         """The digest that a member would get now. Raises NotAllowed for somebody who is not on this desk's roster."""

@@ -17,7 +17,7 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.nonmultipart import MIMENonMultipart
 from email.utils import formataddr
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from mailer.sealing.padding import filled
 from store.kit.addresses import to_ascii
@@ -29,8 +29,18 @@ class DeskKey(Attachment):
     """The desk's own public key: it is announced as one (RFC 3156 section 7), what others attached never is."""
 
 
+class Field(NamedTuple):
+    """A header field as it travels, with its line end."""
+
+    name: str
+    octets: bytes
+
+
 Pad = Callable[[int], int]
 Headers = Sequence[tuple[str, str]]
+
+# What a reader is shown of a header, and what places a mail in a conversation.
+_PROTECTED = frozenset({"From", "To", "Subject", "Date", "Message-ID", "Reply-To", "In-Reply-To", "References"})
 
 _CRLF = email.policy.compat32.clone(linesep="\r\n")
 # RFC 5322 section 2.1.1, less the colon and the space.
@@ -40,22 +50,29 @@ _UTF8 = Charset("utf-8")
 _UTF8.body_encoding = QP
 
 
-def entity(subject: str, text: str, files: Iterable[Attachment] = (), *, pad: Pad | None) -> bytes:
-    """The protected entity: subject, text and files; of the length that `pad` makes of its own (RFC 9788), in whole lines."""
+def content(text: str, files: Iterable[Attachment] = ()) -> bytes:
+    """A text and files as an entity to be sealed, which begins with its type: its other header fields come before it."""
     whole = MIMEMultipart("mixed", boundary=_boundary(), policy=_CRLF)
-    whole.set_param("protected-headers", "v1")
-    whole["Subject"] = _encoded("Subject", subject)
     del whole["MIME-Version"]
+    whole.set_param("protected-headers", "v1")  # what programs knew before RFC 9788
+    whole.set_param("hp", "cipher")
     whole.attach(_text_part(text))
     for file in files:
         whole.attach(_file_part(file))
     made = whole.as_bytes(policy=_CRLF)
-    if not made.endswith(b"\r\n"):
-        made += b"\r\n"
-    return filled(made, pad) if pad else made
+    return made if made.endswith(b"\r\n") else made + b"\r\n"
 
 
-def sealed_mail(headers: Headers, armored: bytes) -> bytes:
+def protected(outside: Sequence[Field], subject: str, entity: bytes, pad: Pad) -> bytes:
+    """The payload of a sealed mail (RFC 9788 section 5.2): what the fields outside say, under the true subject, and how each of them stands
+    outside (section 2.2); of the length that `pad` makes of its own, in whole lines.
+    """
+    shown = [item for item in outside if item.name in _PROTECTED]
+    within = [_folded("Subject", subject) if item.name == "Subject" else item.octets for item in shown]
+    return filled(b"".join((*within, *(b"HP-Outer: " + item.octets for item in shown), entity)), pad)
+
+
+def sealed_mail(outside: Sequence[Field], armored: bytes) -> bytes:
     """A multipart/encrypted mail (RFC 3156 section 4) around an armored message."""
     version = b"Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n"
     head = (
@@ -63,7 +80,8 @@ def sealed_mail(headers: Headers, armored: bytes) -> bytes:
         b'Content-Disposition: inline; filename="encrypted.asc"\r\n'
     )
     kind = 'multipart/encrypted; protocol="application/pgp-encrypted"'
-    return _framed([*headers, ("MIME-Version", "1.0")], kind, version, head, armored.replace(b"\n", b"\r\n"))
+    block = b"".join(item.octets for item in (*outside, *fields([("MIME-Version", "1.0")])))
+    return _framed(block, kind, version, head, armored.replace(b"\n", b"\r\n"))
 
 
 def signed_mail(headers: Headers, signed: bytes, signature: bytes, micalg: str) -> bytes:
@@ -75,31 +93,37 @@ def signed_entity(signed: bytes, signature: bytes, micalg: str, headers: Headers
     """A multipart/signed entity (RFC 3156 section 5) under a header."""
     head = b'Content-Type: application/pgp-signature; name="signature.asc"\r\n'
     kind = f'multipart/signed; protocol="application/pgp-signature"; micalg="{micalg}"'
-    return _framed(headers, kind, signed, head, signature.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+    return _framed(header_block(headers), kind, signed, head, signature.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
 
 
-def _framed(headers: Headers, kind: str, first: bytes, head: bytes, body: bytes) -> bytes:
+def _framed(block: bytes, kind: str, first: bytes, head: bytes, body: bytes) -> bytes:
     """A part, and one of a head and a body, between boundaries; a large body is copied once."""
     boundary = _boundary()
-    block = header_block([*headers, ("Content-Type", f'{kind}; boundary="{boundary}"')])
+    block += header_block([("Content-Type", f'{kind}; boundary="{boundary}"')])
     mark = f"--{boundary}".encode()
     return b"\r\n".join([block, mark, first, mark, head, body, mark + b"--\r\n"])
 
 
 def signable(subject: str, text: str, files: Sequence[Attachment] = ()) -> bytes:
     """An entity as it is signed: CRLF line ends, no trailing line end, nothing that a relay may change."""
+    part: Message = _text_part(text)
     if files:
-        return entity(subject, text, files, pad=None).rstrip(b"\r\n")
-    part = _text_part(text)
+        part = MIMEMultipart("mixed", boundary=_boundary(), policy=_CRLF, _subparts=[part, *map(_file_part, files)])
+        del part["MIME-Version"]
     part["Subject"] = _encoded("Subject", subject)
     part.set_param("protected-headers", "v1")
     return part.as_bytes(policy=_CRLF).rstrip(b"\r\n")
 
 
 def header_block(headers: Headers) -> bytes:
+    """Header fields in octets, as `fields` has them."""
+    return b"".join(item.octets for item in fields(headers))
+
+
+def fields(headers: Headers) -> list[Field]:
     """Header fields in octets, encoded where they need it (RFC 2047) and folded; no value can add a line."""
     # Folded one by one: written out as a message, a multipart type would come with boundaries of its own.
-    return b"".join((_folded_once if name in _SAME else _folded)(name, value) for name, value in headers)
+    return [Field(name, (_folded_once if name in _SAME else _folded)(name, value)) for name, value in headers]
 
 
 def _folded(name: str, value: str) -> bytes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 from mailer.sealing.mime import signed_entity
 from store.kit.sentences import marked
@@ -18,18 +17,7 @@ _TROUBLES: Mapping[KeyTrouble, str] = {
     "expired": marked("your key has expired"),
     "cannot-encrypt": marked("your key cannot be used for encryption"),
 }
-_NOT_USABLE = marked("your key does not work")
-
-
-@dataclass(frozen=True)
-class Sealed:
-    """What was sealed, unarmored, by member id; and why it could not be for the others.
-
-    Messages are armored one at a time when they are sent: a large mail is then in memory once more, not once a reader.
-    """
-
-    messages: dict[str, bytes] = field(default_factory=dict, repr=False)
-    trouble: dict[str, str] = field(default_factory=dict)
+NOT_USABLE = marked("your key does not work")
 
 
 class Sealer:
@@ -39,26 +27,23 @@ class Sealer:
         self._keyring = keyring
         self._exported: dict[str, str] = {}
 
-    def for_members(self, entity: bytes, members: Sequence[Member], signer: str) -> Sealed:
-        """Sign and seal an entity to each member's key. One member's bad key changes nothing for the others.
+    def for_member(self, entity: bytes, member: Member, signer: str) -> bytes | None:
+        """Sign and seal an entity to a member's key, in armor; None when that cannot be used: `key_trouble` says why.
 
         Raises KeyProblem when the desk's own key cannot sign, OpenPGPUnavailable when an engine could not work.
         """
         data, by = self._to_seal(entity, signer)
-        made = self._keyring.seal_each(data, [member.fingerprint for member in members], by)
-        messages = {member.id: made[member.fingerprint] for member in members if member.fingerprint in made}
-        left = (member for member in members if member.id not in messages)
-        # A key that works when it is looked at by itself is one that did not a moment ago.
-        return Sealed(messages, {member.id: self.key_trouble(member) or _NOT_USABLE for member in left})
+        made = self._keyring.seal_each(data, [member.fingerprint], by)
+        return armor(made[member.fingerprint]) if made else None
 
     def for_key(self, entity: bytes, key: bytes, signer: str) -> bytes:
-        """Sign and seal an entity to a certificate that came with a mail; in armor. Raises as `for_members`, and KeyProblem for the key."""
+        """Sign and seal an entity to a certificate that came with a mail; in armor. Raises as `for_member`, and KeyProblem for the key."""
         data, by = self._to_seal(entity, signer)
         return armor(self._keyring.seal_to_key(data, key, by))
 
     def _to_seal(self, entity: bytes, signer: str) -> tuple[bytes, str | None]:
-        """What is to be encrypted, and the key that signs as it is. Where that is with GnuPG's agent, the entity is signed once before
-        (RFC 3156 section 6.1): it is then the same for all.
+        """What is to be encrypted, and the key that signs as it is. Where that is with GnuPG's agent, the entity is signed before
+        (RFC 3156 section 6.1).
         """
         if self._keyring.signs_here(signer):
             return entity, signer
@@ -73,7 +58,7 @@ class Sealer:
             return marked("the desk does not have your key")
         if key.trouble:
             return _TROUBLES[key.trouble]
-        return "" if self._keyring.seal_each(b"", [member.fingerprint], None) else _NOT_USABLE
+        return "" if self._keyring.seal_each(b"", [member.fingerprint], None) else NOT_USABLE
 
     def autocrypt(self, fingerprint: str) -> str:
         """The desk's public key for an Autocrypt header, in base64."""

@@ -81,10 +81,10 @@ def test_one_bad_key_never_stops_the_others(desk: Desk, team: list[Person], stra
     sealer = Sealer(desk.context.keyring)
     members = list(desk.context.roster(desk.context.config.desk[0]).members)
     members[1] = replace(members[1], fingerprint=stranger.fingerprint)
-    found = sealer.for_members(b"Content-Type: text/plain\r\n\r\nhello", members, desk.play.made.fingerprint)
-    assert set(found.messages) == {"ada", "chidi", "dana", "eunji"}
-    assert found.trouble == {"bo": "the desk does not have your key"}
-    assert sealer.for_members(b"", [], desk.play.made.fingerprint).messages == {}
+    entity, signer = b"Content-Type: text/plain\r\n\r\nhello", desk.play.made.fingerprint
+    made = {member.id: sealer.for_member(entity, member, signer) for member in members}
+    assert {member for member, message in made.items() if message} == {"ada", "chidi", "dana", "eunji"}
+    assert sealer.key_trouble(members[1]) == "the desk does not have your key"
 
 
 @given(st.text(max_size=300), st.text(max_size=2000), st.text(max_size=80), st.binary(max_size=300))
@@ -92,10 +92,15 @@ def test_what_is_put_in_comes_out(subject: str, text: str, name: str, data: byte
     from intake.reading.message import clean, one_line
 
     subject, text, name = one_line(subject) or "s", clean(text), one_line(name) or "n"
-    made = mime.entity(subject, text, [Attachment(name, "application/octet-stream", data)], pad=padded_length)
+    outside = mime.fields([("Subject", "[...]"), ("To", "ada@team.example"), ("Autocrypt", "addr=x")])
+    content = mime.content(text, [Attachment(name, "application/octet-stream", data)])
+    made = mime.protected(outside, subject, content, padded_length)
     assert len(made) == padded_length(len(made))
     assert made.endswith(b"\r\n")
     read = email.message_from_bytes(made)
+    assert read.get_param("hp") == "cipher"
+    assert read["To"] == "ada@team.example"
+    assert read.get_all("HP-Outer") == ["Subject: [...]", "To: ada@team.example"]
     assert " ".join(str(email.header.make_header(email.header.decode_header(read["Subject"]))).split()) == " ".join(
         subject.split()
     )
@@ -112,7 +117,7 @@ def test_no_value_can_add_a_header(value: str) -> None:
 
 def test_an_attachment_cannot_pose_as_a_part_of_the_notice() -> None:
     for kind in ("multipart/mixed", "message/rfc822", "text/html", "application/pgp-encrypted", "x\r\nBcc: y", ""):
-        made = mime.entity("s", "t", [Attachment("a.bin", kind, b"--x")], pad=None)
+        made = mime.content("t", [Attachment("a.bin", kind, b"--x")])
         assert email.message_from_bytes(made).get_payload(1).get_content_type() == "application/octet-stream"  # type: ignore[union-attr]
 
 

@@ -13,7 +13,7 @@ from sqlmodel import select
 from desk.demo.mails import plain_mail
 from desk.demo.rehearsal import Person
 from mailer.sealing.padding import stepped_length
-from mailer.sealing.seal import Sealed, Sealer
+from mailer.sealing.seal import Sealer
 from store.cases import lookup, withholding
 from store.cases.deadlines import Due, day_off, dues
 from store.kit.clock import to_text
@@ -52,15 +52,15 @@ def test_who_is_recused_while_their_digest_is_sealed_gets_another_one(
     desk.play.change_config('# digest = "weekly@09:00" ', 'digest = "weekly@09:00" ')
     at(desk, MONDAY)
     name = opened(desk)
-    seal = Sealer.for_members
+    seal = Sealer.for_member
 
-    def recuse_first(sealer: Sealer, entity: bytes, members: list[Member], signer: str) -> Sealed:
-        if [item.id for item in members] == ["bo"] and not desk.case(name)["recused"]:
+    def recuse_first(sealer: Sealer, entity: bytes, member: Member, signer: str) -> bytes | None:
+        if member.id == "bo" and not desk.case(name)["recused"]:
             with desk.open_case(name) as file:
                 withholding.recuse_by_hand(file, "bo")
-        return seal(sealer, entity, members, signer)
+        return seal(sealer, entity, member, signer)
 
-    monkeypatch.setattr(Sealer, "for_members", recuse_first)
+    monkeypatch.setattr(Sealer, "for_member", recuse_first)
     sent = at(desk, MONDAY + timedelta(days=7))
     digests = [text for text in to(team[1], sent) if "digest" in text]
     assert len(digests) == 1

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from desk.demo.rehearsal import Person
 from store.kit.errors import KeyProblem
 from store.openpgp.armor import armor, dearmored
 from store.openpgp.certificates import CertificateFolder, read_certificates
@@ -74,7 +75,7 @@ def opened(sequoia: Sequoia, message: bytes) -> Decryption | None:
 
 @pytest.mark.parametrize("engine", ["gnupg", "sequoia"])
 @pytest.mark.parametrize("signed", [False, True])
-def test_what_one_seals_any_opens_and_nobody_else(engine: str, signed: bool, home: Path, stranger: object) -> None:
+def test_what_one_seals_any_opens_and_nobody_else(engine: str, signed: bool, home: Path, stranger: Person) -> None:
     gnupg, sequoia, keyring = engines(home)
     desk, key = fingerprint(home, ADDRESS), gnupg.export(fingerprint(home, ADDRESS), armored=False)
     signer = desk if signed else None
@@ -86,7 +87,7 @@ def test_what_one_seals_any_opens_and_nobody_else(engine: str, signed: bool, hom
     assert gnupg.decrypt(made).signature.status == status
     assert keyring.decrypt(made).signature.status == status
     assert (gnupg.decrypt(made).signature.fingerprint == desk) is signed
-    other = Keyring("gpg", stranger.keyring.home)  # type: ignore[attr-defined]
+    other = Keyring("gpg", stranger.keyring.home)
     assert other.decrypt(made).failure == "no-key"
     for position in (len(made) - 30, len(made) - 1):
         broken = made[:position] + bytes([made[position] ^ 1]) + made[position + 1 :]
@@ -121,13 +122,13 @@ def test_a_signature_of_either_is_checked_by_either(engine: str, home: Path) -> 
         assert keyring.verify(b"text", junk).status in ("none", "invalid")
 
 
-def test_who_is_not_known_is_not_known_to_both(home: Path, short_tmp: Path, stranger: object) -> None:
+def test_who_is_not_known_is_not_known_to_both(home: Path, short_tmp: Path, stranger: Person) -> None:
     _, _, keyring = engines(home)
-    signature, _ = stranger.keyring.sign(b"text", stranger.fingerprint)  # type: ignore[attr-defined]
+    signature, _ = stranger.keyring.sign(b"text", stranger.fingerprint)
     assert keyring.verify(b"text", signature).status == "unknown-key"
     sealed = stranger.keyring.seal_to_key(
         b"text", keyring.export(fingerprint(home, ADDRESS), armored=False), stranger.fingerprint
-    )  # type: ignore[attr-defined]
+    )
     found = keyring.decrypt(sealed)
     assert (found.plain, found.signature.status) == (b"text", "unknown-key")
 
@@ -310,7 +311,7 @@ def test_what_unpacks_to_gigabytes_stops_at_the_limit(home: Path) -> None:
 
 
 def test_a_million_packets_and_recipients_are_looked_at_in_time(home: Path) -> None:
-    _, sequoia, keyring = engines(home)
+    _, _sequoia, keyring = engines(home)
     good = gpg(home, "-e", "-r", ADDRESS, data=b"text")
     marker = b"\xca\x03PGP"
     anybody = b"\xc1\x0e\x03" + bytes(8) + b"\x12" + bytes(4)
@@ -370,7 +371,7 @@ def messages_once(home: Path) -> list[bytes]:
 
 
 def test_both_subkeys_open_also_an_old_one_that_has_expired(home: Path, short_tmp: Path) -> None:
-    gnupg, sequoia, keyring = engines(home)
+    _gnupg, sequoia, keyring = engines(home)
     lines = gpg(home, "--list-keys", "--with-colons", ADDRESS).decode().splitlines()
     first, second = [line.split(":")[9] for line in lines if line.startswith("fpr")][1:3]
     for subkey in (first, second):
@@ -420,7 +421,7 @@ def test_with_a_passphrase_and_with_the_agent_alone(short_tmp: Path) -> None:
     sealed = keyring.seal_to_key(b"text", keyring.export(made, armored=False), made)
     to_newer = keyring.seal_to_key(b"text", keyring.export(newer, armored=False), None)
     for custody in ("process", "agent"):
-        again = Keyring("gpg", folder, passphrase="seven words", custody=custody)  # type: ignore[arg-type]
+        again = Keyring("gpg", folder, passphrase="seven words", custody=custody)
         assert again.signs_here(made) is (custody == "process")
         assert again.decrypt(sealed).plain == b"text"
         assert again.decrypt(to_newer).plain == b"text"

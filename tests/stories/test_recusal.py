@@ -162,7 +162,7 @@ def check_everyone_else_is_told(desk: Desk, team: list[Person], sent: list[Deliv
         if item.recipient in by_address:
             assert [person.email for person in team if person.opens(item.mail) is not None] == [item.recipient]
             inside = email.message_from_bytes(by_address[item.recipient].opens(item.mail) or b"")
-            assert inside["To"] is None
+            assert inside["To"] == f"{by_address[item.recipient].name} <{item.recipient}>"
 
 
 def test_two_readers_may_bring_a_named_member_back_but_never_one_the_reporter_excluded(

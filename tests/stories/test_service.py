@@ -209,8 +209,10 @@ def test_deliver_with_and_without_the_service(desk: Desk) -> None:
     assert play.command("deliver", "nobody@desk.example", stdin=mail).returncode == 67
 
 
-def test_logs_and_process_arguments_hold_nothing(running: Desk, team: list[Person]) -> None:
-    play = running.play
+def test_logs_and_process_arguments_hold_nothing(make_desk: DeskMaker, team: list[Person]) -> None:
+    play = make_desk().play
+    play.change_config("[gnupg]\n", '[openpgp]\ncustody = "agent"\n\n[gnupg]\n')  # then gpg is called for each mail
+    play.start()
     seen: list[bytes] = []
     stop = threading.Event()
 
