@@ -234,7 +234,7 @@ def test_logs_and_process_arguments_hold_nothing(make_desk: DeskMaker, team: lis
     play.sink.wait_for(30)
     stop.set()
     watcher.join()
-    assert any(b"--decrypt" in line or b"--sign" in line for line in seen)
+    assert any(b"--detach-sign" in line for line in seen)
     everything = b"".join(seen).lower() + play.log().lower().encode()
     for told in (b"yanrac", *(person.email.encode() for person in team)):
         assert told not in everything
