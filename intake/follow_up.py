@@ -24,6 +24,8 @@ from store.tables.records import Arrival, Facts
 
 _TAG = re.compile(r"\[(c-[a-z2-7]{24})\]", re.IGNORECASE)
 
+# Who writes line by line on a case writes more mails; the readers get those of two minutes as one.
+_LINES = 10
 NOT_SIGNED = marked("this mail is not signed by the key that signed the report")
 NEW_KEY = marked(
     "a different key came with this mail ({new}); replies still go to the first one ({old}) until somebody writes /reply new-key"
@@ -116,7 +118,8 @@ class FollowUp:
             return "junk", row.codename
         silent = row.state in ("automatic", "junk") and not arrival.body.failure
         arrival = as_first_report(arrival, known) if silent else as_follow_up(arrival, known, signature)
-        told = within_the_flood_limit(session, self.context, self.opened.job.desk, source_of(self.opened), arrival)
+        limit = self.opened.job.desk.flood_limit * (_LINES if arrival.body.chat else 1)
+        told = within_the_flood_limit(session, self.context, source_of(self.opened), arrival, limit)
         conversation.join(file, self._with_reply(session, replace(told, state=arrival.state)))
         return "thread", row.codename
 

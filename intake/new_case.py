@@ -52,7 +52,7 @@ class NewCase:
             arrival = linking.pointing_at(session, self.context.vault, may_belong_to, arrival)
         by = actor(self.context, self.job)
         arrival = correspondents.inheriting(session, by, arrival)
-        arrival = within_the_flood_limit(session, self.context, desk, self.source, arrival)
+        arrival = within_the_flood_limit(session, self.context, self.source, arrival, desk.flood_limit)
         if self.answered:
             arrival = with_acknowledgement(session, self.context, self.job, arrival, arrival.facts.reply_to)
         else:

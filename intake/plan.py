@@ -66,7 +66,7 @@ def unanswered(arrival: Arrival, why: str) -> Arrival:
     return replace(arrival, facts=replace(facts, no_reply_because=facts.no_reply_because or why))
 
 
-def within_the_flood_limit(session: Session, context: Context, desk: Desk, source: str, arrival: Arrival) -> Arrival:
+def within_the_flood_limit(session: Session, context: Context, source: str, arrival: Arrival, limit: int) -> Arrival:
     """A mail from outside, with the notices that the readers are spared when one source sends too many in a day.
 
     Up to the limit each is told. The first one beyond it says that a flood began; the rest of that day are kept
@@ -74,10 +74,10 @@ def within_the_flood_limit(session: Session, context: Context, desk: Desk, sourc
     """
     if not arrival.notices:
         return arrival
-    count = _count_today(session, context, f"source at {desk.id}", source)
-    if count <= desk.flood_limit:
+    count = _count_today(session, context, f"source at {arrival.desk}", source)
+    if count <= limit:
         return arrival
-    return replace(arrival, state="automatic", notices=("flood",) if count == desk.flood_limit + 1 else ())
+    return replace(arrival, state="automatic", notices=("flood",) if count == limit + 1 else ())
 
 
 def may_tell_of_failure(session: Session, context: Context, case_id: str) -> bool:

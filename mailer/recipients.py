@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlmodel import Session
 
 from mailer.saying.notices import AUDIENCE, CaseView
-from store.cases import answers, content, lookup, overview, patterns
+from store.cases import answers, chat, content, lookup, overview, patterns
 from store.cases.access import eligible, may_know, readers
 from store.cases.answers import Answer
 from store.cases.overview import visible_to
@@ -43,6 +43,8 @@ def view_of(session: Session, context: Context, claim: Claim, roster: Roster) ->
     case = lookup.case_of(session, row)
     subject = claim.subject_id if claim.kind in ABOUT_A_MESSAGE else None
     message = content.message(session, vault, row.id, subject)
+    if message is not None and claim.kind in ("report", "message"):
+        message = chat.with_lines(session, vault, row.id, message)
     return CaseView(case, content.facts(vault, row), readers(case, roster, at), roster, message)
 
 

@@ -29,7 +29,7 @@ from intake.reading.content import (
 )
 from intake.reading.files import is_forwarded, is_public_key
 from intake.reading.headers import parse
-from intake.reading.message import Parsed, clean, one_line, read_head
+from intake.reading.message import Parsed, clean, header, one_line, read_head
 from intake.reading.opened import OpenedMail, Opener
 from intake.reading.piece import Piece, Region
 from intake.reading.pieces import pieces, protected_head, protected_subject, text_pieces
@@ -64,6 +64,7 @@ def open_mail(parsed: Parsed, gnupg: Opener) -> OpenedMail:
         notes=tuple(content.notes),
         date=mail.date,
         message_id=mail.message_id,
+        chat=header(content.head if content.head is not None else parsed.root, "Chat-Version") != "",
     )
     head, authors = content.head, mail.sender
     protected = read_head(head) if head is not None else None

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from sqlmodel import Session, select
 
-from store.cases import correspondents, patterns, promises, recusals, urgency
+from store.cases import chat, correspondents, patterns, promises, recusals, urgency
 from store.cases.case_file import Actor, CaseFile
 from store.cases.codenames import new_codename
 from store.cases.lookup import screened_text
@@ -51,7 +51,7 @@ def begin(session: Session, by: Actor, arrival: Arrival) -> CaseFile:
     if arrival.state != "junk":  # whoever sends junk is no reporter who is known again
         correspondents.note(file)
     for kind in arrival.notices:
-        queue.enqueue(session, queue.Notice(kind, arrival.desk, arrival.told_at or arrival.at, case_id=case_id))
+        queue.enqueue(session, chat.notice(kind, arrival, case_id))
     if arrival.urgent and arrival.notices:
         urgency.make_urgent(file)
     return file
@@ -93,8 +93,9 @@ def join(file: CaseFile, arrival: Arrival) -> str:
     message_id = file.add_message(replace(arrival, body=replace(arrival.body, done=tuple(changes))))
     reopened = any(change.verb == "state" for change in changes)
     file.on_behalf_of(arrival.author).note("mail-added", {"author": arrival.author, "reopened": reopened})
-    for kind in arrival.notices:
-        file.enqueue(kind, message_id)
+    covered = arrival.notices == ("message",) and chat.is_covered(file.session, row.id, arrival)
+    for kind in () if covered else arrival.notices:
+        queue.enqueue(file.session, chat.notice(kind, arrival, row.id, message_id))
     if arrival.urgent and arrival.notices and arrival.author == "reporter":
         urgency.make_urgent(file)
     return message_id

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import and_, case, delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select, update
 
@@ -82,7 +82,12 @@ def reopen(session: Session, *, at: datetime, case_id: str | None = None, desk: 
     if desk is not None:
         still_open = select(CaseRow.id).where(CaseRow.desk == desk, col(CaseRow.state).in_(OPEN_STATES))
         change = change.where(col(NoticeRow.case_id).in_(still_open))
-    session.exec(change.values(done=0, due=to_text(at), reopened=NoticeRow.reopened + 1))
+    begun = select(DeliveryRow.notice_id).where(col(DeliveryRow.notice_id) == NoticeRow.id).exists()
+    # One that nobody had yet because its time has not come (a line of a chat) goes on waiting for it.
+    due = case(
+        (and_(col(NoticeRow.done) == 0, col(NoticeRow.due) > to_text(at), ~begun), NoticeRow.due), else_=to_text(at)
+    )
+    session.exec(change.values(done=0, due=due, reopened=NoticeRow.reopened + 1))
 
 
 def retire(session: Session, case_id: str, kind: str, subject_id: str | None = None) -> None:

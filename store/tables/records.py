@@ -76,6 +76,7 @@ class Body:
     that did not open, `sent_by` and `sent_to` keep its envelope.
     `filtered` is what a filter says of it. `status_until`: it is the team's "we are still on it", and until which day
     (ISO 8601; empty for none) the reporter hears more; None for any other mail.
+    `chat`: it is a line from a chat program.
     `key_offered`: it came in plain, and its Autocrypt header offers a key without asking for sealed answers.
     """
 
@@ -94,6 +95,7 @@ class Body:
     reply_to: str = ""
     done: tuple[Change, ...] = ()
     key_offered: bool = False
+    chat: bool = False
     sent_by: str | None = None
     sent_to: tuple[str, ...] = ()
     authentication: Authentication = Authentication()
