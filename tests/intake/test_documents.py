@@ -46,7 +46,7 @@ def test_what_cannot_be_looked_into_is_said(octets: bytes) -> None:
 
 
 def test_each_member_of_a_gzip_file_is_searched() -> None:
-    assert looked(gzip.compress(b"A first one.\n") + gzip.compress(REPORT.encode())) == ({"bo"}, [])
+    assert looked(gzip.compress(b"A first one.\n", mtime=0) + gzip.compress(REPORT.encode())) == ({"bo"}, [])
 
 
 @given(st.sampled_from(sorted(DOCUMENTS)), st.data())
