@@ -38,7 +38,7 @@ def test_who_is_named_in_a_document_is_found(name: str) -> None:
     [
         encrypted_zip(), b"\xff\xd8\xff\xe0" + os.urandom(3000), pdf("x")[:300] + b"%%EOF", pdf(" "), b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + os.urandom(2000),
         b"PK\x03\x04" + os.urandom(500), zipped({"photo.jpg": b"\xff\xd8\xff\xe0" + os.urandom(3000)}), b"\x1f\x8b\x08\x1f" + os.urandom(99),
-        gzip.compress(REPORT.encode())[:-1],
+        gzip.compress(REPORT.encode(), mtime=0)[:-1],
     ],
 )  # fmt: skip
 def test_what_cannot_be_looked_into_is_said(octets: bytes) -> None:
@@ -46,7 +46,7 @@ def test_what_cannot_be_looked_into_is_said(octets: bytes) -> None:
 
 
 def test_each_member_of_a_gzip_file_is_searched() -> None:
-    assert looked(gzip.compress(b"A first one.\n", mtime=0) + gzip.compress(REPORT.encode())) == ({"bo"}, [])
+    assert looked(gzip.compress(b"A first one.\n") + gzip.compress(REPORT.encode())) == ({"bo"}, [])
 
 
 @given(st.sampled_from(sorted(DOCUMENTS)), st.data())
