@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
@@ -29,10 +30,18 @@ class Translation:
     def __init__(self, language: str) -> None:
         self._locale = Locale.parse(language)
         self._sentences = _sentences(language)
+        self._said: dict[str, str] = {}
         self._right_to_left = self._locale.text_direction == "rtl"
 
     def say(self, sentence: str, **values: object) -> str:
         """A sentence of a template with its values (`%(name)s`), in lines of a mail's width."""
+        if not values:  # such a sentence is the same each time
+            if sentence not in self._said:
+                self._said[sentence] = self._filled(sentence, {})
+            return self._said[sentence]
+        return self._filled(sentence, values)
+
+    def _filled(self, sentence: str, values: Mapping[str, object]) -> str:
         pattern, turned = self._pattern(sentence)
         shown = {name: self._value(value) if isinstance(value, str) else value for name, value in values.items()}
         return self._in_lines(pattern % shown, turned=turned)

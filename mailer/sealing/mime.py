@@ -99,7 +99,7 @@ def signed_entity(signed: bytes, signature: bytes, micalg: str, headers: Headers
 def _framed(block: bytes, kind: str, first: bytes, head: bytes, body: bytes) -> bytes:
     """A part, and one of a head and a body, between boundaries; a large body is copied once."""
     boundary = _boundary()
-    block += header_block([("Content-Type", f'{kind}; boundary="{boundary}"')])
+    block += f'Content-Type: {kind};\r\n boundary="{boundary}"\r\n'.encode()
     mark = f"--{boundary}".encode()
     return b"\r\n".join([block, mark, first, mark, head, body, mark + b"--\r\n"])
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqlalchemy import bindparam
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, func, select
-from sqlmodel.sql.expression import SelectOfScalar
 
 from store.cases.fields import FIELDS
 from store.cases.lookup import no_such_case, row_by_id
@@ -19,6 +19,20 @@ from store.tables.records import Attachment, AttachmentInfo, Body, Direction, Fa
 from store.tables.vault import Box, Vault
 
 _WITHOUT_RAW = defer(MessageRow.raw_sealed)  # type: ignore[arg-type]  # on the class it is an attribute of the ORM
+# Written once, for every notice asks them.
+_ALL = (
+    select(MessageRow)
+    .options(_WITHOUT_RAW)
+    .where(col(MessageRow.case_id) == bindparam("case"))
+    .order_by(col(MessageRow.position))
+)
+_FIRST, _ONE = _ALL.limit(1), _ALL.where(col(MessageRow.id) == bindparam("message"))
+_FILES = (
+    select(AttachmentRow.id, AttachmentRow.meta_sealed)
+    .where(col(AttachmentRow.message_id) == bindparam("message"))
+    .order_by(col(AttachmentRow.position))
+)
+_COUNT = select(func.count()).select_from(MessageRow).where(col(MessageRow.case_id) == bindparam("case"))
 
 
 def box_of(vault: Vault, row: CaseRow) -> Box:
@@ -55,27 +69,20 @@ def fields_in(box: Box, row: CaseRow) -> dict[str, str]:
 
 def count_messages(session: Session, case_id: str) -> int:
     """How many messages a case has."""
-    return session.exec(select(func.count()).select_from(MessageRow).where(MessageRow.case_id == case_id)).one()
+    return session.exec(_COUNT, params={"case": case_id}).one()
 
 
 def messages(session: Session, vault: Vault, case_id: str) -> list[Message]:
     """The messages of a case, opened, without the content of attachments."""
     box = box_of(vault, row_by_id(session, case_id))
-    return [_opened(session, box, row) for row in session.exec(_messages_of(case_id)).all()]
+    return [_opened(session, box, row) for row in session.exec(_ALL, params={"case": case_id}).all()]
 
 
 def message(session: Session, vault: Vault, case_id: str, message_id: str | None = None) -> Message | None:
     """One message of a case, the first one when none is named; opened, without the content of attachments."""
-    wanted = _messages_of(case_id)
-    wanted = wanted.limit(1) if message_id is None else wanted.where(MessageRow.id == message_id)
-    row = session.exec(wanted).first()
+    one, named = _FIRST if message_id is None else _ONE, {"case": case_id, "message": message_id}
+    row = session.exec(one, params=named).first()
     return _opened(session, box_of(vault, row_by_id(session, case_id)), row) if row else None
-
-
-def _messages_of(case_id: str) -> SelectOfScalar[MessageRow]:
-    return (
-        select(MessageRow).options(_WITHOUT_RAW).where(MessageRow.case_id == case_id).order_by(col(MessageRow.position))
-    )
 
 
 def _opened(session: Session, box: Box, row: MessageRow) -> Message:
@@ -90,11 +97,7 @@ def _opened(session: Session, box: Box, row: MessageRow) -> Message:
 
 
 def _attachments(session: Session, box: Box, message_id: str) -> tuple[AttachmentInfo, ...]:
-    found = session.exec(
-        select(AttachmentRow.id, AttachmentRow.meta_sealed)
-        .where(AttachmentRow.message_id == message_id)
-        .order_by(col(AttachmentRow.position))
-    ).all()
+    found = session.exec(_FILES, params={"message": message_id}).all()
     return tuple(AttachmentInfo(id=item, **box.open_json(meta, "attachments", "meta", item)) for item, meta in found)
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlmodel import Session, select
+from sqlalchemy import bindparam
+from sqlmodel import Session, col, select
 
 from store.cases import chat, correspondents, patterns, promises, recusals, urgency
 from store.cases.case_file import Actor, CaseFile
@@ -18,6 +19,8 @@ from store.kit.clock import from_text, to_text
 from store.outbox import queue
 from store.tables.models import CaseRow, new_id
 from store.tables.records import Arrival, Body, Change, Facts
+
+_OF_CODENAME = select(CaseRow.id).where(col(CaseRow.codename) == bindparam("codename"))
 
 
 def begin(session: Session, by: Actor, arrival: Arrival) -> CaseFile:
@@ -58,7 +61,7 @@ def begin(session: Session, by: Actor, arrival: Arrival) -> CaseFile:
 
 
 def _is_taken(session: Session, codename: str) -> bool:
-    return session.exec(select(CaseRow.id).where(CaseRow.codename == codename)).first() is not None
+    return session.exec(_OF_CODENAME, params={"codename": codename}).first() is not None
 
 
 def join(file: CaseFile, arrival: Arrival) -> str:

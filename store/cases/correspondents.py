@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sqlalchemy import bindparam, insert
 from sqlmodel import Session, col, select
 
 from store.cases import content
@@ -19,13 +20,24 @@ from store.tables.models import CaseRow, CorrespondentRow
 from store.tables.records import Arrival, Facts, Recusal
 from store.tables.vault import Vault
 
+# Written once, for every mail asks them.
+_NEW = insert(CorrespondentRow)
+_KNOWN = select(CorrespondentRow.digest).where(col(CorrespondentRow.case_id) == bindparam("case"))
+_THEIRS = select(CorrespondentRow.case_id).where(col(CorrespondentRow.digest).in_(bindparam("digests", expanding=True)))
+_OPEN = select(CaseRow).where(
+    col(CaseRow.desk) == bindparam("desk"), col(CaseRow.state).in_(OPEN_STATES), col(CaseRow.id).in_(_THEIRS)
+)
+
 
 def note(file: CaseFile) -> None:
     """Write down by which addresses and keys the reporter of a case is known, as its facts have them now."""
     session, case_id = file.session, file.row.id
-    known = set(session.exec(select(CorrespondentRow.digest).where(CorrespondentRow.case_id == case_id)))
-    for digest in sorted(_digests(file.by.vault, file.row.desk, file.facts) - known):
-        session.add(CorrespondentRow(case_id=case_id, desk=file.row.desk, digest=digest))
+    known = set(session.exec(_KNOWN, params={"case": case_id}))
+    fresh = sorted(_digests(file.by.vault, file.row.desk, file.facts) - known)
+    if fresh:
+        session.flush()  # the case comes before them
+        values = [{"case_id": case_id, "desk": file.row.desk, "digest": digest} for digest in fresh]
+        session.connection().execute(_NEW, values)
 
 
 def note_all(session: Session, by: Actor) -> int:
@@ -67,12 +79,7 @@ def _open_cases_of(session: Session, by: Actor, facts: Facts) -> Sequence[CaseRo
     digests = _digests(by.vault, by.desk.id, facts)
     if not digests:
         return ()
-    theirs = select(CorrespondentRow.case_id).where(col(CorrespondentRow.digest).in_(digests))
-    return session.exec(
-        select(CaseRow).where(
-            CaseRow.desk == by.desk.id, col(CaseRow.state).in_(OPEN_STATES), col(CaseRow.id).in_(theirs)
-        )
-    ).all()
+    return session.exec(_OPEN, params={"digests": list(digests), "desk": by.desk.id}).all()
 
 
 def is_known(session: Session, by: Actor, facts: Facts) -> bool:

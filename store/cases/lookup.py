@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, or_
+from sqlalchemy import and_, bindparam, or_
 from sqlmodel import Session, col, select
 
 from store.cases.access import may_know
@@ -24,16 +24,31 @@ from store.tables.records import Case, Recusal, Source, State
 from store.team.members import Roster
 
 _AT_ONCE = 500
+# Written once, for every mail asks them: putting a statement together takes as long as running it.
+_BY_DIGEST = (
+    select(CaseRow.id, CaseRow.codename)
+    .join(MessageRow, col(MessageRow.case_id) == col(CaseRow.id))
+    .where(col(MessageRow.desk) == bindparam("desk"), col(MessageRow.digest) == bindparam("digest"))
+)
+_RECUSED = (
+    select(RecusalRow)
+    .where(col(RecusalRow.case_id) == bindparam("case"), col(RecusalRow.ended).is_(None))
+    .order_by(col(RecusalRow.since), col(RecusalRow.member))
+)
+_OWED = (
+    select(PromiseRow)
+    .where(
+        col(PromiseRow.case_id).in_(bindparam("cases", expanding=True)),
+        col(PromiseRow.kept_at).is_(None),
+        col(PromiseRow.ended_at).is_(None),
+    )
+    .order_by(col(PromiseRow.since), col(PromiseRow.id))
+)
 
 
 def find_by_digest(session: Session, desk: str, digest: str) -> tuple[str, str] | None:
     """The case that a mail with this digest became, if it was taken in before: its id and its codename."""
-    found = (
-        select(CaseRow.id, CaseRow.codename)
-        .join(MessageRow, col(MessageRow.case_id) == col(CaseRow.id))
-        .where(MessageRow.desk == desk, MessageRow.digest == digest)
-    )
-    return session.exec(found).first()
+    return session.exec(_BY_DIGEST, params={"desk": desk, "digest": digest}).first()
 
 
 def row_for(session: Session, roster: Roster, codename: str, actor: str, at: datetime) -> CaseRow:
@@ -97,12 +112,7 @@ def _owed(session: Session, ids: Sequence[str]) -> dict[str, tuple[Promise, ...]
     """What is still owed on cases, by their ids."""
     found: dict[str, tuple[Promise, ...]] = {}
     for start in range(0, len(ids), _AT_ONCE):
-        some = select(PromiseRow).where(
-            col(PromiseRow.case_id).in_(ids[start : start + _AT_ONCE]),
-            col(PromiseRow.kept_at).is_(None),
-            col(PromiseRow.ended_at).is_(None),
-        )
-        for item in session.exec(some.order_by(col(PromiseRow.since), col(PromiseRow.id))):
+        for item in session.exec(_OWED, params={"cases": ids[start : start + _AT_ONCE]}):
             promise = Promise(item.kind, from_text(item.since))  # type: ignore[arg-type]  # only ever written from a PromiseKind
             found[item.case_id] = (*found.get(item.case_id, ()), promise)
     return found
@@ -124,11 +134,7 @@ def recusals_of(session: Session, case_id: str) -> tuple[Recusal, ...]:
 
 def recusal_rows(session: Session, case_id: str) -> Sequence[RecusalRow]:
     """The recusals of a case that were not ended, as rows, the oldest first."""
-    return session.exec(
-        select(RecusalRow)
-        .where(RecusalRow.case_id == case_id, col(RecusalRow.ended).is_(None))
-        .order_by(col(RecusalRow.since), col(RecusalRow.member))
-    ).all()
+    return session.exec(_RECUSED, params={"case": case_id}).all()
 
 
 def source_of(row: RecusalRow) -> Source:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import bindparam, insert
 from sqlmodel import Session, col, select
 
 from store.cases.case_file import Actor, CaseFile, open_case
@@ -24,6 +25,13 @@ STATUS: PromiseKind = "status"
 DECISION: PromiseKind = "respond"
 FOLLOW_UP: PromiseKind = "follow-up"
 _OVER = ("decided", "closed")
+# Written once: putting a statement together takes as long as running it.
+_NEW = insert(PromiseRow)
+_OF_A_CASE = (
+    select(PromiseRow)
+    .where(col(PromiseRow.case_id) == bindparam("case"))
+    .order_by(col(PromiseRow.since), col(PromiseRow.id))
+)
 
 
 def begin(session: Session, row: CaseRow, since: datetime) -> None:
@@ -120,14 +128,16 @@ def _end(session: Session, case_id: str, kinds: tuple[PromiseKind, ...], at: dat
 
 def _owe(session: Session, case_id: str, kinds: tuple[PromiseKind, ...], since: datetime) -> None:
     """Owe what is not owed already."""
+    owed = {item.kind for item in _rows(session, case_id) if item.is_open}
     for kind in kinds:
-        if not _open(session, case_id, kind):
+        if kind not in owed:
             _add(session, case_id, kind, since)
 
 
 def _add(session: Session, case_id: str, kind: PromiseKind, since: datetime) -> None:
-    session.add(PromiseRow(id=new_id(), case_id=case_id, kind=kind, since=to_text(since)))
     session.flush()
+    values = {"id": new_id(), "case_id": case_id, "kind": kind, "since": to_text(since)}
+    session.connection().execute(_NEW, values)
 
 
 def _open(session: Session, case_id: str, kind: PromiseKind) -> list[PromiseRow]:
@@ -136,5 +146,4 @@ def _open(session: Session, case_id: str, kind: PromiseKind) -> list[PromiseRow]
 
 
 def _rows(session: Session, case_id: str) -> list[PromiseRow]:
-    found = select(PromiseRow).where(PromiseRow.case_id == case_id)
-    return list(session.exec(found.order_by(col(PromiseRow.since), col(PromiseRow.id))))
+    return list(session.exec(_OF_A_CASE, params={"case": case_id}))

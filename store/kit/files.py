@@ -49,6 +49,14 @@ def replace_file(path: Path, content: bytes) -> None:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}). Check its permissions.") from None
 
 
+def modified(path: Path | str) -> int:
+    """When a file or folder was changed, in nanoseconds since 1970; 0 when it is not there."""
+    try:
+        return os.stat(path).st_mtime_ns  # noqa: PTH116  # asked for each mail; twice as fast
+    except OSError:
+        return 0
+
+
 def why_unread(error: OSError | UnicodeDecodeError) -> str:
     """Why a file could not be read, and what to do: a clause that stands behind its path."""
     match error:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from store.kit.files import replace_file
+from store.kit.files import modified, replace_file
 from store.openpgp.message import key_id
 from store.openpgp.sequoia_engine import attempt
 from store.openpgp.values import PublicKey, address_in
@@ -17,6 +17,8 @@ from store.openpgp.values import PublicKey, address_in
 if TYPE_CHECKING:
     from pysequoia import Cert
     from pysequoia.packet import Packet
+
+_TICK, _NEVER = 1_000_000_000, -1
 
 
 def read_certificates(octets: bytes) -> list[PublicKey]:
@@ -95,7 +97,7 @@ class CertificateFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: tuple[object, dict[str, Cert]] = (None, {})
+        self._known: tuple[int, dict[str, Cert]] = (0, {})
 
     def add(self, octets: bytes) -> None:
         """Keep the certificates in key material; of one that is known, what is new in it (a revocation stays)."""
@@ -131,14 +133,9 @@ class CertificateFolder:
         wanted = {key_id(issuer) for issuer in issuers}
         return [item for item in self._all().values() if wanted & set(_key_ids(item))]
 
-    def stamp(self) -> object:
+    def stamp(self) -> int:
         """What changes when a certificate here does."""
-        try:
-            return tuple(
-                (entry.name, entry.stat().st_mtime_ns) for entry in sorted(os.scandir(self._folder), key=_name)
-            )
-        except OSError:
-            return ()
+        return modified(self._folder)  # each change replaces a file
 
     def _all(self) -> dict[str, Cert]:
         from pysequoia import Cert
@@ -149,9 +146,7 @@ class CertificateFolder:
             for file in sorted(self._folder.glob("*.pgp")):
                 certificate = Cert.from_bytes(file.read_bytes())
                 found[certificate.fingerprint.upper()] = certificate
-            self._known = stamp, found
+            # What was changed just now may be changed once more within the same tick of the file system's clock.
+            settled = time.time_ns() - stamp > _TICK
+            self._known = stamp if settled else _NEVER, found
         return self._known[1]
-
-
-def _name(entry: os.DirEntry[str]) -> str:
-    return entry.name

@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 
 from store.kit.errors import ConfigError, KeyProblem, OpenPGPStopped, OpenPGPUnavailable
+from store.kit.files import modified
 from store.openpgp.memory_files import memory_file, path_of
 from store.openpgp.process import Program
 from store.openpgp.status import StatusLine, read_decryption, read_keys, read_signature
@@ -45,6 +46,8 @@ class GnuPG:
     ) -> None:
         """Open a GNUPGHOME. Raises ConfigError when the folder or the program is missing."""
         self.home = home
+        self._rings = str(home / "pubring.kbx"), str(home / "pubring.gpg")
+        self._private = str(home / "private-keys-v1.d")
         self._seconds = bounds.seconds
         self._passphrase = passphrase
         self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)
@@ -149,11 +152,11 @@ class GnuPG:
 
     def stamp(self) -> object:
         """What changes when a certificate of the folder does."""
-        return tuple(_modified(self.home / name) for name in ("pubring.kbx", "pubring.gpg"))
+        return modified(self._rings[0]), modified(self._rings[1])
 
     def secrets_stamp(self) -> object:
         """What changes when a secret key is added or taken away."""
-        return _modified(self.home / "private-keys-v1.d")
+        return modified(self._private)
 
     def export_secret(self, fingerprint: str) -> bytes:
         """A secret key, under the passphrase of the folder if it has one; empty when it cannot be had."""
@@ -236,10 +239,3 @@ _MICALG = {
     "10": "pgp-sha512",
     "11": "pgp-sha224",
 }
-
-
-def _modified(file: Path) -> int:
-    try:
-        return file.stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -223,7 +223,7 @@ class Keyring:
                     yield SecretKey(octets, self._passphrase)
 
     def _secrets_stamp(self) -> object:
-        return self._gnupg.secrets_stamp(), self._modern.fingerprints()
+        return self._gnupg.secrets_stamp(), self._modern.stamp()
 
     def _certificate(self, fingerprint: str) -> bytes:
         """A certificate by fingerprint, asked of GnuPG once until its folder changes. Raises KeyProblem."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from store.kit.files import write_private
+from store.kit.files import modified, write_private
 from store.openpgp.sequoia_engine import SecretKey
 from store.openpgp.values import Decryption
 
@@ -29,6 +29,10 @@ class ModernKeys:
             octets = self._opened(file.read_bytes()).plain
             if octets:
                 yield SecretKey(octets)
+
+    def stamp(self) -> object:
+        """What changes when a key is added or taken away."""
+        return modified(self._folder)
 
     def fingerprints(self) -> tuple[str, ...]:
         """The fingerprints of the keys that are kept."""

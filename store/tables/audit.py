@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from sqlalchemy import bindparam, insert
 from sqlmodel import Session, col, select, update
 
 from store.kit.clock import to_text
@@ -20,6 +21,12 @@ from store.tables.models import ChainHeadRow, EventRow
 from store.tables.vault import Box, Vault
 
 _HEAD = 1
+# Written once: putting a statement together takes as long as running it.
+_LAST = select(ChainHeadRow.seq, ChainHeadRow.link).where(ChainHeadRow.id == _HEAD).with_for_update()
+_ADDED = insert(EventRow)
+_MOVED = (
+    update(ChainHeadRow).where(col(ChainHeadRow.id) == _HEAD).values(seq=bindparam("at_seq"), link=bindparam("at_link"))
+)
 
 
 @dataclass(frozen=True)
@@ -46,17 +53,17 @@ class _Linked(NamedTuple):
 
 def append(session: Session, vault: Vault, event: Event, box: Box | None = None) -> None:
     """Add one event to the chain, in the transaction of the change that it tells of; its detail is sealed by `box`."""
-    last, previous = session.exec(
-        select(ChainHeadRow.seq, ChainHeadRow.link).where(ChainHeadRow.id == _HEAD).with_for_update()
-    ).one()
+    session.flush()  # the case that it is about comes before it
+    connection = session.connection()
+    last, previous = connection.execute(_LAST).one()
     plain = json.dumps(dict(event.detail), sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
     linked = _Linked(
         last + 1, event.case_id, event.kind, to_text(event.at), event.actor, vault.digest("event detail", plain)
     )
     sealed = box.seal(plain, "events", "detail", str(linked.seq)) if event.detail and box is not None else None
     link = _link(vault, previous, linked)
-    session.add(EventRow(**linked._asdict(), detail_sealed=sealed, link=link))
-    session.exec(update(ChainHeadRow).where(col(ChainHeadRow.id) == _HEAD).values(seq=linked.seq, link=link))
+    connection.execute(_ADDED, {**linked._asdict(), "detail_sealed": sealed, "link": link})
+    connection.execute(_MOVED, {"at_seq": linked.seq, "at_link": link})
 
 
 def verify(session: Session, vault: Vault) -> int:
