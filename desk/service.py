@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from desk.mailboxes import MailboxWatch
+from desk.second_mailer import SecondMailer
 from desk.ticker import Round, Ticker, look_at_rosters
 from desk.workers import WakeUp, Worker
 from intake.doors.poller import pollers
@@ -114,9 +115,15 @@ async def _serve(context: Context, *, listen: bool) -> None:
         loop.add_signal_handler(number, stopped.set)
     wake_up = WakeUp()
     sealer = Sealer(context.keyring)
-    workers = [Worker(context, sealer, wake_up) for _ in range(context.config.relay.connections)]
+    second = SecondMailer(context.config)
+    workers = [Worker(context, sealer, wake_up, second) for _ in range(context.config.relay.connections)]
+
+    def wake() -> None:
+        wake_up.wake()
+        second.wake()
+
     with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1), thread_name_prefix="intake") as executor:
-        receiver = Receiver(context, wake_up.wake)
+        receiver = Receiver(context, wake)
         listeners = Listeners(context.config, receiver, executor)
         schedule = Schedule(context, sealer)
         look_at_rosters(context)
@@ -140,4 +147,5 @@ async def _serve(context: Context, *, listen: bool) -> None:
         halt.set()
         for worker in workers:
             worker.stop()
+        await loop.run_in_executor(None, second.stop)
         await asyncio.gather(*(loop.run_in_executor(None, worker.join, 30) for worker in (*workers, *watchers, ticker)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from typing import Protocol
 
 import structlog
 
@@ -14,6 +16,9 @@ from store.outbox import claims
 
 _LONGEST_WAIT_SECONDS = 5.0
 _AFTER_FAILURE_SECONDS = 5.0
+_LOOK_AGAIN_SECONDS = 0.25
+# Rounds of work without a pause in between, of up to four notices each.
+_MANY_ROUNDS = 6
 
 log = structlog.get_logger("ombud.service")
 
@@ -42,11 +47,26 @@ class WakeUp:
             self._condition.wait_for(lambda: self._count != seen, seconds)
 
 
+class Second(Protocol):
+    """A second process that sends while many notices wait (`desk.second_mailer.SecondMailer`)."""
+
+    @property
+    def at_work(self) -> bool:
+        """Whether it runs."""
+
+    def start(self) -> None:
+        """Start it, unless it runs."""
+
+
 class Worker(threading.Thread):
     """A mailer at work until it is told to stop."""
 
-    def __init__(self, context: Context, sealer: Sealer, wake_up: WakeUp) -> None:
+    def __init__(self, context: Context, sealer: Sealer, wake_up: WakeUp, second: Second | None = None) -> None:
+        """While `second` runs, the worker leaves the work to it."""
         super().__init__(name="mailer", daemon=True)
+        self._second = second
+        self._rounds = 0
+        self._worked = time.monotonic()
         self._context = context
         self._mailer = Mailer(context, sealer)
         self._wake_up = wake_up
@@ -57,8 +77,13 @@ class Worker(threading.Thread):
         while not self._stopping.is_set():
             seen = self._wake_up.count
             try:
-                if self._mailer.run_once() == 0:
-                    self._wake_up.wait(seen, self._idle_seconds())
+                if self._second is not None and self._second.at_work:
+                    self._stopping.wait(_LOOK_AGAIN_SECONDS)
+                elif self._mailer.run_once() == 0:
+                    self._rounds = 0
+                    self._wake_up.wait(seen, self._until_due())
+                else:
+                    self._count_round()
             except OmbudError as error:
                 log.warning("the mailer waits", reason=str(error))
                 self._stopping.wait(_AFTER_FAILURE_SECONDS)
@@ -67,12 +92,24 @@ class Worker(threading.Thread):
                 self._stopping.wait(_AFTER_FAILURE_SECONDS)
         self._mailer.close()
 
+    def _count_round(self) -> None:
+        """Note that there was work; where it does not end, have a second process do it."""
+        self._worked = time.monotonic()
+        self._rounds += 1
+        if self._second is not None and self._rounds >= _MANY_ROUNDS:
+            self._rounds = 0
+            self._second.start()
+
+    def idle_seconds(self) -> float:
+        """For how long there was no work."""
+        return time.monotonic() - self._worked
+
     def stop(self) -> None:
         """End after the notice at hand."""
         self._stopping.set()
         self._wake_up.wake()
 
-    def _idle_seconds(self) -> float:
+    def _until_due(self) -> float:
         with self._context.database.read() as session:
             due = claims.next_due(session, self._context.clock())
         until = (due - self._context.clock()).total_seconds() if due else _LONGEST_WAIT_SECONDS

@@ -170,6 +170,9 @@ home = "gnupg"
 # seconds = 60                          # the longest that one call may take
 # unpack_limit = "100MB"                # what a message may unpack to
 
+[openpgp]
+# custody = "process"                   # agent: the secret keys stay with GnuPG's agent, as on a smart card; slower
+
 [listener]
 # enabled = true
 host = "127.0.0.1"
@@ -224,6 +227,7 @@ name = "Conduct Team"
 fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567"
 # id = "conduct"                        # stands in subjects and commands; the first part of the address
 # aliases = ["aloha@example.org"]
+# modern_fingerprint = ""               # a second key, for newer programs: made by 'ombud key add-modern'
 # Offline keys that can open the vault too; after a change run 'ombud rewrap'.
 # archive_fingerprints = []
 # roster = "roster.toml"

@@ -25,10 +25,10 @@ def read_certificates(octets: bytes) -> list[PublicKey]:
     """The certificates in key material, armored or not; none where Sequoia reads none."""
     from pysequoia import Cert
 
-    return [
-        replace(_public_key(certificate), secret=_has_secrets(octets))
-        for certificate in attempt(Cert.split_bytes, octets) or ()
-    ]
+    # Of a certificate that nothing valid binds together not even its end can be asked.
+    found: list[PublicKey | None] = [attempt(_public_key, item) for item in attempt(Cert.split_bytes, octets) or ()]
+    secret = _has_secrets(octets)
+    return [replace(item, secret=secret) for item in found if item is not None]
 
 
 def _has_secrets(octets: bytes) -> bool:

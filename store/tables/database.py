@@ -6,9 +6,12 @@ that writes begins with BEGIN IMMEDIATE, so that it waits for its turn at the st
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -27,6 +30,7 @@ from store.kit.files import write_private
 MIGRATION_HEAD = "0005"
 _EARLIER = frozenset(f"{number:04}" for number in range(1, int(MIGRATION_HEAD)))
 _BUSY_SECONDS = 15
+_POLL_SECONDS = 0.0005
 # What a statement and its values bring about; all else is the database's own trouble.
 _OF_THE_STATEMENT = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
 _VERSION = text("SELECT version_num FROM alembic_version")
@@ -42,8 +46,7 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self._engine = _engine(url, busy_seconds)
         self._file = Path(url.removeprefix("sqlite:///")) if self.is_sqlite else None
-        # SQLite lets writers poll for their turn, with ever longer sleeps; threads of one process can queue.
-        self._turn: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
+        self._turn: AbstractContextManager[object] = _Turn(self._file, busy_seconds) if self._file else nullcontext()
 
     @property
     def engine(self) -> Engine:
@@ -158,6 +161,60 @@ class Database:
     def close(self) -> None:
         """Give back the connections."""
         self._engine.dispose()
+        if isinstance(self._turn, _Turn):
+            self._turn.close()
+
+
+class _Turn:
+    """Whose turn it is to write, among the threads and processes of this machine.
+
+    SQLite lets writers poll for it with sleeps of up to a tenth of a second; here they are short. Who does not get it in
+    time goes on: SQLite then says who has the database.
+    """
+
+    def __init__(self, database: Path, seconds: float) -> None:
+        self._seconds = seconds
+        self._path = database.with_name(f"{database.name}-turn")
+        self._threads = threading.Lock()
+        self._number: int | None = None
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        try:
+            if self._number is None:
+                self._number = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._wait(self._number)
+        except OSError:  # the turn is a courtesy
+            pass
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def _wait(self, number: int) -> None:
+        end = time.monotonic() + self._seconds
+        while time.monotonic() < end:
+            try:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_POLL_SECONDS)
+            else:
+                return
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self._number is not None:
+                fcntl.flock(self._number, fcntl.LOCK_UN)
+        except OSError:
+            pass
+        finally:
+            self._threads.release()
+
+    def close(self) -> None:
+        """Give the file back."""
+        with self._threads:
+            number, self._number = self._number, None
+        if number is not None:
+            os.close(number)
 
 
 def _engine(url: str, busy_seconds: float) -> Engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import resource
 import shutil
 import subprocess
@@ -347,6 +348,18 @@ def test_no_change_of_a_message_opens_to_another_text(home: Path, data: st.DataO
     assert found is None or found.plain in (b"text", None)
 
 
+@settings(max_examples=150)
+@given(st.data())
+def test_no_change_of_a_certificate_breaks_its_reading(data: st.DataObject) -> None:
+    made = bytearray(_V6)
+    for _ in range(data.draw(st.integers(1, 3))):
+        made[data.draw(st.integers(0, len(made) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(made))) if data.draw(st.booleans()) else len(made)
+    for key in read_certificates(bytes(made[:cut])):
+        assert key.fingerprint
+
+
+_V6 = base64.b64decode("".join(V6_CERTIFICATE.split("\n\n")[1].splitlines()[:-1]))
 _once: dict[str, object] = {}
 
 
@@ -413,7 +426,7 @@ def test_a_subkey_whose_secret_is_gone_is_no_reason_to_wait(home: Path, short_tm
 
 
 def test_with_a_passphrase_and_with_the_agent_alone(short_tmp: Path) -> None:
-    folder = short_tmp / "passphrase"
+    folder = short_tmp / "guarded"
     folder.mkdir(mode=0o700)
     keyring = Keyring("gpg", folder, passphrase="seven words")
     made = keyring.create("Desk", ADDRESS)

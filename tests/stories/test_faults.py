@@ -107,7 +107,7 @@ def test_gpg_missing_hanging_or_killed(make_desk: DeskMaker, sam: Person, script
 
 def test_a_mail_that_stops_gpg_each_time_is_held_in_the_end(make_desk: DeskMaker, sam: Person) -> None:
     desk = make_desk()
-    desk.play.change_config("[gnupg]\n", '[openpgp]\ncustody = "agent"\n\n[gnupg]\n')
+    desk.play.change_config('# custody = "process"', 'custody = "agent"')
     flag = wrapped_gpg(desk)
     mail = pgp_mime(text_entity("hello"), desk.play.desk_key, sam.keyring)
     desk.receive(plain_mail("warm"))

@@ -211,7 +211,7 @@ def test_deliver_with_and_without_the_service(desk: Desk) -> None:
 
 def test_logs_and_process_arguments_hold_nothing(make_desk: DeskMaker, team: list[Person]) -> None:
     play = make_desk().play
-    play.change_config("[gnupg]\n", '[openpgp]\ncustody = "agent"\n\n[gnupg]\n')  # then gpg is called for each mail
+    play.change_config('# custody = "process"', 'custody = "agent"')
     play.start()
     seen: list[bytes] = []
     stop = threading.Event()
