@@ -1,25 +1,28 @@
 """A second process that sends while many notices wait: a process of Python does one thing at a time, and the service takes mail in.
 
-It ends when there was nothing to send for a while, when the service closes its standard input, and so when the service dies. Each
-octet that comes in there says that there may be work.
+It comes from the server that the readers come from (`intake.reader_process`), and has what that has loaded. It ends when there was
+nothing to send for a while, and when the service closes its end of the pipe between them, as it does when it dies. Each message in
+that pipe says that there may be work.
 """
 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
-import pickle
 import resource
-import subprocess
-import sys
+import secrets
+import signal
 import threading
 import time
-from typing import IO, cast
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 
 import structlog
 
 from desk import logs
 from desk.workers import WakeUp, Worker
+from intake import reader_process
 from mailer.sealing.seal import Sealer
 from store.context import Context, open_configured
 from store.kit.config import Config
@@ -28,6 +31,8 @@ from store.kit.errors import OmbudError
 _IDLE_SECONDS = 10.0
 _JOIN_SECONDS = 30.0
 _AFTER_FAILURE_SECONDS = 300.0
+
+reader_process.preloaded.append(__name__)
 
 log = structlog.get_logger("ombud.service")
 
@@ -38,71 +43,97 @@ class SecondMailer:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkServerProcess | None = None
+        self._ours: Connection | None = None
         self._stopped = False
         self._not_before = 0.0
+        self._group = ""
 
     @property
     def at_work(self) -> bool:
         """Whether it runs: whoever else sends leaves it to it."""
         process = self._process
-        return process is not None and process.poll() is None
+        return process is not None and process.is_alive()
 
     def start(self) -> None:
-        """Start it, unless it runs."""
+        """Start it, unless it runs, or failed a short while ago."""
         with self._lock:
             if self._stopped or self.at_work:
                 return
-            if self._process is not None and self._process.returncode:
-                self._not_before = time.monotonic() + _AFTER_FAILURE_SECONDS
-                self._process = None
+            if self._process is not None and self._process.exitcode:
+                self._process, self._not_before = None, time.monotonic() + _AFTER_FAILURE_SECONDS
             if time.monotonic() < self._not_before:
                 return
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(reader_process.preloaded)
+            theirs, ours = context.Pipe(duplex=False)
+            group = f"{secrets.token_hex(6)}-"
+            process = context.Process(target=_main, args=(self._config, theirs, group), name="mailer", daemon=True)
             try:
-                self._process = subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE, bufsize=0)
-                pickle.dump(self._config, cast("IO[bytes]", self._process.stdin))
+                process.start()
             except OSError as error:
+                self._not_before = time.monotonic() + _AFTER_FAILURE_SECONDS
                 log.warning("a second process cannot be started to send", error=type(error).__name__)
+            else:
+                self._process, self._ours, self._group = process, ours, group
+            theirs.close()
+
+    def died(self) -> str:
+        """The group of its workers, once after it was killed or failed; else empty."""
+        with self._lock:
+            if self._process is None or self.at_work or not self._process.exitcode:
+                return ""
+            group, self._group = self._group, ""
+            return group
 
     def wake(self) -> None:
         """Say that there may be work."""
-        process = self._process
-        if process is not None and process.stdin is not None:
-            with contextlib.suppress(OSError, ValueError):  # it has just ended
-                process.stdin.write(b".")
+        ours = self._ours
+        if ours is not None and self.at_work:
+            with contextlib.suppress(OSError):  # it has just ended
+                ours.send_bytes(b".")
 
     def stop(self) -> None:
         """End it after the notices at hand."""
         with self._lock:
-            self._stopped, process = True, self._process
-        if process is not None and process.stdin is not None:
-            process.stdin.close()
-            try:
-                process.wait(_JOIN_SECONDS)
-            except subprocess.TimeoutExpired:
+            self._stopped, process, ours = True, self._process, self._ours
+        if process is not None and ours is not None:
+            ours.close()
+            process.join(_JOIN_SECONDS)
+            if process.is_alive():
                 process.kill()
-                process.wait()
+                process.join()
 
 
-class _Here(threading.Thread):
-    """In that process: what the service says, and the time since there was work."""
+def _main(config: Config, service: Connection, group: str) -> None:
+    """In the process: send until there is nothing to send, or the service is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is meant for the service, which then ends this
+    logs.set_up()
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        context = open_configured(config)
+    except OmbudError as error:
+        log.warning("the second process that sends could not begin", reason=str(error))
+        raise SystemExit(1) from None
+    try:
+        _send(context, service, group)
+    finally:
+        context.close()
 
-    def __init__(self, wake_up: WakeUp, ended: threading.Event) -> None:
-        super().__init__(name="service", daemon=True)
-        self._wake_up = wake_up
-        self._ended = ended
 
-    def run(self) -> None:
-        """Listen until the service is gone."""
-        while os.read(0, 4096):
-            self._wake_up.wake()
-        self._ended.set()
-
-
-def _serve(context: Context) -> None:
+def _send(context: Context, service: Connection, group: str) -> None:
     wake_up, ended, sealer = WakeUp(), threading.Event(), Sealer(context.keyring)
-    workers = [Worker(context, sealer, wake_up) for _ in range(context.config.relay.connections)]
-    _Here(wake_up, ended).start()
+
+    def listen() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            while service.recv_bytes():
+                wake_up.wake()
+        ended.set()
+
+    log.info("a second process sends")
+    threading.Thread(target=listen, name="service", daemon=True).start()
+    workers = [Worker(context, sealer, wake_up, group=group) for _ in range(context.config.relay.connections)]
     for worker in workers:
         worker.start()
     while not ended.wait(1.0):
@@ -112,47 +143,3 @@ def _serve(context: Context) -> None:
         worker.stop()
     for worker in workers:
         worker.join(_JOIN_SECONDS)
-
-
-def _configuration() -> Config:
-    """The configuration of the service, which it says first."""
-    config: Config = pickle.load(_Octets())  # noqa: S301  # from the service, which started this process
-    return config
-
-
-class _Octets:
-    """Standard input, read to no further than what is asked for."""
-
-    def read(self, size: int) -> bytes:
-        """So many octets."""
-        found = b""
-        while len(found) < size and (piece := os.read(0, size - len(found))):
-            found += piece
-        return found
-
-    def readline(self) -> bytes:
-        """Octets to the end of a line."""
-        found = b""
-        while not found.endswith(b"\n") and (piece := os.read(0, 1)):
-            found += piece
-        return found
-
-
-def main() -> None:
-    """Send until there is nothing to send."""
-    logs.set_up()
-    os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    try:
-        context = open_configured(_configuration())
-    except OmbudError as error:
-        log.warning("the second process that sends could not begin", reason=str(error))
-        sys.exit(1)
-    try:
-        _serve(context)
-    finally:
-        context.close()
-
-
-if __name__ == "__main__":
-    main()

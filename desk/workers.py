@@ -57,18 +57,23 @@ class Second(Protocol):
     def start(self) -> None:
         """Start it, unless it runs."""
 
+    def died(self) -> str:
+        """The group of its workers, once after it was killed or failed; else empty."""
+
 
 class Worker(threading.Thread):
     """A mailer at work until it is told to stop."""
 
-    def __init__(self, context: Context, sealer: Sealer, wake_up: WakeUp, second: Second | None = None) -> None:
-        """While `second` runs, the worker leaves the work to it."""
+    def __init__(
+        self, context: Context, sealer: Sealer, wake_up: WakeUp, second: Second | None = None, group: str = ""
+    ) -> None:
+        """While `second` runs, the worker leaves the work to it. `group` is as that of `mailer.delivery.Mailer`."""
         super().__init__(name="mailer", daemon=True)
         self._second = second
         self._rounds = 0
         self._worked = time.monotonic()
         self._context = context
-        self._mailer = Mailer(context, sealer)
+        self._mailer = Mailer(context, sealer, group)
         self._wake_up = wake_up
         self._stopping = threading.Event()
 
@@ -79,7 +84,9 @@ class Worker(threading.Thread):
             try:
                 if self._second is not None and self._second.at_work:
                     self._stopping.wait(_LOOK_AGAIN_SECONDS)
-                elif self._mailer.run_once() == 0:
+                    continue
+                self._take_over()
+                if self._mailer.run_once() == 0:
                     self._rounds = 0
                     self._wake_up.wait(seen, self._until_due())
                 else:
@@ -91,6 +98,12 @@ class Worker(threading.Thread):
                 log.error("the mailer failed", error=type(error).__name__)  # noqa: TRY400
                 self._stopping.wait(_AFTER_FAILURE_SECONDS)
         self._mailer.close()
+
+    def _take_over(self) -> None:
+        """What a second process was at when it died is due for anybody."""
+        if self._second is not None and (group := self._second.died()):
+            with self._context.database.write(durable=False) as session:
+                claims.release(session, group)
 
     def _count_round(self) -> None:
         """Note that there was work; where it does not end, have a second process do it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,7 @@ def open_job(job: Job, tools: Tools, unread: str = "") -> Opened:
     parsed, content = _opened(received, keyring, unread)
     asked = _asked(job, content)
     look = look_into(content.attachments)
-    octets = (b"".join(without_trace(job.envelope.raw)), *content.inside)
+    octets = (_less(b"".join(without_trace(job.envelope.raw)), content.ciphertext), *content.inside)
     said = SearchedMail(parsed.mail, content, look.texts, octets)
     disowned = vouched.result == "fail"
     found = sort(parsed, said, Reception(job.envelope.sender, asked, job.roster, tools.is_own, disowned))
@@ -67,9 +67,17 @@ def open_job(job: Job, tools: Tools, unread: str = "") -> Opened:
     fields = read_form(body.text)
     urgent = goes_on(fields) or (job.desk.danger_words and in_danger(f"{body.subject}\n{body.text}"))
     return Opened(
-        replace(job, asked=asked), parsed.mail, replace(content, body=body, inside=(), protected=None),
+        replace(job, asked=asked), parsed.mail, replace(content, body=body, inside=(), ciphertext=(), protected=None),
         _as_the_desk_wants(job, found), key, unusable, fields, urgent,
     )  # fmt: skip
+
+
+def _less(octets: bytes, ciphertext: Sequence[bytes]) -> bytes:
+    """The octets of a mail without what was opened, as far as it stands in it as it is: to be searched there would only take time."""
+    for lines in ciphertext:
+        if lines:
+            octets = octets.replace(lines.replace(b"\r\n", b"\n"), b"", 1)
+    return octets
 
 
 def _opened(parsed: Parsed, keyring: Keyring, unread: str) -> tuple[Parsed, OpenedMail]:

@@ -43,6 +43,10 @@ _STOPPED = "Reading a mail was interrupted. It is tried again."
 _NO_READER = "No process can be started to read a mail. Is the machine short of memory or processes? It is tried again."
 
 
+# What the server that these processes come from loads before it makes the first of them.
+preloaded = [__name__]
+
+
 class Unreadable(Exception):
     """A mail is broken in a way that no reading copes with. Says which error it was, and nothing of the mail."""
 
@@ -136,7 +140,7 @@ class _Readers:
 def _started() -> ProcessPool:
     # A fork server: forking this process, which has threads, could take over their locks.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["intake.reader_process"])
+    context.set_forkserver_preload(preloaded)
     return ProcessPool(
         max_workers=os.cpu_count() or 1, max_tasks=_MAILS_PER_PROCESS, initializer=_bound, context=context
     )

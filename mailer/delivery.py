@@ -36,12 +36,13 @@ log = structlog.get_logger("ombud.mailer")
 class Mailer:
     """One worker with a relay connection of its own; any number may work at a time."""
 
-    def __init__(self, context: Context, sealer: Sealer) -> None:
+    def __init__(self, context: Context, sealer: Sealer, group: str = "") -> None:
+        """`group` is what the names begin with under which those of one process claim notices."""
         self._context = context
         self._relay = Relay(context.config)
         self._attempts = Attempts(context, self._relay)
         self._maker = MailMaker(context, sealer)
-        self._owner = secrets.token_hex(8)
+        self._owner = group + secrets.token_hex(8)
 
     def run_once(self) -> int:
         """Handle notices that are due; how many were claimed. Raises StoreUnavailable."""

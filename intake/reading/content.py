@@ -58,6 +58,7 @@ class Content:
     outside_files: list[Attachment] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
     inside: list[bytes] = field(default_factory=list)
+    ciphertext: list[bytes] = field(default_factory=list)
     head: Message | None = None
 
     def signed(self) -> Signed | None:
@@ -94,6 +95,7 @@ def with_beside(report: Content, beside: Content, files: Sequence[Attachment], n
     report.keys += beside.keys
     report.notes += beside.notes
     report.inside += beside.inside
+    report.ciphertext += beside.ciphertext
     return report
 
 

@@ -44,7 +44,8 @@ class OpenedMail:
     """What a mail says. `keys` are public keys that came with it, those from inside the encryption first.
 
     `signed` is what a valid signature covers of it; None when there is none. `inside` is what was under the encryption, as it
-    came out: for searching. `protected` is the header inside it.
+    came out: for searching; `ciphertext` are the lines that it came out of, in which there is nothing to be found. `protected` is the
+    header inside it.
     """
 
     body: Body = field(repr=False)
@@ -52,6 +53,7 @@ class OpenedMail:
     keys: tuple[bytes, ...] = field(default=(), repr=False)
     signed: Signed | None = field(default=None, repr=False)
     inside: tuple[bytes, ...] = field(default=(), repr=False)
+    ciphertext: tuple[bytes, ...] = field(default=(), repr=False)
     protected: Mail | None = field(default=None, repr=False)
 
     def texts(self) -> list[str]:

@@ -34,6 +34,7 @@ from intake.reading.opened import OpenedMail, Opener
 from intake.reading.piece import Piece, Region
 from intake.reading.pieces import pieces, protected_head, protected_subject, text_pieces
 from store.kit.sentences import Sentence
+from store.openpgp.armor import armored
 from store.openpgp.values import Failure, Signature
 from store.tables.records import Attachment, Body, Encryption
 
@@ -71,7 +72,7 @@ def open_mail(parsed: Parsed, gnupg: Opener) -> OpenedMail:
     inner_keys = header_keys(head, (*authors, *(protected.sender if protected else ()))) if head is not None else []
     keys = tuple(dict.fromkeys([*content.keys, *inner_keys, *header_keys(parsed.root, authors)]))
     files = (*content.files, *content.outside_files)
-    return OpenedMail(body, files, keys, content.signed(), tuple(content.inside), protected)
+    return OpenedMail(body, files, keys, content.signed(), tuple(content.inside), tuple(content.ciphertext), protected)
 
 
 def _opened_in_forwards(files: Sequence[Attachment], content: Content, gnupg: Opener) -> list[Attachment]:
@@ -103,6 +104,7 @@ class _Found:
     opened: list[Attachment] = field(default_factory=list)
     unopened: list[Attachment] = field(default_factory=list)
     inside: list[bytes] = field(default_factory=list)
+    ciphertext: list[bytes] = field(default_factory=list)
 
     def take(self, piece: Piece, gnupg: Opener) -> None:
         """Open one more part. The first one that opens as a report is the report."""
@@ -111,6 +113,7 @@ class _Found:
             self._take_unopened(piece, result.failure or "damaged")
             return
         self.inside.append(result.plain)
+        self.ciphertext.append(armored(piece.octets))
         free = self.report is None if result.sealed else self.signed is None
         content = _report(piece, result.plain, result.signature, gnupg) if free else None
         if content is None:
@@ -144,6 +147,7 @@ def _open_sealed(found: Sequence[Piece], gnupg: Opener) -> Content | None:
         return None
     plain = _open_plain([piece for piece in found if piece.kind != "sealed"], gnupg)
     plain.inside += parts.inside
+    plain.ciphertext += parts.ciphertext
     if parts.report is None and parts.failure is None and parts.signed is not None:
         return with_beside(parts.signed, plain, [*parts.opened, *parts.unopened], UNSIGNED_NOTE)
     if parts.signed is not None:

@@ -24,11 +24,17 @@ def dearmored(message: bytes) -> bytes:
     The checksum is not looked at (section 6.1: it must not be a reason to refuse a message), and what is cut off opens as far as
     an engine lets it.
     """
-    begin = _BEGIN.search(message)
-    if begin is None:
-        return message
-    end = _END.search(message, begin.end())
+    body = armored(message)
     try:
-        return base64.b64decode(b"".join(message[begin.end() : end.start() if end else None].split()), validate=True)
+        return base64.b64decode(body.translate(None, b" \t\r\n"), validate=True) if body else message
     except binascii.Error:
         return message
+
+
+def armored(message: bytes) -> bytes:
+    """The lines of a message in armor that are its octets in base64; empty for one that is not in armor."""
+    begin = _BEGIN.search(message)
+    if begin is None:
+        return b""
+    end = _END.search(message, begin.end())
+    return message[begin.end() : end.start() if end else None]

@@ -51,6 +51,9 @@ _NEXT = text(
     "SELECT min(CASE WHEN owned_until > due AND owned_until > :now THEN owned_until ELSE due END) FROM notices WHERE done = 0"
 )
 _POSTPONED = text("UPDATE notices SET owner = NULL, owned_until = NULL, due = :due WHERE id = :id AND owner = :owner")
+_RELEASED = text(
+    "UPDATE notices SET owner = NULL, owned_until = NULL WHERE done = 0 AND substr(owner, 1, :length) = :owner"
+)
 _NONE: Mapping[str, Outcome] = {}
 
 
@@ -143,6 +146,11 @@ def give_back(session: Session, claims: Sequence[Claim]) -> None:
     """Give claims back that were not begun: they stay due as they were."""
     for item in claims:
         session.connection().execute(_GIVEN_BACK, {"id": item.id, "owner": item.owner})
+
+
+def release(session: Session, owner: str) -> None:
+    """Give back what workers had claimed whose names begin so: their process is dead."""
+    session.connection().execute(_RELEASED, {"owner": owner, "length": len(owner)})
 
 
 def postpone(session: Session, claim: Claim, at: datetime, seconds: float) -> None:

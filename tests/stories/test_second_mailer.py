@@ -1,0 +1,83 @@
+"""While many notices wait a second process sends them; it may die, and so may the service."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person
+from tests.conftest import Desk, DeskMaker
+from tests.support.mailboxes import wait_until
+
+MAILS = 60
+
+
+def descendants(pid: int) -> set[int]:
+    """All processes that a process started, and those that they started."""
+    found: set[int] = set()
+    left = [pid]
+    while left:
+        try:
+            tasks = list(Path(f"/proc/{left.pop()}/task").iterdir())
+            children = [int(item) for task in tasks for item in (task / "children").read_text().split()]
+        except OSError:
+            continue
+        left += [item for item in children if item not in found]
+        found |= set(children)
+    return found
+
+
+def flood(desk: Desk, before: set[int]) -> int:
+    """Many mails at once; the process that then comes to send."""
+
+    def send(number: int) -> None:
+        desk.play.send(plain_mail(f"It happened. {number}", sender=f"r{number}@reporter.example"))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(send, range(MAILS)))
+    wait_until(lambda: "a second process sends" in desk.play.log(), 60)
+    return max(descendants(desk.play.pid) - before)
+
+
+def started(desk: Desk) -> set[int]:
+    """A desk whose service has its readers; they are."""
+    desk.play.start()
+    desk.play.send(plain_mail("first", sender="first@reporter.example"))
+    desk.play.sink.wait_for(6)
+    return descendants(desk.play.pid)
+
+
+def arrived(desk: Desk) -> Counter[str]:
+    return Counter(item.headers["Message-ID"] for item in desk.play.sink.mails)
+
+
+def test_all_is_sent_once_and_the_process_ends_when_there_is_no_more(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk()
+    second = flood(desk, started(desk))
+    desk.play.sink.wait_for(6 * (MAILS + 1), 120)
+    assert set(arrived(desk).values()) == {1}
+    wait_until(lambda: second not in descendants(desk.play.pid), 60)
+    desk.play.send(plain_mail("last", sender="last@reporter.example"))
+    desk.play.sink.wait_for(6 * (MAILS + 2), 30)
+
+
+def test_when_it_is_killed_the_service_goes_on_at_once(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk()
+    second = flood(desk, started(desk))
+    os.kill(second, signal.SIGKILL)
+    desk.play.sink.wait_for(6 * (MAILS + 1), 120)  # its claims would last five minutes
+    assert len(arrived(desk)) == 6 * (MAILS + 1)
+
+
+def test_it_does_not_outlive_the_service(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk()
+    second = flood(desk, started(desk))
+    os.kill(desk.play.pid, signal.SIGKILL)
+    wait_until(lambda: not Path(f"/proc/{second}").exists(), 60)
+    desk.play.start()
+    desk.play.sink.wait_for(6 * (MAILS + 1), 330)
+    assert len(arrived(desk)) == 6 * (MAILS + 1)
