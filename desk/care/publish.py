@@ -43,6 +43,7 @@ def write_directory(desk: Desk, keyring: Keyring, folder: Path) -> list[Path]:
         for base in (folder / ".well-known/openpgpkey" / domain.lower(), folder / ".well-known/openpgpkey"):
             made += [_write(base / "hu" / wkd_hash(local), key), _write(base / "policy", b"")]
     made.append(_write(folder / f"{desk.id}-key.html", _page(desk, keyring).encode()))
+    made.append(_write(folder / f"{desk.id}.vcf", _card(desk, key).encode()))
     return list(dict.fromkeys(made))
 
 
@@ -80,6 +81,13 @@ fingerprint that it shows with the one above.</p>
 """
 
 
+def _card(desk: Desk, key: bytes) -> str:
+    """A contact with its key (RFC 6350 section 6.8.1): what Delta Chat imports to write sealed from the first line on."""
+    name = "".join(sign for sign in desk.title if sign.isprintable() and sign not in "\\,;")
+    lines = ("BEGIN:VCARD", "VERSION:4.0", f"FN:{name}", f"EMAIL:{desk.address}", f"KEY:{_link(key)}", "END:VCARD")
+    return "".join(f"{line}\r\n" for line in lines)
+
+
 def _modern(desk: Desk, keyring: Keyring) -> str:
     """The key for newer programs. It stands apart: GnuPG takes neither key of a file that has both."""
     if not desk.modern_fingerprint:
@@ -96,4 +104,5 @@ def _spaced(fingerprint: str) -> str:
 
 
 def _link(key: bytes) -> str:
+    """A key as a URL."""
     return f"data:application/pgp-keys;base64,{base64.b64encode(key).decode()}"

@@ -33,7 +33,7 @@ def one_public_key(data: bytes, keyring: Keyring) -> PublicKey:
     found = keyring.read_key_data(data)
     if not found:
         raise KeyProblem(
-            marked("This is no OpenPGP key that GnuPG can read. Export it: gpg --armor --export FINGERPRINT.")
+            marked("This is no OpenPGP key that can be read here. Export it: gpg --armor --export FINGERPRINT.")
         )
     if any(key.secret for key in found):
         raise KeyProblem(

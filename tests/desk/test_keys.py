@@ -86,7 +86,7 @@ def test_what_is_wrong_with_a_key_is_said_of_that(
         (expired, "This key has expired."),
         (secret, "This is a secret key: it must not leave its owner."),
         (ada.public_key + team[1].public_key, "There are 2 keys in this."),
-        (b"ssh-ed25519 AAAA", "This is no OpenPGP key that GnuPG can read."),
+        (b"ssh-ed25519 AAAA", "This is no OpenPGP key that can be read here."),
     ):
         file.write_bytes(key)
         code, answer = run(desk, "add", str(file))

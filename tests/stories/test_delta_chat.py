@@ -33,9 +33,9 @@ def rosa(dovecot: Dovecot, tmp_path: Path, sent: Sent) -> Iterator[DeltaChat]:
     chat.close()
 
 
-def test_a_report_from_delta_chat(desk: Desk, team: list[Person], rosa: DeltaChat, sent: Sent) -> None:
-    key = desk.context.keyring.export(desk.play.made.fingerprint, armored=False)
-    chat = rosa.chat_with("Conduct", "conduct@desk.example", key)
+def test_a_report_from_delta_chat(desk: Desk, team: list[Person], rosa: DeltaChat, sent: Sent, tmp_path: Path) -> None:
+    assert desk.play.command("key", "wkd", str(tmp_path)).returncode == 0
+    chat = rosa.chat_with((tmp_path / "conduct.vcf").read_text())
     for line in ("Hello?", "It happened on Friday.", "Bo Lindqvist pushed me."):
         rosa.say(chat, line)
     wait_until(lambda: len(sent) == 3, 20)

@@ -13,7 +13,7 @@ from store.openpgp.armor import dearmored
 from store.openpgp.message import outside
 from tests.conftest import Desk, DeskMaker
 from tests.support.modern import make_modern_person
-from tests.support.talk import read, say, signed_mail, to
+from tests.support.talk import member_mail, read, say, signed_mail, to
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +153,28 @@ def test_what_is_sealed_and_signed_at_once_by_a_new_key_counts_by_the_date_under
         )
         desk.receive(mail, sender=mel.email)
         assert (desk.case(codename)["state"] == "investigating") is counts
+
+
+def test_a_member_changes_to_a_new_key_by_mail(desk: Desk, team: list[Person], mel: Person) -> None:
+    ada = team[0]
+    codename = desk.receive(plain_mail("It happened on Friday.")).codename
+    desk.mail_out()
+    newer = make_modern_person(mel.keyring.home.parent, "ada-newer", ada.name, "team.example")
+    key = newer.public_key.decode()
+    entity = (
+        'Content-Type: multipart/mixed; boundary="k1"\n'
+        f"Subject: Re: [Conduct Team] {codename}: new report\n\n--k1\nContent-Type: text/plain\n\n/key\n"
+        '--k1\nContent-Type: application/pgp-keys\nContent-Disposition: attachment; filename="key.asc"\n\n'
+        f"{key}\n--k1--\n"
+    )
+    desk.receive(member_mail(desk.play, ada, "", codename, entity=entity.encode()), sender=ada.email)
+    assert desk.context.roster(desk.context.config.desk[0]).get("ada").fingerprint == newer.fingerprint  # type: ignore[union-attr]
+    desk.mail_out()
+    desk.receive(plain_mail("And on Saturday.", sender="kim@reporter.example"), sender="kim@reporter.example")
+    (notice,) = [item for item in desk.mail_out() if item.recipient == ada.email]
+    assert ada.opens(notice.mail) is None
+    assert b"And on Saturday." in (newer.opens(notice.mail) or b"")
+    newer.keyring.close()
 
 
 def test_the_desk_has_a_second_key_and_mail_to_either_opens(

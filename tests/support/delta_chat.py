@@ -76,14 +76,8 @@ class DeltaChat:
             raise RuntimeError(f"{method}: {reply['error']}")
         return reply["result"]
 
-    def chat_with(self, name: str, address: str, key: bytes) -> int:
-        """A chat with somebody whose key is known, as from a contact that was shared; its number."""
-        import base64
-
-        card = (
-            f"BEGIN:VCARD\r\nVERSION:4.0\r\nEMAIL:{address}\r\nFN:{name}\r\n"
-            f"KEY:data:application/pgp-keys;base64,{base64.b64encode(key).decode()}\r\nEND:VCARD\r\n"
-        )
+    def chat_with(self, card: str) -> int:
+        """A chat with somebody of whom a contact was shared (a vCard); its number."""
         (contact,) = self.call("import_vcard_contents", self.account, card)
         chat: int = self.call("create_chat_by_contact_id", self.account, contact)
         return chat
