@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -23,6 +25,7 @@ from store.outbox.outcomes import Bounced, Delivery, Held, Later, Outcome, Sent,
 from store.tables import audit
 
 _MARK_SECONDS = 0.05
+_LARGE = 500_000
 _WAKE_SECONDS = 60.0
 _PUSH_FOR = timedelta(hours=1)
 _CHANGED = "what it tells of changed while it was made"
@@ -37,7 +40,7 @@ class Attempts:
         self._context = context
         self._relay = relay
         self._policy = RefusalPolicy(context, relay)
-        self._sent: list[str] = []
+        self._sent: list[tuple[Claim, str]] = []
         self._unmarked_since = 0.0
         self._was_away, self._is_back = True, False  # it may have been, before this began
         self._woken: float | None = None
@@ -48,8 +51,7 @@ class Attempts:
         What was sent is noted before the next mail when that took a while, else with those that follow at once: a
         crash repeats what left in a twentieth of a second, under the same Message-IDs.
         """
-        if self._sent and time.monotonic() - self._unmarked_since >= _MARK_SECONDS:
-            self.note_sent(work.claim)
+        self.keep_up()
         found = recheck(self._context, work, outgoing)
         if found != "may":
             self.conclude(work, row, Withdrawn() if found == "not" else Later(_CHANGED, made_anew=True))
@@ -60,10 +62,12 @@ class Attempts:
         try:
             self._relay.send(outgoing.sender, outgoing.recipient, outgoing.mail)
         except NotTaken as error:
-            self.note_sent(work.claim)  # what was taken before this is not what was taken since
+            self.note_sent()  # what was taken before this is not what was taken since
             self.conclude(work, row, self._policy.outcome(work, row, error, outgoing))
         else:
             self.conclude(work, row, Sent())
+            if len(outgoing.mail) > _LARGE:  # the next one takes a while to be made
+                self.note_sent()
 
     def _push(self, work: ClaimedNotice, row: Delivery, made: Push) -> None:
         """Hand a push over. One that is not taken within an hour is withdrawn: the mail is there by then."""
@@ -82,10 +86,10 @@ class Attempts:
         if isinstance(outcome, Sent):
             if not self._sent:
                 self._unmarked_since = time.monotonic()
-            self._sent.append(row.id)
+            self._sent.append((work.claim, row.id))
             self._is_back = self._was_away
         elif not isinstance(outcome, Withdrawn):
-            self.note_sent(work.claim)
+            self.note_sent()
             self._write_down(work, row, outcome)
 
     def _write_down(self, work: ClaimedNotice, row: Delivery, outcome: Outcome) -> None:
@@ -109,30 +113,38 @@ class Attempts:
                     )
                 log.warning("given up", kind=claim.kind, desk=claim.desk)
 
-    def note_sent(self, claim: Claim) -> None:
+    def keep_up(self) -> None:
+        """Write down what the relay has, if it has had it for a while."""
+        if self._sent and time.monotonic() - self._unmarked_since >= _MARK_SECONDS:
+            self.note_sent()
+
+    def note_sent(self) -> None:
         """Write down what the relay has."""
         if self._sent:
             with self._context.database.write(durable=False) as session:
-                self._note_sent_in(session, claim)
+                self._note_sent_in(session)
             self._sent.clear()
 
-    def _note_sent_in(self, session: Session, claim: Claim) -> None:
+    def _note_sent_in(self, session: Session) -> None:
+        at = self._context.clock()
         if self._sent:
-            outcomes.mark_sent(session, self._sent, self._context.clock())
+            outcomes.mark_sent(session, [row_id for _, row_id in self._sent], at)
+        for claim, mails in Counter(claim for claim, _ in self._sent).items():
             if claim.kind == "reply" and claim.case_id:
-                promises.reached(session, lookup.row_by_id(session, claim.case_id), self._context.clock())
-            log.info("sent", kind=claim.kind, desk=claim.desk, mails=len(self._sent))
+                promises.reached(session, lookup.row_by_id(session, claim.case_id), at)
+            log.info("sent", kind=claim.kind, desk=claim.desk, mails=mails)
 
-    def settle(self, work: ClaimedNotice) -> None:
-        """Give the claim back, with what was not written down yet, in one transaction. Raises Unsettled."""
+    def settle(self, works: Sequence[ClaimedNotice]) -> None:
+        """Give claims back, with what was not written down yet, in one transaction. Raises Unsettled."""
         at, settings = self._context.clock(), self._context.config.outbox
         with self._context.database.write(durable=False) as session:
-            self._note_sent_in(session, work.claim)
-            for delivery_id, outcome in work.outcomes.items():
-                if isinstance(outcome, Withdrawn):
-                    outcomes.conclude(session, delivery_id, outcome, at, settings)
+            self._note_sent_in(session)
             self._wake_in(session)
-            claims.settle(session, work.claim, work.deliveries, work.outcomes)
+            for work in works:
+                for delivery_id, outcome in work.outcomes.items():
+                    if isinstance(outcome, Withdrawn):
+                        outcomes.conclude(session, delivery_id, outcome, at, settings)
+                claims.settle(session, work.claim, work.deliveries, work.outcomes)
         self._sent.clear()
 
     def _wake_in(self, session: Session) -> None:

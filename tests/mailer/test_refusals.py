@@ -302,7 +302,7 @@ def test_what_a_worker_did_not_come_to_is_free_at_once(make_desk: DeskMaker, mon
     def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(Mailer, "_handle", fail)
+    monkeypatch.setattr(Mailer, "_deliver", fail)
     with pytest.raises(MemoryError):
         desk.mail_out()
     monkeypatch.undo()
