@@ -54,6 +54,9 @@ NOT_VALID: Mapping[SignatureDoubt, str] = {
     ),
 }
 WRONG_KEY = marked("It is signed by another key than the roster has for you.")
+UNDATED = marked(
+    "It doesn't say under its signature when it was written. Have your mail program protect the headers, or sign without encrypting."
+)
 STALE = marked("Its signature is older than {hours} hours. Send it again, newly signed.")
 EARLY = marked("Its signature is dated in the future. Set the clock of your computer, and send it again.")
 REPLAYED = marked("The same signed text came before. If it was not you who sent it again, tell the others.")
@@ -122,6 +125,8 @@ class MemberWord:
         if said is None or said.by.fingerprint != self.member.fingerprint:
             return Sentence(WRONG_KEY)
         now = self.context.clock().timestamp()
+        if not said.by.made:
+            return Sentence(UNDATED)
         if said.by.made < now - timedelta(hours=desk.signature_hours).total_seconds():
             return Sentence(STALE, {"hours": f"{desk.signature_hours:g}"})
         if said.by.made > now + _SKEW.total_seconds():

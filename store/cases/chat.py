@@ -63,15 +63,17 @@ def with_lines(session: Session, vault: Vault, case_id: str, first: Message) -> 
     for item in messages(session, vault, case_id):
         if item.id == first.id:
             lines = [item]
-        elif lines and item.id in own:
-            break
-        elif lines and item.body.chat and item.author == first.author and item.at <= first.at + _WAITS:
+        elif lines and _goes_with(first, item) and item.id not in own:
             lines.append(item)
     return replace(
         first,
         body=_joined([item.body for item in lines]),
         attachments=tuple(file for item in lines for file in item.attachments),
     )
+
+
+def _goes_with(first: Message, item: Message) -> bool:
+    return item.body.chat and item.author == first.author and item.at <= first.at + _WAITS
 
 
 def _joined(bodies: list[Body]) -> Body:

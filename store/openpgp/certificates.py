@@ -31,6 +31,14 @@ def read_certificates(octets: bytes) -> list[PublicKey]:
     return [replace(item, secret=secret) for item in found if item is not None]
 
 
+def merged(octets: bytes, other: bytes) -> bytes:
+    """A certificate with what another copy of it knows besides."""
+    from pysequoia import Cert
+
+    whole = attempt(lambda: Cert.from_bytes(octets).merge(Cert.from_bytes(other)))
+    return bytes(whole) if whole is not None else octets
+
+
 def _has_secrets(octets: bytes) -> bool:
     from pysequoia.packet import PacketPile, Tag
 

@@ -17,7 +17,7 @@ from store.kit.config import Config
 from store.kit.errors import KeyProblem, OpenPGPUnavailable
 from store.kit.secrets import read_secret
 from store.openpgp.armor import dearmored
-from store.openpgp.certificates import CertificateFolder, read_certificates
+from store.openpgp.certificates import CertificateFolder, merged, read_certificates
 from store.openpgp.gnupg_engine import Bounds, GnuPG
 from store.openpgp.message import key_id, outside
 from store.openpgp.modern_keys import ModernKeys, generate
@@ -232,8 +232,15 @@ class Keyring:
             self._exported = stamp, {}
         known = self._exported[1]
         if fingerprint not in known:
-            known[fingerprint] = self.export(fingerprint, armored=False)
+            known[fingerprint] = self._whole(fingerprint)
         return known[fingerprint]
+
+    def _whole(self, fingerprint: str) -> bytes:
+        kept = self.export(fingerprint, armored=False)
+        if len(fingerprint) > _VERSION_4_DIGITS or self._certificates.by_fingerprint(fingerprint) is None:
+            return kept
+        # GnuPG has it as well, and may have heard that it was revoked.
+        return merged(kept, self._gnupg.export(fingerprint, armored=False))
 
     def _judged_by_gnupg(self) -> frozenset[str]:
         """The ids of the keys whose signatures GnuPG judges: those that it has."""

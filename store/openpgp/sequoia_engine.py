@@ -11,12 +11,13 @@ import resource
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from store.kit.errors import KeyProblem
 from store.openpgp.memory_files import contents, memory_file, path_of
 from store.openpgp.message import key_id
-from store.openpgp.values import Decryption, Signature
+from store.openpgp.values import Decryption, Signature, SignatureDoubt
 
 if TYPE_CHECKING:
     from pysequoia import Cert, PyDecryptor, PySigner, Tsk
@@ -139,11 +140,18 @@ class Sequoia:
     def _judged(self, issuers: Sequence[str], valid: Sequence[Any]) -> Signature:
         """What the signatures come to: one that is not valid makes all of them so."""
         if len(valid) >= max(1, len(set(issuers))):
-            return Signature("valid", str(valid[0].certificate).upper())
+            return self._in_force(str(valid[0].certificate).upper(), str(valid[0].signing_key))
         if not issuers:
             return Signature()
         known = all(self._certificates([issuer]) for issuer in issuers)
         return Signature("invalid" if known else "unknown-key", issuers[0].upper())
+
+    def _in_force(self, fingerprint: str, issuer: str) -> Signature:
+        """A valid signature; it does not count when the key has expired or was revoked since: it may be dated back."""
+        for certificate in self._certificates([issuer]):
+            if certificate.fingerprint.upper() == fingerprint and (doubt := _doubt(certificate)):
+                return Signature("invalid", fingerprint, doubt=doubt)
+        return Signature("valid", fingerprint)
 
     def sign(self, data: bytes, fingerprint: str) -> tuple[bytes, str]:
         """A detached armored signature and the `micalg` that names its hash (RFC 3156 section 5). Raises KeyProblem."""
@@ -238,6 +246,13 @@ def _by_subkey(octets: bytes) -> Iterable[tuple[frozenset[str], Tsk]]:
         ids = frozenset(key_id(item.fingerprint) for item in (head[0], *subkey[:1]) if item.fingerprint)
         if (part := attempt(Tsk.from_packets, [*head, *subkey])) is not None:
             yield ids, part
+
+
+def _doubt(certificate: Cert) -> SignatureDoubt:
+    if certificate.is_revoked:
+        return "key-revoked"
+    end = certificate.expiration
+    return "key-expired" if end is not None and end <= datetime.now(UTC) else ""
 
 
 def _may_open(ids: frozenset[str], recipients: Sequence[str]) -> bool:

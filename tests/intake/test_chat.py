@@ -51,6 +51,14 @@ def test_a_line_that_cannot_wait_does_not(desk: Desk, team: list[Person]) -> Non
     assert desk.case(codename)["urgent"]
 
 
+def test_a_line_after_one_that_could_not_wait_is_not_lost(desk: Desk, team: list[Person]) -> None:
+    _, last = line(desk, "Hello?")
+    _, last = line(desk, "ongoing: yes\n\nHe is here.", last)
+    line(desk, "He has gone.", last)
+    desk.clock.forward(minutes=3)
+    assert any("He has gone." in text for text in notices(desk.mail_out(), team[0]))
+
+
 def test_who_is_named_in_a_later_line_never_hears_of_the_first(desk: Desk, team: list[Person]) -> None:
     _, last = line(desk, "Hello?")
     line(desk, "Bo Lindqvist pushed me.", last)

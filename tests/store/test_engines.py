@@ -383,6 +383,32 @@ def messages_once(home: Path) -> list[bytes]:
 # How keys come and go.
 
 
+def test_a_signature_by_a_key_that_has_ended_since_does_not_count(home: Path) -> None:
+    """Whoever has such a key can date a signature back."""
+    from datetime import UTC, datetime, timedelta
+
+    from pysequoia import Cert, Profile, Tsk
+    from pysequoia.packet import PacketPile
+
+    made = Tsk.generate("X <x@x.example>", profile=Profile.RFC9580)
+    whole = made.extract_certificate()
+    own = Sequoia(lambda: [SecretKey(bytes(made))], tuple, lambda _: [whole])
+    signature, _ = own.sign(b"text", whole.fingerprint.upper())
+    sealed = own.seal(b"text", bytes(whole), whole.fingerprint.upper())
+    revocation = PacketPile.from_bytes(bytes(whole.revoke(made.certifier())))
+    revoked = Cert.from_packets([*PacketPile.from_bytes(bytes(whole)), *revocation])
+    ended = whole.set_expiration(datetime.now(UTC) + timedelta(seconds=1), made.certifier())
+    time.sleep(1.5)
+    for certificate, doubt in ((revoked, "key-revoked"), (ended, "key-expired")):
+        checker = Sequoia(lambda: [SecretKey(bytes(made))], tuple, lambda _, c=certificate: [c])  # type: ignore[misc]
+        found, inside = checker.verify(b"text", signature), opened(checker, sealed)
+        assert found is not None
+        assert inside is not None
+        assert found.status == inside.signature.status == "invalid"
+        assert inside.plain == b"text"
+        assert {found.doubt, inside.signature.doubt} <= {doubt, ""}
+
+
 def test_both_subkeys_open_also_an_old_one_that_has_expired(home: Path, short_tmp: Path) -> None:
     _gnupg, sequoia, keyring = engines(home)
     lines = gpg(home, "--list-keys", "--with-colons", ADDRESS).decode().splitlines()

@@ -153,6 +153,8 @@ def test_what_is_sealed_and_signed_at_once_by_a_new_key_counts_by_the_date_under
         )
         desk.receive(mail, sender=mel.email)
         assert (desk.case(codename)["state"] == "investigating") is counts
+        answers = to(mel, desk.mail_out())
+        assert any("when it was written" in " ".join(text.split()) for text in answers) is not counts
 
 
 def test_a_member_changes_to_a_new_key_by_mail(desk: Desk, team: list[Person], mel: Person) -> None:
