@@ -42,7 +42,8 @@ def is_covered(session: Session, case_id: str, arrival: Arrival) -> bool:
             col(NoticeRow.case_id) == case_id,
             col(NoticeRow.kind).in_(_KINDS),
             col(NoticeRow.done) == 0,
-            col(NoticeRow.due) > to_text(arrival.at + _MARGIN),
+            # Only that of a line is made for a time to come: until then, and not until it is tried again, others go with it.
+            col(NoticeRow.created) > to_text(arrival.at + _MARGIN),
             ~begun,
         )
         .values(due=NoticeRow.due)  # nobody claims it before this is written

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from sqlmodel import select, update
+
 from desk.demo.mails import plain_mail
 from desk.demo.rehearsal import Delivered, Person
+from store.cases import content
+from store.kit.clock import to_text
+from store.tables.models import MessageRow, NoticeRow
 from tests.conftest import Desk
 from tests.support.talk import to
 
@@ -57,6 +64,22 @@ def test_a_line_after_one_that_could_not_wait_is_not_lost(desk: Desk, team: list
     line(desk, "He has gone.", last)
     desk.clock.forward(minutes=3)
     assert any("He has gone." in text for text in notices(desk.mail_out(), team[0]))
+
+
+def test_a_line_does_not_go_with_what_is_only_tried_again(desk: Desk, team: list[Person]) -> None:
+    """A notice that could not be prepared waits as well, and will show its own mail alone."""
+    codename = desk.receive(
+        plain_mail("A mail.", sender="Rosa <rosa@reporter.example>"), sender="rosa@reporter.example"
+    ).codename
+    with desk.open_case(codename) as file:
+        file.session.exec(update(NoticeRow).values(due=to_text(desk.clock() + timedelta(minutes=1))))
+        first = file.session.exec(select(MessageRow)).one()
+        own = content.message(file.session, desk.context.vault, file.row.id, first.id)
+    assert own is not None
+    same, _ = line(desk, "A line.", own.body.message_id)
+    assert same == codename
+    desk.clock.forward(minutes=3)
+    assert any("A line." in text for text in notices(desk.mail_out(), team[0]))
 
 
 def test_who_is_named_in_a_later_line_never_hears_of_the_first(desk: Desk, team: list[Person]) -> None:
