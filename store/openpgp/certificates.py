@@ -27,8 +27,8 @@ def read_certificates(octets: bytes) -> list[PublicKey]:
 
     # Of a certificate that nothing valid binds together not even its end can be asked.
     found: list[PublicKey | None] = [attempt(_public_key, item) for item in attempt(Cert.split_bytes, octets) or ()]
-    secret = _has_secrets(octets)
-    return [replace(item, secret=secret) for item in found if item is not None]
+    secret: bool | None = attempt(_has_secrets, octets)
+    return [replace(item, secret=secret) for item in found if item is not None and secret is not None]
 
 
 def merged(octets: bytes, other: bytes) -> bytes:
@@ -43,7 +43,7 @@ def _has_secrets(octets: bytes) -> bool:
     from pysequoia.packet import PacketPile, Tag
 
     secret = (Tag.SecretKey, Tag.SecretSubkey)
-    return any(packet.tag in secret for packet in attempt(PacketPile.from_bytes, octets) or ())
+    return any(packet.tag in secret for packet in PacketPile.from_bytes(octets))
 
 
 def _public_key(certificate: Cert) -> PublicKey:

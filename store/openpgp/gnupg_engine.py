@@ -74,19 +74,24 @@ class GnuPG:
         """
         plain, lines, code = self._run(["--decrypt"], message)
         found = read_decryption(lines, plain)
-        if found.passing or (not lines and code not in (0, 2)):
+        if not lines and code not in (0, 2):
             raise OpenPGPUnavailable(_NO_AGENT)
-        if found.failure == "no-key":
-            self._require_agent({args[0] for word, args in lines if word == "ENC_TO" and args})
+        if found.passing or found.failure == "no-key":
+            return self._for_nobody_here(found, {args[0] for word, args in lines if word == "ENC_TO" and args})
         return found
 
-    def _require_agent(self, key_ids: set[str]) -> None:
-        """gpg says "no secret key" as well when its agent is away: raise OpenPGPUnavailable then."""
+    def _for_nobody_here(self, found: Decryption, named: set[str]) -> Decryption:
+        """A message that no key here opens; raises OpenPGPUnavailable when one should.
+
+        gpg says "no secret key" as well when its agent is away; and where the secret is gone it says, from version 2.4 on, that it
+        has no card reader.
+        """
         ours = {key_id for key in self.secret_keys() for key_id in key.subkey_ids if key_id not in key.stubs}
-        if not ours:
+        if not ours or (found.passing and (ours & named or not named)):
             raise OpenPGPUnavailable(_NO_AGENT)
-        if ours & key_ids:
+        if ours & named:
             raise OpenPGPStopped(_NO_AGENT)
+        return Decryption(None, "no-key")
 
     def verify(self, signed: bytes, signature: bytes) -> Signature:
         """Check a detached signature over exact octets (RFC 3156 section 5)."""
