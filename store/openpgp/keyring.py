@@ -25,6 +25,7 @@ from store.openpgp.sequoia_engine import SecretKey, Sequoia
 from store.openpgp.values import Decryption, PublicKey, Signature
 
 _REMEMBERED_SECONDS, _MOST_REMEMBERED = 300.0, 64
+_ASKED_AGAIN_SECONDS = 60.0
 _VERSION_4_DIGITS = 40
 _BOUNDS = Bounds()
 
@@ -53,6 +54,7 @@ class Keyring:
         self._looked_at: dict[bytes, tuple[float, list[PublicKey]]] = {}
         self._known: tuple[object, frozenset[str]] = (None, frozenset())
         self._exported: tuple[object, dict[str, bytes]] = (None, {})
+        self._incomplete = False
 
     @property
     def version(self) -> str:
@@ -218,12 +220,17 @@ class Keyring:
         """The secret keys that this process is to hold: those that GnuPG cannot work with in any case."""
         yield from self._modern.secrets()
         if self._custody == "process":
+            self._incomplete = False
             for key in self._gnupg.secret_keys():
                 if octets := self._gnupg.export_secret(key.fingerprint):
                     yield SecretKey(octets, self._passphrase)
+                else:
+                    self._incomplete = True
 
     def _secrets_stamp(self) -> object:
-        return self._gnupg.secrets_stamp(), self._modern.stamp()
+        """What changes when the secret keys are to be asked for again: also a while after one could not be had."""
+        again = time.monotonic() // _ASKED_AGAIN_SECONDS if self._incomplete else 0
+        return self._gnupg.secrets_stamp(), self._modern.stamp(), again
 
     def _certificate(self, fingerprint: str) -> bytes:
         """A certificate by fingerprint, asked of GnuPG once until its folder changes. Raises KeyProblem."""
