@@ -35,6 +35,7 @@ words:
 bench:
 	@.ci/setup test
 	.venv/bin/python -m tests.bench.mails
+	.venv/bin/python -m tests.bench.stages
 	.venv/bin/python -m tests.bench.imap
 	.venv/bin/python -m tests.bench.growth
 	.venv/bin/python -m tests.bench.nasty

@@ -27,6 +27,7 @@ from mailer.sealing.seal import Sealer
 from store.context import Context, open_configured
 from store.kit.config import Config
 from store.kit.errors import OmbudError
+from store.kit.memory import give_memory_back
 
 _IDLE_SECONDS = 10.0
 _JOIN_SECONDS = 30.0
@@ -110,6 +111,7 @@ def _main(config: Config, service: Connection, group: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is meant for the service, which then ends this
     logs.set_up()
     os.umask(0o077)
+    give_memory_back()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         context = open_configured(config)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
 import os
 import resource
 import signal
@@ -30,10 +28,9 @@ from store.context import Context, open_configured
 from store.kit import presence
 from store.kit.config import Config, Desk, load
 from store.kit.errors import ConfigError, OmbudError
+from store.kit.memory import give_memory_back
 from store.openpgp.keyring import Keyring
 from store.outbox import heartbeat
-
-_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of glibc's malloc.h
 
 log = structlog.get_logger("ombud.service")
 
@@ -41,7 +38,7 @@ log = structlog.get_logger("ombud.service")
 def run(config_file: Path, *, listen: bool = True) -> None:
     """Serve until SIGTERM or SIGINT; without listening when mail comes from mailboxes alone. Raises ConfigError and its like when it cannot begin."""
     os.umask(0o077)
-    _give_memory_back()
+    give_memory_back()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     config = load(config_file)
     presence.require_writable(config)
@@ -68,14 +65,6 @@ def require_desk_keys(context: Context) -> None:
 def missing_key(keyring: Keyring, desk: Desk) -> str:
     """What is said of a desk whose key is not there."""
     return f"desk.fingerprint of {desk.id}: there is no secret key {desk.fingerprint} in {keyring.home}. Import it, or correct desk.fingerprint."
-
-
-def _give_memory_back() -> None:
-    """Have the C library (glibc) return large blocks when they are freed, instead of keeping them for each thread."""
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_ARENA_MAX, 2)
-        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
 
 def poll_once(context: Context) -> list[dict[str, object]]:

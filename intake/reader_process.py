@@ -29,6 +29,7 @@ from intake.faults import lacks
 from intake.open_job import Tools, open_job
 from store.kit.config import Config
 from store.kit.errors import Interrupted, OmbudError, TryLater
+from store.kit.memory import give_back_now
 from store.openpgp.keyring import Keyring, open_keyring
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _WALL_SECONDS = 300.0
 _MEMORY_OCTETS = 1_500_000_000
 _MAILS_PER_PROCESS = 500
 _IDLE_SECONDS = 300.0
+_LARGE = 1_000_000
 _STOPPED = "Reading a mail was interrupted. It is tried again."
 _NO_READER = "No process can be started to read a mail. Is the machine short of memory or processes? It is tried again."
 
@@ -176,6 +178,8 @@ def _bounded(work: Callable[..., Any], arguments: tuple[object, ...]) -> Any:
 def _read(config: Config, job: Job, unread: str) -> Opened:
     """In a reader process: read one mail. Its octets are not sent back."""
     opened = open_job(job, Tools(_keyring(config), config.is_own, _lookups(config)), unread)
+    if len(job.envelope.raw) > _LARGE:
+        give_back_now()
     return replace(opened, job=replace(opened.job, envelope=replace(job.envelope, raw=b"")))
 
 
