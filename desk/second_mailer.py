@@ -43,7 +43,7 @@ class SecondMailer:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._process: ForkServerProcess | None = None
         self._ours: Connection | None = None
         self._stopped = False
@@ -53,8 +53,8 @@ class SecondMailer:
     @property
     def at_work(self) -> bool:
         """Whether it runs: whoever else sends leaves it to it."""
-        process = self._process
-        return process is not None and process.is_alive()
+        with self._lock:  # to ask is to read how it ended, which only one may do
+            return self._process is not None and self._process.is_alive()
 
     def start(self) -> None:
         """Start it, unless it runs, or failed a short while ago."""

@@ -17,6 +17,7 @@ from store.outbox import claims
 _LONGEST_WAIT_SECONDS = 5.0
 _AFTER_FAILURE_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.25
+_HELPS_EVERY = 12
 # Rounds of work without a pause in between, of up to four notices each.
 _MANY_ROUNDS = 6
 
@@ -70,7 +71,7 @@ class Worker(threading.Thread):
         """While `second` runs, the worker leaves the work to it. `group` is as that of `mailer.delivery.Mailer`."""
         super().__init__(name="mailer", daemon=True)
         self._second = second
-        self._rounds = 0
+        self._rounds = self._looks = 0
         self._worked = time.monotonic()
         self._context = context
         self._mailer = Mailer(context, sealer, group)
@@ -82,13 +83,13 @@ class Worker(threading.Thread):
         while not self._stopping.is_set():
             seen = self._wake_up.count
             try:
-                if self._second is not None and self._second.at_work:
+                if self._leaves_it_to_the_second():
                     self._stopping.wait(_LOOK_AGAIN_SECONDS)
                     continue
                 self._take_over()
                 if self._mailer.run_once() == 0:
                     self._rounds = 0
-                    self._wake_up.wait(seen, self._until_due())
+                    self._wake_up.wait(seen, _LOOK_AGAIN_SECONDS if self._looks else self._until_due())
                 else:
                     self._count_round()
             except OmbudError as error:
@@ -98,6 +99,14 @@ class Worker(threading.Thread):
                 log.error("the mailer failed", error=type(error).__name__)  # noqa: TRY400
                 self._stopping.wait(_AFTER_FAILURE_SECONDS)
         self._mailer.close()
+
+    def _leaves_it_to_the_second(self) -> bool:
+        """Whether a second process is at work; now and then it is helped all the same, in case it hangs."""
+        if self._second is None or not self._second.at_work:
+            self._looks = 0
+            return False
+        self._looks += 1
+        return self._looks % _HELPS_EVERY != 0
 
     def _take_over(self) -> None:
         """What a second process was at when it died is due for anybody."""

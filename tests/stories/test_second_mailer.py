@@ -90,3 +90,14 @@ def test_it_does_not_outlive_the_service(make_desk: DeskMaker, team: list[Person
     desk.play.start()
     desk.play.sink.wait_for(6 * (MAILS + 1), 330)
     assert len(arrived(desk)) == 6 * (MAILS + 1)
+
+
+def test_when_it_hangs_the_service_sends_all_the_same(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk()
+    desk.play.change_config("# claim_seconds = 300", "claim_seconds = 5")
+    second = flood(desk, started(desk))
+    os.kill(second, signal.SIGSTOP)
+    try:
+        desk.play.sink.wait_for(6 * (MAILS + 1), 120)
+    finally:
+        os.kill(second, signal.SIGKILL)
