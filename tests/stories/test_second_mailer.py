@@ -10,6 +10,8 @@ from pathlib import Path
 
 from desk.demo.mails import plain_mail
 from desk.demo.rehearsal import Person
+from desk.workers import WakeUp, Worker
+from mailer.sealing.seal import Sealer
 from tests.conftest import Desk, DeskMaker
 from tests.support.mailboxes import wait_until
 
@@ -92,12 +94,26 @@ def test_it_does_not_outlive_the_service(make_desk: DeskMaker, team: list[Person
     assert len(arrived(desk)) == 6 * (MAILS + 1)
 
 
-def test_when_it_hangs_the_service_sends_all_the_same(make_desk: DeskMaker, team: list[Person]) -> None:
-    desk = make_desk()
-    desk.play.change_config("# claim_seconds = 300", "claim_seconds = 5")
-    second = flood(desk, started(desk))
-    os.kill(second, signal.SIGSTOP)
+class Hanging:
+    """A second process that is there, and does nothing."""
+
+    at_work = True
+
+    def start(self) -> None:
+        """It runs already."""
+
+    def died(self) -> str:
+        """It did not."""
+        return ""
+
+
+def test_when_it_hangs_the_service_sends_all_the_same(desk: Desk) -> None:
+    codename = desk.receive(plain_mail("It happened.")).codename
+    worker = Worker(desk.context, Sealer(desk.context.keyring), WakeUp(), Hanging())
+    worker.start()
     try:
-        desk.play.sink.wait_for(6 * (MAILS + 1), 120)
+        desk.play.sink.wait_for(6, 60)
     finally:
-        os.kill(second, signal.SIGKILL)
+        worker.stop()
+        worker.join(30)
+    assert any(codename in str(item.headers["Subject"]) for item in desk.play.sink.mails)
