@@ -340,7 +340,7 @@ def test_a_certificate_with_ten_thousand_signatures_is_read_in_time(home: Path) 
     assert within(20, lambda: read_certificates(crowded)) is not None
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.data())
 def test_no_change_of_a_message_opens_to_another_text(home: Path, data: st.DataObject) -> None:
     """Nor makes an engine fail in a way of its own."""
@@ -354,7 +354,7 @@ def test_no_change_of_a_message_opens_to_another_text(home: Path, data: st.DataO
     assert found is None or found.plain in (b"text", None)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.data())
 def test_no_change_of_a_certificate_breaks_its_reading(data: st.DataObject) -> None:
     made = bytearray(_V6)

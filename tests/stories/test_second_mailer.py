@@ -15,7 +15,7 @@ from mailer.sealing.seal import Sealer
 from tests.conftest import Desk, DeskMaker
 from tests.support.mailboxes import wait_until
 
-MAILS = 60
+MAILS = 40
 
 
 def descendants(pid: int) -> set[int]:
