@@ -18,6 +18,7 @@ from store.cases import threads
 from store.context import Context
 from store.kit.config import Desk
 from store.kit.errors import KeyProblem
+from store.openpgp.message import is_version_6
 from store.outbox import canary
 from store.outbox.outcomes import Bounced, Delivery, Held, Outcome, Withdrawn
 from store.team.members import Member
@@ -34,8 +35,6 @@ _SUBJECTS = {
     "goodbye": "[{}] goodbye",
     "desk-key": "[{}] key",
 }
-
-_VERSION_4_DIGITS = 40
 
 
 @dataclass(frozen=True)
@@ -223,8 +222,4 @@ class MailMaker:
 
 def _key_for(desk: Desk, fingerprint: str) -> str:
     """Which of the desk's keys is given to who has a key with a fingerprint: the newer one, to whose program knows such keys."""
-    return (
-        desk.modern_fingerprint
-        if desk.modern_fingerprint and len(fingerprint) > _VERSION_4_DIGITS
-        else desk.fingerprint
-    )
+    return desk.modern_fingerprint if desk.modern_fingerprint and is_version_6(fingerprint) else desk.fingerprint

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -19,14 +20,15 @@ from store.kit.secrets import read_secret
 from store.openpgp.armor import dearmored
 from store.openpgp.certificates import CertificateFolder, merged, read_certificates
 from store.openpgp.gnupg_engine import Bounds, GnuPG
-from store.openpgp.message import key_id, outside
+from store.openpgp.message import is_version_6, key_id, outside
 from store.openpgp.modern_keys import ModernKeys, generate
 from store.openpgp.sequoia_engine import SecretKey, Sequoia
 from store.openpgp.values import Decryption, PublicKey, Signature
 
 _REMEMBERED_SECONDS, _MOST_REMEMBERED = 300.0, 64
 _ASKED_AGAIN_SECONDS = 60.0
-_VERSION_4_DIGITS = 40
+# More than any key has: what is sealed is sealed to each of them, by whoever sends.
+_MOST_SUBKEYS = 64
 _BOUNDS = Bounds()
 
 Custody = Literal["process", "agent"]
@@ -172,7 +174,7 @@ class Keyring:
 
     def public_keys(self, fingerprints: Sequence[str] = ()) -> list[PublicKey]:
         """Certificates that are kept; all when none is named."""
-        wanted = [item for item in fingerprints if len(item) <= _VERSION_4_DIGITS]
+        wanted = [item for item in fingerprints if not is_version_6(item)]
         found = self._gnupg.public_keys(wanted) if wanted or not fingerprints else []
         return list(_merged(found, self._certificates.public_keys(fingerprints)).values())
 
@@ -244,7 +246,7 @@ class Keyring:
 
     def _whole(self, fingerprint: str) -> bytes:
         kept = self.export(fingerprint, armored=False)
-        if len(fingerprint) > _VERSION_4_DIGITS or self._certificates.by_fingerprint(fingerprint) is None:
+        if is_version_6(fingerprint) or self._certificates.by_fingerprint(fingerprint) is None:
             return kept
         # GnuPG has it as well, and may have heard that it was revoked.
         return merged(kept, self._gnupg.export(fingerprint, armored=False))
@@ -276,7 +278,9 @@ def open_keyring(config: Config) -> Keyring:
 def _read(gnupg: GnuPG, data: bytes) -> list[PublicKey]:
     """What is in key material: as GnuPG has it, and of what it cannot read or use, as Sequoia has it."""
     found = gnupg.read_key_data(data)
-    return found if _enough(found) else list(_merged(found, read_certificates(data)).values())
+    if not _enough(found):
+        found = list(_merged(found, read_certificates(data)).values())
+    return [replace(key, can_encrypt=key.can_encrypt and len(key.subkey_ids) <= _MOST_SUBKEYS) for key in found]
 
 
 def _enough(found: Sequence[PublicKey]) -> bool:

@@ -11,6 +11,7 @@ _BEFORE_DATA = frozenset({_PUBLIC_KEY_SESSION, _PASSWORD_SESSION, 10, 21})  # a 
 _UNPROTECTED, _PROTECTED, _OCB_OF_GNUPG = 9, 18, 20
 # More recipients than any mail has: each may be tried with each secret key.
 _MOST_SESSION_KEYS = 1000
+_VERSION_4_DIGITS = 40
 
 Data = Literal["none", "no-integrity", "seipd-1", "seipd-2", "ocb"]
 
@@ -74,7 +75,12 @@ def outside(message: bytes) -> Outside:
 
 def key_id(fingerprint: str) -> str:
     """The key id within a fingerprint (RFC 9580 section 5.5.4): its end for version 4, its beginning for version 6."""
-    return (fingerprint[-16:] if len(fingerprint) <= 40 else fingerprint[:16]).upper()
+    return (fingerprint[:16] if is_version_6(fingerprint) else fingerprint[-16:]).upper()
+
+
+def is_version_6(fingerprint: str) -> bool:
+    """Whether a fingerprint is that of a key of RFC 9580, which GnuPG does not know: it has 64 digits instead of 40."""
+    return len(fingerprint) > _VERSION_4_DIGITS
 
 
 def _data(message: bytes, at: int) -> Data:

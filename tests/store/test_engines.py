@@ -271,7 +271,7 @@ NK2ay45cX1IVAQ==
 
 
 def test_the_examples_of_the_standard(short_tmp: Path) -> None:
-    folder = short_tmp / "rfc9580"
+    folder = short_tmp / "en-rfc9580"
     folder.mkdir(mode=0o700)
     keyring = Keyring("gpg", folder)
     (key,) = keyring.read_key_data(V6_CERTIFICATE.encode())
@@ -326,6 +326,15 @@ def test_a_million_packets_and_recipients_are_looked_at_in_time(home: Path) -> N
     found = within(5, lambda: keyring.decrypt(anybody * 200_000 + good))
     assert isinstance(found, Decryption)
     assert found.plain is None
+
+
+def test_a_key_with_more_subkeys_than_any_has_is_not_sealed_to(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be sealed to each of them, in the process that sends."""
+    gnupg, _, keyring = engines(home)
+    certificate = gnupg.export(fingerprint(home, ADDRESS), armored=False)
+    assert keyring.read_key_data(certificate)[0].trouble == ""
+    monkeypatch.setattr("store.openpgp.keyring._MOST_SUBKEYS", 2)
+    assert Keyring("gpg", home).read_key_data(certificate)[0].trouble == "cannot-encrypt"
 
 
 def test_a_certificate_with_ten_thousand_signatures_is_read_in_time(home: Path) -> None:
@@ -424,7 +433,7 @@ def test_both_subkeys_open_also_an_old_one_that_has_expired(home: Path, short_tm
         found = opened(sequoia, made)
         assert found is not None
         assert found.plain == keyring.decrypt(made).plain == b"text"
-    copy = short_tmp / "expired"
+    copy = short_tmp / "en-expired"
     copy.mkdir(mode=0o700)
     shutil.copytree(home / "private-keys-v1.d", copy / "private-keys-v1.d")
     shutil.copy(home / "pubring.kbx", copy)
@@ -447,7 +456,7 @@ def test_a_subkey_whose_secret_is_gone_is_no_reason_to_wait(home: Path, short_tm
     lines = gpg(home, "--list-keys", "--with-colons", "--with-keygrip", ADDRESS).decode().splitlines()
     subkey = [line.split(":")[9] for line in lines if line.startswith("fpr")][1]
     grip = [line.split(":")[9] for line in lines if line.startswith("grp")][1]
-    copy = short_tmp / "gone"
+    copy = short_tmp / "en-gone"
     copy.mkdir(mode=0o700)
     shutil.copytree(home / "private-keys-v1.d", copy / "private-keys-v1.d")
     shutil.copy(home / "pubring.kbx", copy)
@@ -458,7 +467,7 @@ def test_a_subkey_whose_secret_is_gone_is_no_reason_to_wait(home: Path, short_tm
 
 
 def test_with_a_passphrase_and_with_the_agent_alone(short_tmp: Path) -> None:
-    folder = short_tmp / "guarded"
+    folder = short_tmp / "en-guarded"
     folder.mkdir(mode=0o700)
     keyring = Keyring("gpg", folder, passphrase="seven words")
     made = keyring.create("Desk", ADDRESS)
