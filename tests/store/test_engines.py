@@ -6,6 +6,7 @@ import base64
 import resource
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,8 +40,7 @@ def gpg(home: Path, *arguments: str, data: bytes = b"") -> bytes:
 @pytest.fixture(scope="module")
 def home(short_tmp: Path) -> Iterator[Path]:
     """A GnuPG folder with a key that has two sub-keys for encryption, and two signers."""
-    folder = short_tmp / "engines"
-    folder.mkdir(mode=0o700)
+    folder = Path(tempfile.mkdtemp(prefix="en", dir=short_tmp))
     gpg(folder, "--quick-gen-key", f"Desk <{ADDRESS}>", "ed25519", "sign", "0")
     gpg(folder, "--quick-gen-key", "Ann <ann@signer.example>", "rsa2048", "sign", "0")
     gpg(folder, "--quick-gen-key", "Ben <ben@signer.example>", "ed25519", "sign", "0")
@@ -375,24 +375,24 @@ def test_no_change_of_a_certificate_breaks_its_reading(data: st.DataObject) -> N
 
 
 _V6 = base64.b64decode("".join(V6_CERTIFICATE.split("\n\n")[1].splitlines()[:-1]))
-_once: dict[str, object] = {}
+_once: dict[tuple[Path, str], object] = {}
 
 
 def engines_once(home: Path) -> tuple[GnuPG, Sequoia, Keyring]:
-    if "engines" not in _once:
-        _once["engines"] = engines(home)
-    return _once["engines"]  # type: ignore[return-value]
+    if (home, "engines") not in _once:
+        _once[home, "engines"] = engines(home)
+    return _once[home, "engines"]  # type: ignore[return-value]
 
 
 def messages_once(home: Path) -> list[bytes]:
-    if "messages" not in _once:
+    if (home, "messages") not in _once:
         gnupg, sequoia, _ = engines_once(home)
         key = gnupg.export(fingerprint(home, ADDRESS), armored=False)
-        _once["messages"] = [
+        _once[home, "messages"] = [
             sequoia.seal(b"text", key, fingerprint(home, ADDRESS)),
             gpg(home, "-e", "-r", ADDRESS, data=b"text"),
         ]
-    return _once["messages"]  # type: ignore[return-value]
+    return _once[home, "messages"]  # type: ignore[return-value]
 
 
 # How keys come and go.

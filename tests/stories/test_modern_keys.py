@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tests.support.talk import member_mail, read, say, signed_mail, to
 @pytest.fixture(scope="module")
 def rosa(short_tmp: Path) -> Iterator[Person]:
     """A reporter with a key of RFC 9580."""
-    person = make_modern_person(short_tmp / "modern", "rosa", "Rosa", "reporter.example")
+    person = make_modern_person(Path(tempfile.mkdtemp(prefix="m", dir=short_tmp)), "rosa", "Rosa", "reporter.example")
     yield person
     person.keyring.close()
 
@@ -27,7 +28,9 @@ def rosa(short_tmp: Path) -> Iterator[Person]:
 @pytest.fixture(scope="module")
 def quin(short_tmp: Path) -> Iterator[Person]:
     """A reporter whose key holds against quantum computers."""
-    person = make_modern_person(short_tmp / "modern", "quin", "Quin", "reporter.example", post_quantum=True)
+    person = make_modern_person(
+        Path(tempfile.mkdtemp(prefix="m", dir=short_tmp)), "quin", "Quin", "reporter.example", post_quantum=True
+    )
     yield person
     person.keyring.close()
 
@@ -35,7 +38,7 @@ def quin(short_tmp: Path) -> Iterator[Person]:
 @pytest.fixture(scope="module")
 def mel(short_tmp: Path) -> Iterator[Person]:
     """A member with a key of RFC 9580."""
-    person = make_modern_person(short_tmp / "modern", "mel", "Mel Aster")
+    person = make_modern_person(Path(tempfile.mkdtemp(prefix="m", dir=short_tmp)), "mel", "Mel Aster")
     yield person
     person.keyring.close()
 
