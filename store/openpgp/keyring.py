@@ -224,7 +224,8 @@ class Keyring:
         if self._custody == "process":
             self._incomplete = False
             for key in self._gnupg.secret_keys():
-                if octets := self._gnupg.export_secret(key.fingerprint):
+                # Twice: an agent that several programs start at the same moment may miss one of them.
+                if octets := self._gnupg.export_secret(key.fingerprint) or self._gnupg.export_secret(key.fingerprint):
                     yield SecretKey(octets, self._passphrase)
                 else:
                     self._incomplete = True

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from desk.demo.mails import ciphertext, pgp_mime, plain_mail
+from desk.demo.mails import ciphertext, pgp_mime, plain_mail, text_of
 from desk.demo.rehearsal import Person
 from store.cases import withholding
 from store.openpgp.message import outside
@@ -290,7 +290,7 @@ def test_who_joins_later_is_told_unless_named_in_the_case(make_desk: DeskMaker, 
 def test_a_name_that_nobody_bears_goes_to_the_readers(desk: Desk, team: list[Person]) -> None:
     desk.receive(plain_mail("Exclude: Bo and the tall one\n\nhello"))
     inside = team[0].opens(next(item.mail for item in desk.mail_out() if item.recipient == team[0].email)) or b""
-    text = email.message_from_bytes(inside).get_payload(0).get_payload(decode=True).decode()  # type: ignore[union-attr]
+    text = text_of(inside)
     assert "The reporter also asked to keep this from: the tall one" in text
     assert "Withheld from Bo Lindqvist: the reporter asked for it" in text
 
