@@ -15,6 +15,7 @@ import structlog
 from desk.mailboxes import MailboxWatch
 from desk.second_mailer import SecondMailer
 from desk.ticker import Round, Ticker, look_at_rosters
+from desk.web.server import WebServer
 from desk.workers import WakeUp, Worker
 from intake.doors.poller import pollers
 from intake.doors.smtp import Listeners
@@ -116,8 +117,13 @@ async def _serve(context: Context, *, listen: bool) -> None:
         listeners = Listeners(context.config, receiver, executor)
         schedule = Schedule(context, sealer)
         look_at_rosters(context)
+        form = WebServer(context, receiver) if context.config.web.listen and listen else None
+        if form is not None:
+            form.bind()
         if listen:
             await listeners.open()
+        if form is not None:
+            form.start()
         for worker in workers:
             worker.start()
         watchers = [
@@ -132,9 +138,16 @@ async def _serve(context: Context, *, listen: bool) -> None:
         await stopped.wait()
         log.info("stopping")
         await listeners.close()
+        if form is not None:
+            form.stop()
         ticker.stop()
         halt.set()
         for worker in workers:
             worker.stop()
         await loop.run_in_executor(None, second.stop)
-        await asyncio.gather(*(loop.run_in_executor(None, worker.join, 30) for worker in (*workers, *watchers, ticker)))
+        await asyncio.gather(
+            *(
+                loop.run_in_executor(None, worker.join, 30)
+                for worker in (*workers, *watchers, ticker, *([form] if form else []))
+            )
+        )

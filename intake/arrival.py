@@ -18,7 +18,7 @@ from store.kit.addresses import bare
 from store.kit.config import Desk
 from store.kit.sentences import marked
 from store.tables.authentication import Authentication
-from store.tables.records import Arrival, Body, Facts, Filtered, Recusal, State
+from store.tables.records import Arrival, Body, Facts, Filtered, NewLetterbox, Recusal, State
 from store.team.members import Roster
 
 
@@ -27,7 +27,8 @@ class Envelope:
     """A mail as it was handed over. `sender` is None when unknown, empty for the null sender.
 
     `peer` is the address of the SMTP client, `helo` the name that it gave; both are empty when unknown. `filtered` is what a
-    filter said by where it put the mail.
+    filter said by where it put the mail. `by_form`: it came by the web form, from the address that stands for its author's receipt;
+    `letterbox` is what is to be kept for them, with a first report.
     """
 
     raw: bytes = field(repr=False)
@@ -36,6 +37,8 @@ class Envelope:
     peer: str = field(default="", repr=False)
     helo: str = field(default="", repr=False)
     filtered: Filtered = ""
+    by_form: bool = False
+    letterbox: NewLetterbox | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class Opened:
     """A mail that was read and opened, with what it asks for (in `job`) and what triage found.
 
     `key` is the key to write to its author with, and its fingerprint; `key_unusable`: one came, and none can be used.
-    `fields` are those of the record that it fills; `urgent`: it says that it cannot wait.
+    `fields` are those of the record that it fills; `urgent`: it says that it cannot wait. `tell` is a mail address that is to
+    hear that an answer waits.
     """
 
     job: Job
@@ -69,6 +73,7 @@ class Opened:
     key_unusable: bool = False
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     urgent: bool = False
+    tell: str = field(default="", repr=False)
 
 
 def arrival_of(context: Context, opened: Opened) -> Arrival:
@@ -102,6 +107,7 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
             address=found.address,
             asks_secrecy=found.secret,
             without_token=job.asked.token is not None or mail.refers,
+            tell=opened.tell,
         ),
         attachments=content.attachments,
         recusals=found.recusals,
@@ -109,6 +115,7 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
         screened=screened(job.roster),
         fields=opened.fields,
         urgent=opened.urgent,
+        letterbox=job.envelope.letterbox,
     )
 
 
@@ -130,6 +137,7 @@ def unreadable(context: Context, job: Job, why: str, named: Sequence[str]) -> Ar
     recusals, _ = excluded(job.asked, job.roster.members)
     recusals += [Recusal(member, "named") for member in named]
     because = marked("the mail could not be read")
+    facts = Facts(no_reply_because=because, wishes=directives.wishes(job.asked), asks_quiet=job.asked.quiet)
     return Arrival(
         desk=job.desk.id,
         state="held",
@@ -138,10 +146,11 @@ def unreadable(context: Context, job: Job, why: str, named: Sequence[str]) -> Ar
         digest=job.digest,
         message_id="",
         body=_with_envelope(job, Body(failure=why)),
-        facts=Facts(no_reply_because=because, wishes=directives.wishes(job.asked), asks_quiet=job.asked.quiet),
+        facts=facts,
         recusals=tuple(recusals),
         notices=("held",),
         screened=screened(job.roster),
+        letterbox=job.envelope.letterbox,
     )
 
 
@@ -152,7 +161,8 @@ def named_in(raw: bytes, roster: Roster) -> list[str]:
 
 
 def _with_envelope(job: Job, body: Body) -> Body:
-    """What did not open, with the envelope that it came in: it says where it belongs when it is opened at last."""
+    """What it says, and by which way it came; what did not open with its envelope: it says where it belongs when it is opened at last."""
+    body = replace(body, by_form=job.envelope.by_form)
     if not body.failure:
         return body
     return replace(body, sent_by=job.envelope.sender, sent_to=job.envelope.recipients)

@@ -61,7 +61,7 @@ def waiting(context: Context, codename: str, elsewhere: str) -> list[Kept]:
         found = []
         for item in here:
             raw = content.raw_message(session, context.vault, row, item.id)
-            envelope = Envelope(raw, item.body.sent_by, item.body.sent_to or (desk.address,))
+            envelope = Envelope(raw, item.body.sent_by, item.body.sent_to or (desk.address,), by_form=item.body.by_form)
             asked = ReporterRequest(quiet=known.asks_quiet)
             for recipient in envelope.recipients:
                 meant = directives.desk_of(recipient, (desk,))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from intake.arrival import Job, Opened
 from intake.asking import cautions
 from intake.asking.directives import ReporterRequest, asked_by_body
-from intake.asking.form import read_form
+from intake.asking.form import read_form, told_at
 from intake.asking.own_addresses import asked_by_header
 from intake.asking.recused import SearchedMail
 from intake.asking.triage import Reception, Triage, sort
@@ -65,10 +65,11 @@ def open_job(job: Job, tools: Tools, unread: str = "") -> Opened:
     offered = only_offered(parsed, content.body, content.attachments, key[0])
     body = replace(content.body, key_offered=offered, notes=notes, authentication=vouched, filtered=filter_said)
     fields = read_form(body.text)
+    tell = told_at(body.text) if job.envelope.by_form else ""
     urgent = goes_on(fields) or (job.desk.danger_words and in_danger(f"{body.subject}\n{body.text}"))
     return Opened(
         replace(job, asked=asked), parsed.mail, replace(content, body=body, inside=(), ciphertext=(), protected=None),
-        _as_the_desk_wants(job, found), key, unusable, fields, urgent,
+        _as_the_desk_wants(job, found), key, unusable, fields, urgent, "" if tools.is_own(tell) else tell,
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from intake.plan import Route, Taken, actor
 from intake.reader_process import TooCostly, Unreadable
 from intake.reading import dates
 from intake.reading.trace import without_trace
-from store.cases import lookup, recusals, withholding
+from store.cases import letterboxes, lookup, recusals, withholding
 from store.cases.case_file import open_case
 from store.context import Context
 from store.kit.config import Desk
@@ -134,7 +134,9 @@ class Receiver:
 
     def _receive_at(self, desk: Desk, asked: ReporterRequest, envelope: Envelope, read: Read) -> Receipt:
         digest = self._context.vault.digest_of(f"mail at {desk.id}", without_trace(envelope.raw))
-        job = Job(desk, asked, envelope, digest, self._context.roster(desk))
+        # Nobody vouches for what came by the form, nor could: there is nothing to look for.
+        vouched = Authentication() if envelope.by_form else None
+        job = Job(desk, asked, envelope, digest, self._context.roster(desk), vouched)
         receipt = self._duplicate(job) or self._first_time(job, read)
         log.info("taken in", desk=desk.id, outcome=receipt.outcome, case=receipt.codename)
         self._on_kept()
@@ -242,9 +244,17 @@ class Receiver:
         """The one transaction: case, message, recusals, events, outbox."""
         attempts.end(session, job.digest)
         before = lookup.find_by_digest(session, job.desk.id, job.digest)
+        before = before or self._of_the_same_receipt(session, job)
         if before is not None:
             return Receipt(job.desk.id, "duplicate", before[1])
         return Receipt(job.desk.id, *route.carry_out(session))
+
+    def _of_the_same_receipt(self, session: Session, job: Job) -> tuple[str, str] | None:
+        """The case (id, codename) that a form was sent for before: whoever got no answer sends it once more, sealed anew."""
+        if job.envelope.letterbox is None:
+            return None
+        found = letterboxes.find(session, self._context.vault, job.desk.id, job.envelope.letterbox.lookup)
+        return (found.case_id, lookup.row_by_id(session, found.case_id).codename) if found else None
 
 
 def _named_in(job: Job) -> list[str]:

@@ -12,12 +12,12 @@ from sqlmodel import Session
 
 from mailer.alerts import NotPushed, Push, push
 from mailer.claimed import ClaimedNotice
-from mailer.mails import Outgoing
+from mailer.mails import Outgoing, ToLetterbox
 from mailer.recheck import recheck
 from mailer.refusal_policy import RefusalPolicy
 from mailer.relay.connection import Relay
 from mailer.relay.refusals import NotTaken
-from store.cases import lookup, promises
+from store.cases import letterboxes, lookup, promises
 from store.context import Context
 from store.outbox import claims, outcomes, queue, retries
 from store.outbox.claims import Claim
@@ -45,7 +45,7 @@ class Attempts:
         self._was_away, self._is_back = True, False  # it may have been, before this began
         self._woken: float | None = None
 
-    def send(self, work: ClaimedNotice, row: Delivery, outgoing: Outgoing | Push) -> None:
+    def send(self, work: ClaimedNotice, row: Delivery, outgoing: Outgoing | Push | ToLetterbox) -> None:
         """Send one mail and write down how it went. Raises RelayDown, ClaimLost.
 
         What was sent is noted before the next mail when that took a while, else with those that follow at once: a
@@ -59,6 +59,9 @@ class Attempts:
         if isinstance(outgoing, Push):
             self._push(work, row, outgoing)
             return
+        if isinstance(outgoing, ToLetterbox):
+            self._put(work, row, outgoing)
+            return
         try:
             self._relay.send(outgoing.sender, outgoing.recipient, outgoing.mail)
         except NotTaken as error:
@@ -68,6 +71,21 @@ class Attempts:
             self.conclude(work, row, Sent())
             if len(outgoing.mail) > _LARGE:  # the next one takes a while to be made
                 self.note_sent()
+
+    def _put(self, work: ClaimedNotice, row: Delivery, made: ToLetterbox) -> None:
+        """Put a letter where its receipt opens it; written down at once, for there is no relay that has it."""
+        context, at, claim = self._context, self._context.clock(), work.claim
+        with context.database.write() as session:
+            there = claim.case_id is not None and letterboxes.put(
+                session, context.vault, claim.case_id, made.letter, at
+            )  # fmt: skip
+            if there and made.tell:
+                notice = queue.Notice(letterboxes.WAITS, claim.desk, at, case_id=claim.case_id)
+                queue.enqueue_once(session, notice)
+        reply = claim.kind == "reply"
+        self.conclude(
+            work, row, Sent() if there else Bounced("their receipt opens nothing any more") if reply else Withdrawn()
+        )
 
     def _push(self, work: ClaimedNotice, row: Delivery, made: Push) -> None:
         """Hand a push over. One that is not taken within an hour is withdrawn: the mail is there by then."""

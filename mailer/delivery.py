@@ -18,7 +18,7 @@ from mailer import recipients
 from mailer.alerts import Push
 from mailer.attempts import Attempts
 from mailer.claimed import ClaimedNotice, ClaimLost
-from mailer.mails import MailMaker, Outgoing
+from mailer.mails import MailMaker, Outgoing, ToLetterbox
 from mailer.relay.connection import Relay
 from mailer.relay.refusals import RelayDown
 from mailer.sealing.seal import Sealer
@@ -142,7 +142,7 @@ class Mailer:
         """Give each delivery its outcome; those that a relay which is away kept us from wait for it."""
         try:
             for row, made in self._maker.mails_of(work):
-                if isinstance(made, Outgoing | Push):
+                if isinstance(made, Outgoing | Push | ToLetterbox):
                     self._attempts.send(work, row, made)
                 else:
                     self._attempts.conclude(work, row, made)

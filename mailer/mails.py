@@ -11,14 +11,17 @@ from mailer.alerts import Push
 from mailer.claimed import ClaimedNotice
 from mailer.saying import notices
 from mailer.saying.contents import Contents, Protected
+from mailer.sealing.letters import letter_content
 from mailer.sealing.mime import Field, content, mailbox, protected, sealed_mail
 from mailer.sealing.padding import padded_length
 from mailer.sealing.seal import NOT_USABLE, Sealer
 from store.cases import threads
+from store.cases.letterboxes import WAITS, Letter
 from store.context import Context
 from store.kit.config import Desk
 from store.kit.errors import KeyProblem
 from store.openpgp.message import is_version_6
+from store.openpgp.receipts import stands_for_a_receipt
 from store.outbox import canary
 from store.outbox.outcomes import Bounced, Delivery, Held, Outcome, Withdrawn
 from store.team.members import Member
@@ -50,7 +53,18 @@ class Outgoing:
     listed: frozenset[str] = frozenset()
 
 
-Prepared = tuple[Delivery, Outgoing | Push | Outcome]
+@dataclass(frozen=True)
+class ToLetterbox:
+    """One mail that waits for whoever has a receipt, and is sent to nobody. `tell`: a mail address is to hear of it."""
+
+    letter: Letter
+    tell: bool = False
+    reader: str = ""
+    known: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
+
+
+Prepared = tuple[Delivery, Outgoing | Push | ToLetterbox | Outcome]
 
 
 class MailMaker:
@@ -153,7 +167,7 @@ class MailMaker:
         autocrypt = self._sealer.autocrypt(_key_for(work.desk, member.fingerprint))
         return compose.to_member(work.desk, subject, compose.to_one(addressing, member, autocrypt))
 
-    def _to_reporter(self, work: ClaimedNotice, row: Delivery) -> Outgoing | Outcome:
+    def _to_reporter(self, work: ClaimedNotice, row: Delivery) -> Outgoing | ToLetterbox | Outcome:
         """An acknowledgement, or what a reader wrote to the reporter; encrypted when their key is known.
 
         An acknowledgement holds nothing, and goes in plain when the key can't be used, or was only offered by the
@@ -162,6 +176,10 @@ class MailMaker:
         view, desk, claim = work.view, work.desk, work.claim
         if view is None or view.message is None:
             return Withdrawn()
+        if claim.kind == WAITS:
+            return self._that_a_letter_waits(work, row)
+        if stands_for_a_receipt(view.reporter):
+            return self._letter(work, row)
         body, own = view.message.body, view.message.author
         reply = claim.kind == "reply"
         key = view.facts.reporter_key if reply or own == "reporter" else b""
@@ -184,6 +202,30 @@ class MailMaker:
         # Where a person wrote, a mail server that gives up later must be able to say so.
         sender = (token if with_token else desk.address) if reply else ""
         return Outgoing(sender, view.reporter, mail)
+
+    def _letter(self, work: ClaimedNotice, row: Delivery) -> ToLetterbox | Outcome:
+        """What whoever has the receipt gets: signed and sealed to their key, whatever their first mail was."""
+        view, claim = work.view, work.claim
+        if view is None or view.message is None:
+            return Withdrawn()
+        rendered, files = self._contents.for_reporter(work.desk, claim, view, sealed=True)
+        made = letter_content(rendered.subject, rendered.text, files)
+        try:
+            sealed = self._context.keyring.seal_to_key(made, view.facts.reporter_key, work.desk.fingerprint)
+        except KeyProblem:
+            return Bounced("their key cannot be used any more")
+        reply = claim.kind == "reply"
+        letter = Letter(view.reporter, sealed, row.message_id, view.message.id if reply else None)
+        return ToLetterbox(letter, tell=reply and bool(view.facts.tell))
+
+    def _that_a_letter_waits(self, work: ClaimedNotice, row: Delivery) -> Outgoing | Outcome:
+        """A mail to the address that the reporter left for it, which says no more than that."""
+        view, desk = work.view, work.desk
+        if view is None or not view.facts.tell:
+            return Withdrawn()
+        rendered, _ = self._contents.for_reporter(desk, work.claim, view, sealed=False)
+        addressing = compose.Addressing(mailbox("", view.facts.tell), row.message_id, self._context.clock())
+        return Outgoing("", view.facts.tell, compose.plain_note(desk, addressing, rendered, self._context.keyring))
 
     def _sealed_to_reporter(self, work: ClaimedNotice, addressing: compose.Addressing, key: bytes) -> bytes | None:
         """Sealed to the key that came with the report; None when that key can't be used (any more)."""

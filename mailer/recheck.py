@@ -11,7 +11,7 @@ from sqlmodel import Session
 from mailer import recipients
 from mailer.alerts import Push
 from mailer.claimed import ClaimedNotice, ClaimLost
-from mailer.mails import Outgoing
+from mailer.mails import Outgoing, ToLetterbox
 from store.cases import patterns
 from store.cases.access import may_know
 from store.context import Context
@@ -22,7 +22,7 @@ Recheck = Literal["may", "changed", "not"]
 _FRESH_SECONDS = 0.05
 
 
-def recheck(context: Context, work: ClaimedNotice, outgoing: Outgoing | Push) -> Recheck:
+def recheck(context: Context, work: ClaimedNotice, outgoing: Outgoing | Push | ToLetterbox) -> Recheck:
     """Asked right before a mail leaves: is the notice still this worker's, and may its recipient still have it?
 
     That is: are they a reader now, also of the other cases that it tells them of. Recusals are asked for each time,
@@ -47,7 +47,9 @@ def recheck(context: Context, work: ClaimedNotice, outgoing: Outgoing | Push) ->
     return "may" if same else "changed"
 
 
-def _knows_the_same(session: Session, context: Context, work: ClaimedNotice, outgoing: Outgoing | Push) -> bool:
+def _knows_the_same(
+    session: Session, context: Context, work: ClaimedNotice, outgoing: Outgoing | Push | ToLetterbox
+) -> bool:
     """Whether a reader may still know of the other cases that they are told of, and of no more of them than before."""
     roster, reader, listed = context.roster(work.desk), outgoing.reader, outgoing.listed
     if listed and recipients.known_others(session, context, roster, reader, listed) != listed:

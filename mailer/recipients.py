@@ -15,6 +15,7 @@ from mailer.saying.notices import AUDIENCE, CaseView
 from store.cases import answers, chat, content, lookup, overview, patterns
 from store.cases.access import eligible, may_know, readers
 from store.cases.answers import Answer
+from store.cases.letterboxes import WAITS
 from store.cases.overview import visible_to
 from store.context import Context
 from store.kit.addresses import same_mailbox
@@ -130,7 +131,7 @@ def _may_be_written_to(claim: Claim, roster: Roster, view: CaseView) -> bool:
     """Whether there is an address, and it is not that of a member who is withheld by now; and whether they want to hear."""
     if claim.kind != "reply" and view.facts.asks_quiet:
         return False
-    address = view.reporter
+    address = view.facts.tell if claim.kind == WAITS else view.reporter
     return bool(address) and not any(
         same_mailbox(member.email, address) for member in roster.members if member.id in view.case.recused
     )

@@ -14,7 +14,7 @@ import structlog
 from sqlmodel import Session
 
 from mailer.sealing.seal import Sealer
-from store.cases import lookup, retention
+from store.cases import letterboxes, lookup, retention
 from store.cases.deadlines import dues
 from store.context import Context
 from store.kit.clock import to_text
@@ -32,7 +32,7 @@ _CANARY = "daily@04:00"
 _REMINDERS_EVERY = timedelta(minutes=5)
 
 _ESCALATING = ("escalate", "again")
-_PARTS = ("digest", "reminders", "late notices", "daily care", "key checks", "terms", "canary")
+_PARTS = ("digest", "reminders", "late notices", "daily care", "key checks", "terms", "unread answers", "canary")
 
 Found = TypeVar("Found")
 Step = Callable[[Session], None]
@@ -96,6 +96,7 @@ class Schedule:
             parts["daily care"] = partial(self._daily, "daily", desk, now, self._retain)
             parts["key checks"] = partial(self._daily, "keys", desk, now, self._look_at_keys)
             parts["terms"] = partial(self._daily, "terms", desk, now, self._look_at_terms)
+            parts["unread answers"] = partial(self._daily, "letters", desk, now, self._look_at_letters)
             parts["canary"] = partial(self._canary, desk, now)
             for name, part in parts.items():
                 self._try(f"{name} of {desk.id}", part, now)
@@ -246,6 +247,14 @@ class Schedule:
         def carry_out(session: Session) -> None:
             for member, why in trouble.items():
                 queue.tell_of_key(session, queue.Notice("key-check", desk.id, now, subject_id=member), why)
+
+        return carry_out
+
+    def _look_at_letters(self, desk: Desk, now: datetime, _: _Failures) -> Step:
+        """What the team wrote to reporters who came by the form, and nobody fetched."""
+
+        def carry_out(session: Session) -> None:
+            letterboxes.note_unread(session, desk, now)
 
         return carry_out
 

@@ -218,6 +218,18 @@ enabled = true                          # look at who vouches for a mail, where 
 # password_file = "rspamd-password"
 # seconds = 10
 
+[web]
+# listen = "127.0.0.1:8025"             # or "unix:web.sock": the web form, for the web server in front of it; without it there is none
+# url = "https://report.example.org"    # where people find it
+# onion = ""                            # the same as an onion service, http://….onion
+# origins = []                          # sites that serve a copy of it: 'ombud web export'
+# size_limit = "25MB"
+# seconds = 300                         # the longest that one report may take to come in
+# connections = 50
+# per_hour = 60                         # reports at one desk
+# plain_per_hour = 20                   # of these from browsers without scripts
+# work = 100                            # steps of the proof of work that a browser does
+
 [operator]
 address = "operator@example.org"                            # told, without content, when something needs a hand
 
@@ -250,6 +262,7 @@ fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567"
 # digest = "weekly@09:00"               # or "daily@HH:MM Europe/Berlin"; the desk's timezone when none is named; or off
 # digest_when_empty = true              # so that nobody sees from outside whether there was anything
 canary = true                           # a mail to its own address once a day, by the relay; you are told when none comes back
+# web = true                            # false: no web form for this desk
 # acknowledge_hours = 24                # after which a report must be answered; 0: no reminders
 # urgent_hours = 2                      # the same for what cannot wait; all other times are a third
 # danger_words = false                  # true: words of danger in a report make it urgent, as 'ongoing: yes' does
@@ -298,6 +311,9 @@ _ROSTER = """\
 # language = "en"
 # alert = "ntfy://a-topic-nobody-guesses" # a push when something cannot wait; Apprise knows more than a hundred services
 # alert_codename = false                # true: it names the case
+# public = "no"                         # or name, or role: how the web form shows them to everybody
+# languages = ["en"]                    # that reports can be written in; shown there as well
+# timezone = "Europe/Berlin"            # theirs, shown there; the desk's when none is given
 """
 
 _KEYS = """\

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from store.cases.fields import LONGEST
+from store.kit.kinds import plain_address
 
 _LABELS = {
     "contact": "contact|how to reach me|reach me at",
@@ -20,9 +21,24 @@ _LABELS = {
     "confidentiality": "confidential|confidentiality|keep secret|keep private",
     "wishes": "wishes|wish|what i wish|what i want|what would help",
 }
+# By the web form alone: where it is told that an answer waits, or that it is not to be told any more.
+TELL_LABEL, TELL_NOWHERE = "Tell me at", "no"
+_TELL = re.compile(rf"^[ \t]*{TELL_LABEL}[ \t]*:[ \t]*(\S+)[ \t]*$", re.IGNORECASE | re.MULTILINE)
 _NAMES = {label: name for name, labels in _LABELS.items() for label in labels.split("|")}
 _LINE = re.compile(r"[ \t*_#\-\u2022\u00bf]*([^\W\d_](?:[^\W\d_]| ){2,24}?)[?\u061f]?[ \t*_]*[:\uff1a][ \t*_]*(.*)$")
 _MOST_LINES = 400
+_LOOKED_AT = 20_000
+
+
+def told_at(text: str) -> str:
+    """The mail address that is to hear that an answer waits; `no` for no more of that, empty when nothing usable is said of it."""
+    found = _TELL.search(text[:_LOOKED_AT])
+    if found and found[1].casefold() == TELL_NOWHERE:
+        return TELL_NOWHERE
+    try:
+        return plain_address(found[1]) if found else ""
+    except ValueError:
+        return ""
 
 
 def read_form(text: str) -> dict[str, str]:

@@ -36,6 +36,13 @@ def case_values(desk: Desk, roster: Roster, line: overview.JSON) -> dict[str, An
     }  # fmt: skip
 
 
+def _letter_values(letter: overview.JSON | None) -> dict[str, Any] | None:
+    """When an answer that waits behind a receipt was read: None while it was not."""
+    if letter is None:
+        return None
+    return {"read_at": from_text(letter["read_at"]) if letter["read_at"] else None}
+
+
 def record_values(desk: Desk, roster: Roster, record: overview.JSON, text_of: Callable[[Body], str]) -> dict[str, Any]:
     """The record of a case, as it is shown; `text_of` gives what a mail of the team says."""
     return {
@@ -52,6 +59,7 @@ def record_values(desk: Desk, roster: Roster, record: overview.JSON, text_of: Ca
                 "text": text_of(Body(text=message["text"], status_until=message["status_until"])),
                 "failure": message["failure"],
                 "files": [item["name"] for item in message["attachments"]],
+                "letter": _letter_values(message["letter"]),
                 "done": notices.done_values((Change(**item) for item in message["done"]), roster),
             }
             for message in record["messages"]

@@ -18,7 +18,7 @@ from mailer.saying.translation import speech
 from mailer.sealing.mime import DeskKey, Pad
 from mailer.sealing.mime import content as content_of
 from mailer.sealing.padding import padded_length, stepped_length
-from store.cases import content, lookup, overview, threads
+from store.cases import content, letterboxes, lookup, overview, threads
 from store.cases.answers import Answer
 from store.cases.fields import FIELDS
 from store.context import Context
@@ -75,6 +75,8 @@ class Contents:
             return notices.bounced_values(view, claim.subject_id or "")
         if claim.kind == "reminder":
             return digest.reminder_values(desk, view, claim.subject_id or "")
+        if claim.kind == letterboxes.UNREAD:
+            return {}
         return {"other": self._codename(claim.subject_id or "") if known else ""}
 
     def _codename(self, case_id: str) -> str:
@@ -99,7 +101,7 @@ class Contents:
         """
         body = view.message.body if view.message else None
         values = notices.reporter_values(desk, view, self._context.clock(), sealed=sealed)
-        values["text"] = ""
+        values |= {"text": "", "web_url": self._context.config.web.receipt_url(desk.id)}
         # What says only how things are is in the language of the reporter, not of a reader.
         wrote = self._reported(view) if body and body.status_until is not None else body
         telling = wrote is not None and wrote.encryption != "none" and not sealed

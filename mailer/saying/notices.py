@@ -11,6 +11,7 @@ from store.cases.deadlines import dues
 from store.cases.overview import visible_to
 from store.kit.config import Desk
 from store.kit.sentences import marked
+from store.openpgp.receipts import stands_for_a_receipt
 from store.tables.records import Body, Case, Change, Facts, Message, Source
 from store.team.members import Member, Roster
 
@@ -26,6 +27,7 @@ AUDIENCE: Mapping[str, To] = {
     "pattern-other": "readers",
     "flood": "readers",
     "bounced": "readers",
+    "unread": "readers",
     "reminder": "readers",
     "alert": "readers",
     "answer": "asker",
@@ -40,6 +42,7 @@ AUDIENCE: Mapping[str, To] = {
     "send-key": "reporter",
     "acknowledge": "reporter",
     "acknowledge-held": "reporter",
+    "letter-waits": "reporter",
     "key-trouble": "member",
     "key-check": "member",
     "key-replaced": "member",
@@ -126,6 +129,7 @@ def report_values(desk: Desk, view: CaseView, known: Collection[str] = ()) -> di
         "excluded": list(view.facts.also_excluded),
         "report": {
             "sender": body.sender,
+            "by_form": body.by_form,
             "subject": body.subject,
             "text": body.text,
             "outside_text": body.outside_text,
@@ -159,6 +163,7 @@ def reporter_values(desk: Desk, view: CaseView, at: datetime, *, sealed: bool) -
         "desk": desk_values(desk),
         "answer_by": due.at.astimezone(desk.zone).date() if due is not None and due.at > at else None,
         "without_key": came_sealed and not sealed,
+        "by_form": stands_for_a_receipt(view.reporter),
         "why": "" if body is None or came_sealed else body.failure.rstrip("."),
         "key_address": f"{local}+key@{domain}" if desk.extensions else "",
     }
@@ -172,7 +177,8 @@ def held_values(view: CaseView) -> dict[str, Any]:
 
 def bounced_values(view: CaseView, recipient: str) -> dict[str, Any]:
     """The values of a notice that somebody could not be reached: `who` is empty for the reporter."""
-    return {"who": "" if recipient == "reporter" else name_of(view.roster, recipient)}
+    by_form = stands_for_a_receipt(view.facts.address)
+    return {"who": "" if recipient == "reporter" else name_of(view.roster, recipient), "by_form": by_form}
 
 
 def note_values(desk: Desk, view: CaseView, known: Collection[str]) -> dict[str, Any]:
@@ -220,6 +226,11 @@ def desk_values(desk: Desk) -> dict[str, str]:
         "modern_fingerprint": _spaced(desk.modern_fingerprint),
         "modern_key_file": modern_key_file(desk),
     }
+
+
+def grouped(fingerprint: str) -> str:
+    """A fingerprint in groups of four, in one line."""
+    return " ".join(fingerprint[at : at + 4] for at in range(0, len(fingerprint), 4))
 
 
 def _spaced(fingerprint: str) -> str:

@@ -32,10 +32,10 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "can_reply": True,
     }
     outside = {
-        "desk": base["desk"], "answer_by": day, "without_key": True, "why": "it is damaged", "key_address": "conduct+key@desk.example",
+        "desk": base["desk"], "answer_by": day, "without_key": True, "why": "it is damaged", "key_address": "conduct+key@desk.example", "by_form": False,
     }  # fmt: skip
     report = {
-        "sender": "Sam <sam@example.org>", "subject": "Sample", "text": "A sample text.", "outside_text": "Footer", "outside_subject": "...",
+        "sender": "Sam <sam@example.org>", "by_form": False, "subject": "Sample", "text": "A sample text.", "outside_text": "Footer", "outside_subject": "...",
         "encryption": "pgp/mime", "signature": "valid", "signer": "0" * 40, "notes": [Sentence("Sample note")], "author": "other",
         "failure": "", "received": noon,
     }  # fmt: skip
@@ -51,7 +51,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "messages": [
             {
                 "at": noon, "author": "Ada Example", "direction": "note", "text": "A sample.", "failure": "",
-                "done": done, "files": ["sample.txt"],
+                "done": done, "files": ["sample.txt"], "letter": {"read_at": noon},
             }
         ],
     }  # fmt: skip
@@ -105,7 +105,9 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "canary-missing": {"desk": base["desk"]},
         "alert": {"desk": base["desk"], "codename": "amber-heron"},
         "flood": {**base, "limit": desk.flood_limit},
-        "bounced": {**base, "who": "Ada Example"},
+        "bounced": {**base, "who": "Ada Example", "by_form": False},
+        "unread": base,
+        "letter-waits": {**outside, "web_url": "https://report.example/conduct/receipt"},
         "answer": {"desk": base["desk"], **answer},
         "acknowledge": outside,
         "acknowledge-held": outside,

@@ -41,10 +41,23 @@ class Translation:
             return self._said[sentence]
         return self._filled(sentence, values)
 
+    @property
+    def runs_right_to_left(self) -> bool:
+        """Whether the language is written from right to left."""
+        return self._right_to_left
+
     def _filled(self, sentence: str, values: Mapping[str, object]) -> str:
         pattern, turned = self._pattern(sentence)
         shown = {name: self._value(value) if isinstance(value, str) else value for name, value in values.items()}
         return self._in_lines(pattern % shown, turned=turned)
+
+    def on_page(self, sentence: str, **values: object) -> str:
+        """A sentence of a web page with its values: in one line, its direction left to the page."""
+        return (
+            (self._sentences.get(sentence) or sentence) % values
+            if values
+            else self._sentences.get(sentence) or sentence
+        )
 
     def said(self, sentence: str | Sentence) -> str:
         """A marked sentence, to stand in another one; the values in it may be such sentences as well."""

@@ -52,13 +52,27 @@ _UTF8.body_encoding = QP
 
 def content(text: str, files: Iterable[Attachment] = ()) -> bytes:
     """A text and files as an entity to be sealed, which begins with its type: its other header fields come before it."""
-    whole = MIMEMultipart("mixed", boundary=_boundary(), policy=_CRLF)
-    del whole["MIME-Version"]
+    whole = _mixed(text, files)
     whole.set_param("protected-headers", "v1")  # what programs knew before RFC 9788
     whole.set_param("hp", "cipher")
+    return _ended(whole)
+
+
+def bare_content(text: str, files: Iterable[Attachment] = ()) -> bytes:
+    """The same, which says nothing of header fields."""
+    return _ended(_mixed(text, files))
+
+
+def _mixed(text: str, files: Iterable[Attachment]) -> MIMEMultipart:
+    whole = MIMEMultipart("mixed", boundary=_boundary(), policy=_CRLF)
+    del whole["MIME-Version"]
     whole.attach(_text_part(text))
     for file in files:
         whole.attach(_file_part(file))
+    return whole
+
+
+def _ended(whole: MIMEMultipart) -> bytes:
     made = whole.as_bytes(policy=_CRLF)
     return made if made.endswith(b"\r\n") else made + b"\r\n"
 

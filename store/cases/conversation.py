@@ -10,7 +10,7 @@ from dataclasses import replace
 from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
-from store.cases import chat, correspondents, patterns, promises, recusals, urgency
+from store.cases import chat, correspondents, letterboxes, patterns, promises, recusals, urgency
 from store.cases.case_file import Actor, CaseFile
 from store.cases.codenames import new_codename
 from store.cases.lookup import screened_text
@@ -26,6 +26,7 @@ _OF_CODENAME = select(CaseRow.id).where(col(CaseRow.codename) == bindparam("code
 def begin(session: Session, by: Actor, arrival: Arrival) -> CaseFile:
     """Write a new case with its message, attachments, recusals, events and outbox rows."""
     case_id = new_id()
+    facts = replace(arrival.facts, tell=_told_at(Facts(), arrival.facts))
     box, wrapped = by.vault.new_case_key(case_id)
     received = to_text(arrival.received_at or arrival.at)
     row = CaseRow(
@@ -35,7 +36,7 @@ def begin(session: Session, by: Actor, arrival: Arrival) -> CaseFile:
         state=arrival.state,
         received_at=received,
         wrapped_key=wrapped,
-        facts_sealed=box.seal_json(arrival.facts.to_json(), "cases", "facts", case_id),
+        facts_sealed=box.seal_json(facts.to_json(), "cases", "facts", case_id),
         screened=screened_text(arrival.screened),
         closed_at=received if arrival.state in ("closed", "junk") else None,
         transport=transport_of(arrival),
@@ -53,6 +54,8 @@ def begin(session: Session, by: Actor, arrival: Arrival) -> CaseFile:
     recusals.recuse(file, arrival.recusals)
     if arrival.state != "junk":  # whoever sends junk is no reporter who is known again
         correspondents.note(file)
+    if arrival.letterbox is not None:
+        letterboxes.begin(file, arrival.letterbox)
     for kind in arrival.notices:
         queue.enqueue(session, chat.notice(kind, arrival, case_id))
     if arrival.urgent and arrival.notices:
@@ -186,7 +189,7 @@ def learned(before: Facts, arrival: Arrival) -> Facts:
     )
     if arrival.author != "reporter" or arrival.state == "automatic":
         return known
-    known = replace(known, came_sealed=before.came_sealed or now.came_sealed)
+    known = replace(known, came_sealed=before.came_sealed or now.came_sealed, tell=_told_at(before, now))
     if now.asks_quiet:
         known = replace(known, reply_to="", answer_to="", no_reply_because=now.no_reply_because, asks_quiet=True)
     elif now.asks_reply and (address := _on_record(before)):
@@ -194,6 +197,11 @@ def learned(before: Facts, arrival: Arrival) -> Facts:
     if now.reporter_key and now.reporter_fingerprint != before.reporter_fingerprint:
         return replace(known, new_key=now.reporter_key, new_fingerprint=now.reporter_fingerprint)
     return known
+
+
+def _told_at(before: Facts, now: Facts) -> str:
+    """The address that hears of answers in a letterbox; `no` ends that."""
+    return "" if now.tell == "no" else now.tell or before.tell
 
 
 def _begun(known: Facts, arrival: Arrival) -> Facts:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, or_, select
 
-from store.cases import content, lookup
+from store.cases import content, letterboxes, lookup
 from store.cases.access import may_know, readers
 from store.kit.clock import to_text
 from store.tables.models import CaseRow, LinkRow
@@ -71,6 +71,8 @@ def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer) -
         raise lookup.no_such_case(codename)
     linked = known_links(session, row.id, viewer)
     known = {other.id for other in linked}
+    messages = content.messages(session, vault, row.id)
+    read = letterboxes.read_times(session, [message.id for message in messages if message.direction == "out"])
     return {
         **case_line(case),
         "outcome": case.outcome,
@@ -81,11 +83,19 @@ def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer) -
         "fields": content.fields(vault, row),
         "links": sorted(other.codename for other in linked),
         "messages": [
-            message_record(message, known)
-            for message in content.messages(session, vault, row.id)
+            {**message_record(message, known), "letter": _letter(message, read)}
+            for message in messages
             if _says_something(message, known, viewer.member)
         ],
     }
+
+
+def _letter(message: Message, read: Mapping[str, datetime | None]) -> JSON | None:
+    """Of an answer that waits behind a receipt: when it was read. None for one that went as a mail."""
+    if message.id not in read:
+        return None
+    at = read[message.id]
+    return {"read_at": to_text(at) if at else None}
 
 
 def known_links(session: Session, case_id: str, viewer: Viewer) -> list[CaseRow]:
@@ -128,6 +138,7 @@ def message_record(message: Message, known: set[str]) -> JSON:
         "outside_subject": body.outside_subject,
         "outside_text": body.outside_text,
         "encryption": body.encryption,
+        "by_form": body.by_form,
         "signature": {"status": body.signature.status, "fingerprint": body.signature.fingerprint},
         "failure": body.failure,
         "attachments": [

@@ -48,6 +48,7 @@ from store.kit.sections import (
     RelaySettings,
     Section,
     SenderChecks,
+    Web,
 )
 
 
@@ -90,6 +91,7 @@ class Desk(Section):
     follow_up_days: Days = 14
     working_days: Country = ""
     canary: bool = False
+    web: bool = True
     junk_days: Annotated[int, Field(ge=1, le=365)] = 30
     retention_days: Days = 730
     retention: dict[str, Days] = Field(default_factory=dict)
@@ -163,6 +165,7 @@ class Config(BaseSettings):
     outbox: OutboxSettings = OutboxSettings()
     sender_checks: SenderChecks = SenderChecks()
     junk: Junk = Junk()
+    web: Web = Web()
     operator: Operator = Operator()
     desk: tuple[Desk, ...] = ()
 

@@ -140,6 +140,63 @@ class Junk(Section):
         return value.rstrip("/")
 
 
+class Web(Section):
+    """The web form, for a web server or an onion service that stands in front of it.
+
+    `listen` is a loopback address with a port, or a socket (`unix:web.sock`); without it there is no form. `url` is where people find
+    it, `onion` the same as an onion service, `origins` are sites that a copy of the form is served from (`ombud web export`).
+    `per_hour` reports are taken at a desk in an hour, of these `plain_per_hour` from browsers without scripts; `work` is how many steps
+    of a proof of work a browser takes on average.
+    """
+
+    listen: str = ""
+    url: str = ""
+    onion: str = ""
+    origins: tuple[str, ...] = ()
+    size_limit: ByteSize = ByteSize(25_000_000)
+    seconds: Annotated[float, Field(gt=0)] = 300
+    connections: Annotated[int, Field(ge=1)] = 50
+    per_hour: Annotated[int, Field(ge=1)] = 60
+    plain_per_hour: Annotated[int, Field(ge=0)] = 20
+    work: Annotated[int, Field(ge=0, le=100_000)] = 100
+
+    @field_validator("listen")
+    @classmethod
+    def _loopback(cls, value: str) -> str:
+        if not value or (value.startswith("unix:") and len(value) > len("unix:")):
+            return value
+        host, _, port = value.rpartition(":")
+        if host.strip("[]") not in LOOPBACK or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ValueError(
+                "must be a loopback address with a port, as 127.0.0.1:8025, or unix:web.sock: a web server stands in front of it"
+            )
+        return value
+
+    @field_validator("url", "onion")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return _origin(value) if value else value
+
+    @field_validator("origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(_origin, value))
+
+    def receipt_url(self, desk: str) -> str:
+        """Where a receipt of a desk is opened; empty where nobody said under which address the form is found."""
+        return f"{self.url}/{desk}/receipt" if self.url else ""
+
+
+def _origin(value: str) -> str:
+    """An address that begins a URL, without a slash behind it; raises ValueError."""
+    parts = urlsplit(value)
+    hidden = (parts.hostname or "").endswith(".onion")
+    plain = parts.scheme == "http" and (hidden or parts.hostname in LOOPBACK)
+    if not parts.hostname or not (parts.scheme == "https" or plain) or parts.query or parts.fragment:
+        raise ValueError("must be an address such as https://report.example.org; http is for onion services alone")
+    return value.rstrip("/")
+
+
 class Operator(Section):
     """Who runs the machine. Their mail never holds content; none is sent when the address is empty."""
 

@@ -244,6 +244,35 @@ class PromiseRow(SQLModel, table=True):
         return self.kept_at is None and self.ended_at is None
 
 
+class LetterboxRow(SQLModel, table=True):
+    """Where answers wait for a reporter who came by the web form. `lookup_hash` and `address_hash` are keyed hashes of their receipt's
+    look-up value and of the address that stands for them; `locked_sealed` is their own key, as only the receipt opens it."""
+
+    __tablename__ = "letterboxes"
+    id: str = Field(default_factory=new_id, primary_key=True)
+    case_id: str = Field(foreign_key="cases.id", index=True)
+    desk: str
+    lookup_hash: str = Field(unique=True, index=True)
+    address_hash: str = Field(index=True)
+    locked_sealed: bytes = Field(sa_type=LargeBinary)
+
+
+class LetterRow(SQLModel, table=True):
+    """A mail of the desk that waits in a letterbox, sealed to the key of its receipt. `about` is the message of the case that it
+    brings, `message_id` its own Message-ID: what is put in twice is one. `noted_unread`: readers know that nobody fetched it."""
+
+    __tablename__ = "letters"
+    id: str = Field(default_factory=new_id, primary_key=True)
+    letterbox_id: str = Field(foreign_key="letterboxes.id", index=True)
+    case_id: str = Field(foreign_key="cases.id", index=True)
+    message_id: str = Field(unique=True)
+    about: str | None = Field(default=None, index=True)
+    at: str
+    data_sealed: bytes = Field(sa_type=LargeBinary)
+    read_at: str | None = None
+    noted_unread: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+
+
 class JunkNumberRow(SQLModel, table=True):
     """Under which number a member was shown a mail among the junk. Each member has numbers of their own."""
 

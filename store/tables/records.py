@@ -76,7 +76,7 @@ class Body:
     that did not open, `sent_by` and `sent_to` keep its envelope.
     `filtered` is what a filter says of it. `status_until`: it is the team's "we are still on it", and until which day
     (ISO 8601; empty for none) the reporter hears more; None for any other mail.
-    `chat`: it is a line from a chat program.
+    `chat`: it is a line from a chat program. `by_form`: it came by the web form.
     `key_offered`: it came in plain, and its Autocrypt header offers a key without asking for sealed answers.
     """
 
@@ -96,6 +96,7 @@ class Body:
     done: tuple[Change, ...] = ()
     key_offered: bool = False
     chat: bool = False
+    by_form: bool = False
     sent_by: str | None = None
     sent_to: tuple[str, ...] = ()
     authentication: Authentication = Authentication()
@@ -152,7 +153,7 @@ class Facts:
     want answers or not. `new_key` came with a later mail, and is not used until a reader says so. `without_token`: the
     first mail referred to another one, and nothing that is sent to its author shows the token of the case.
     `archived`: it came from an archive, with or without a word to the readers. `asks_secrecy`: its first mail asks to be kept
-    from somebody, in whatever words.
+    from somebody, in whatever words. `tell` is a mail address that hears, without a word of it, that an answer waits in a letterbox.
     """
 
     reply_to: str = ""
@@ -173,6 +174,7 @@ class Facts:
     without_token: bool = False
     archived: Literal["", "silent", "told"] = ""
     asks_secrecy: bool = False
+    tell: str = ""
 
     @property
     def writable(self) -> bool:
@@ -261,6 +263,16 @@ class Message:
 
 
 @dataclass(frozen=True)
+class NewLetterbox:
+    """What is kept for a reporter who came by the web form: the look-up value of their receipt (hexadecimal), the address that stands
+    for them, and their own key as only the receipt opens it."""
+
+    lookup: str = field(repr=False)
+    address: str = field(repr=False)
+    locked: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class AttachmentInfo:
     """What is known of an attachment without its content. Size in octets."""
 
@@ -278,7 +290,7 @@ class Arrival:
 
     `author` is `reporter`, `other` (somebody else), `desk` or a member's id. `told_at` is when a new case's notices
     are due, at once when None. `at` is when it is written down, and `received_at` when the report came in
-    where that was before (a mail from an archive). `urgent`: it says that it cannot wait.
+    where that was before (a mail from an archive). `urgent`: it says that it cannot wait. `letterbox` is what its author's receipt opens.
     """
 
     desk: str
@@ -299,3 +311,4 @@ class Arrival:
     told_at: datetime | None = None
     received_at: datetime | None = None
     urgent: bool = False
+    letterbox: NewLetterbox | None = None

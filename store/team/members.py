@@ -8,6 +8,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 Role = Literal["responder", "lead", "alternate", "escalation"]
+Public = Literal["no", "name", "role"]
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class Member:
     """One person of a roster. `until` is the last day of the term, that day included.
 
     `alert` is where a push goes that something cannot wait (a URL of Apprise), which names the case only with `alert_codename`.
+    `public` is how the web form shows them to everybody, with the `languages` that they read and their time zone.
     `identity` is a keyed hash of everything by which they can be named: what a case was screened for.
     """
 
@@ -31,6 +33,9 @@ class Member:
     identity: str = ""
     alert: str = field(default="", repr=False)
     alert_codename: bool = False
+    public: Public = "no"
+    languages: tuple[str, ...] = ()
+    timezone: str = ""
 
     def serves(self, day: date) -> bool:
         """Whether the term covers a day."""

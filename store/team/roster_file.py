@@ -7,16 +7,17 @@ import tomllib
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+from babel import Locale, UnknownLocaleError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from store.kit.addresses import bare, folded
 from store.kit.config import Desk
 from store.kit.errors import RosterError
 from store.kit.files import toml_trouble
-from store.kit.kinds import Fingerprint, plain_address
-from store.team.members import Member, Role, Roster
+from store.kit.kinds import Fingerprint, Zone, plain_address
+from store.team.members import Member, Public, Role, Roster
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 RESERVED_IDS = frozenset({"reporter", "other", "operator", "desk", "me", "machine"})
@@ -53,6 +54,15 @@ def alert_url(value: str) -> str:
     return value
 
 
+def known_language(value: str) -> str:
+    """The value, if it is the code of a language that has a name; raises ValueError."""
+    try:
+        Locale.parse(value)
+    except (ValueError, UnknownLocaleError):
+        raise ValueError("must be the code of a language, as en, de or ar") from None
+    return value
+
+
 class _Entry(BaseModel):
     """One `[[member]]` block as written."""
 
@@ -70,6 +80,9 @@ class _Entry(BaseModel):
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] = "en"
     alert: Annotated[str, AfterValidator(alert_url)] = ""
     alert_codename: bool = False
+    public: Public = "no"
+    languages: tuple[Annotated[str, AfterValidator(known_language)], ...] = ()
+    timezone: Zone | Literal[""] = ""
 
 
 _FIELD_HELP = {
@@ -125,6 +138,7 @@ def _member(block: Any, index: int, lines: Lines) -> Member:
         id=entry.id, name=entry.name, email=entry.email, fingerprint=entry.fingerprint, role=entry.role,
         start=entry.start, until=entry.until, aliases=tuple(map(one_line, filter(str.strip, entry.aliases))),
         language=entry.language, key=entry.key, alert=entry.alert, alert_codename=entry.alert_codename,
+        public=entry.public, languages=entry.languages, timezone=entry.timezone,
     )  # fmt: skip
 
 

@@ -17,13 +17,20 @@ from mailer.saying.translation import CATALOGS
 from store.kit.kinds import LANGUAGES
 
 ROOT = Path(__file__).parent.parent.parent
-ROOMS = ("store", "intake", "mailer")
-_METHODS = [("**/templates/*.txt", "jinja2.ext:babel_extract"), ("**.py", "python")]
-_OPTIONS = {
-    "**/templates/*.txt": {
-        "trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true", "newstyle_gettext": "true", "silent": "false",
-    },
-}  # fmt: skip
+ROOMS = ("store", "intake", "mailer", "desk/web")
+_METHODS = [
+    ("**/templates/*.txt", "jinja2.ext:babel_extract"),
+    ("**/templates/*.html", "jinja2.ext:babel_extract"),
+    ("**.py", "python"),
+]
+_JINJA = {
+    "trimmed": "true",
+    "trim_blocks": "true",
+    "lstrip_blocks": "true",
+    "newstyle_gettext": "true",
+    "silent": "false",
+}
+_OPTIONS = {"**/templates/*.txt": _JINJA, "**/templates/*.html": _JINJA}
 _KEYWORDS = {"_": None, "gettext": None, "marked": None}
 TRANSLATED = tuple(language for language in LANGUAGES if language != "en")
 
