@@ -244,17 +244,16 @@ class Receiver:
         """The one transaction: case, message, recusals, events, outbox."""
         attempts.end(session, job.digest)
         before = lookup.find_by_digest(session, job.desk.id, job.digest)
-        before = before or self._of_the_same_receipt(session, job)
         if before is not None:
             return Receipt(job.desk.id, "duplicate", before[1])
+        self._require_new_receipt(session, job)
         return Receipt(job.desk.id, *route.carry_out(session))
 
-    def _of_the_same_receipt(self, session: Session, job: Job) -> tuple[str, str] | None:
-        """The case (id, codename) that a form was sent for before: whoever got no answer sends it once more, sealed anew."""
-        if job.envelope.letterbox is None:
-            return None
-        found = letterboxes.find(session, self._context.vault, job.desk.id, job.envelope.letterbox.lookup)
-        return (found.case_id, lookup.row_by_id(session, found.case_id).codename) if found else None
+    def _require_new_receipt(self, session: Session, job: Job) -> None:
+        """Raise TryLater when a receipt has a case by now: what is sent for it again belongs there (`intake.doors.web`)."""
+        new = job.envelope.letterbox
+        if new is not None and letterboxes.find(session, self._context.vault, job.desk.id, new.lookup):
+            raise TryLater("The same form is being taken in.")
 
 
 def _named_in(job: Job) -> list[str]:

@@ -13,10 +13,10 @@ from store.tables.records import Attachment
 
 # The labels that intake reads (`intake.asking.form`), by the names of the form's fields, in their order.
 LABELS = {
-    "when": "When",
-    "where": "Where",
     "who": "Who",
     "ongoing": "Still going on",
+    "when": "When",
+    "where": "Where",
     "witnesses": "Who saw it",
     "private": "Keep private",
     "wishes": "What would help",

@@ -7,7 +7,7 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,10 +25,10 @@ from desk.web.headers import App, WithHeaders, for_origin, may_send
 from desk.web.intake_form import BadForm, Budget, SentForm, read_form
 from desk.web.limits import HourlyLimit, ProofOfWork
 from desk.web.pages import Pages, Place, ShownLetter
-from desk.web.reports import addition_text, report_text
+from desk.web.reports import FilledForm, addition_text, report_text
 from desk.web.words import new_words, words_of
 from intake.asking.form import TELL_NOWHERE
-from intake.doors.web import FormRefused, NewReceipt, WebDoor, read_lookup
+from intake.doors.web import FormRefused, NewReceipt, Sealed, WebDoor
 from intake.receive import Receiver
 from store.cases import letterboxes
 from store.cases.letterboxes import Fetched
@@ -38,6 +38,7 @@ from store.kit.config import Desk
 from store.kit.errors import OmbudError, TryLater
 from store.kit.kinds import LANGUAGES
 from store.openpgp.receipts import Receipt, canonical, read_receipt
+from store.tables.records import Attachment
 
 # The least that opening a receipt takes, whether there is anything or not; more while many wrong ones are tried.
 _SECONDS, _SECONDS_WHEN_GUESSED, _MANY_WRONG = 1.0, 5.0, 60
@@ -190,16 +191,23 @@ class Site:
             return await self._problem(desk, place, "busy")
         async with self._opening:
             try:
-                await self._blocking(self._seal_and_keep, desk, sent, words)
+                await self._blocking(self._seal_and_keep, desk, filled, words)
             except TryLater as error:
                 log.warning("not taken in now", reason=str(error))
                 return await self._problem(desk, place, "later")
         return HTMLResponse(self._pages.done(desk, place, " ".join(words.split())))
 
-    def _seal_and_keep(self, desk: Desk, sent: SentForm, words: str) -> None:
-        filled = sent.filled()
-        armored = sealing.sealed_report(self._context.keyring, desk, report_text(filled), filled.files)
-        self._door.report(desk, armored, sealing.receipt_key(read_receipt(words, self._pages.salt(desk))))
+    def _seal_and_keep(self, desk: Desk, filled: FilledForm, words: str) -> None:
+        receipt = read_receipt(words, self._pages.salt(desk))
+        sealed = self._sealed(desk, report_text(filled), filled.files, receipt.lookup)
+        self._door.report(desk, sealed, sealing.receipt_key(receipt))
+
+    def _sealed(self, desk: Desk, text: str, files: Sequence[Attachment], by: str) -> Sealed:
+        """What a browser without scripts sent, sealed; under a name that is the same when the same person sends the same again."""
+        pieces = [by, text, *(piece for file in files for piece in (file.name, str(len(file.data))))]
+        octets = (b"\0".join((piece.encode("utf-8", "surrogatepass"), b"")) for piece in pieces)
+        name = self._context.vault.digest_of("form", [*octets, *(file.data for file in files)])
+        return Sealed(sealing.sealed_report(self._context.keyring, desk, text, files), name)
 
     async def _open_plain(self, request: Request, desk: Desk, place: Place) -> Response:
         """A receipt from a browser without scripts, and what it brings besides."""
@@ -229,7 +237,7 @@ class Site:
             return "empty"
 
         def keep() -> None:
-            self._door.more(desk, found, sealing.sealed_report(self._context.keyring, desk, text, files))
+            self._door.more(desk, found, self._sealed(desk, text, files, found.address))
 
         try:
             await self._blocking(keep)
@@ -294,7 +302,7 @@ class Site:
         if not self._limits[desk.id].reports.take():
             raise BadForm("busy")
         try:
-            await self._blocking(self._door.report, desk, message, new)
+            await self._blocking(self._door.report, desk, Sealed(message), new)
         except OmbudError:
             self._limits[desk.id].reports.give_back()
             raise
@@ -315,11 +323,11 @@ class Site:
 
     async def _take_more(self, desk: Desk, sent: SentForm) -> dict[str, object]:
         async with self._opening, self._taking_time(desk):
-            found = await self._blocking(self._looked_up, desk, sent.text("lookup", 100))
+            found = await self._blocking(self._door.known, desk, sent.text("lookup", 100))
         if found is None:
             raise BadForm("nothing")
         message = sent.octets("message", int(self._context.config.web.size_limit))
-        await self._blocking(self._door.more, desk, found, message)
+        await self._blocking(self._door.more, desk, found, Sealed(message))
         return {"kept": True}
 
     # What they stand on.
@@ -334,16 +342,9 @@ class Site:
             raise BadForm("wrong")
         return await read_form(request, limit, web.seconds, self._budget)
 
-    def _looked_up(self, desk: Desk, lookup: str) -> Fetched | None:
-        if read_lookup(lookup) is None:
-            return None
-        with self._context.database.read() as session:
-            row = letterboxes.find(session, self._context.vault, desk.id, lookup)
-            return letterboxes.fetch(session, self._context.vault, row) if row else None
-
     def _fetched(self, desk: Desk, lookup: str) -> Fetched | None:
         """What a receipt finds; from now on its letters have been read."""
-        found = self._looked_up(desk, lookup)
+        found = self._door.known(desk, lookup)
         if found and (unread := [item.id for item in found.letters if item.read_at is None]):
             with self._context.database.write() as session:
                 letterboxes.note_read(session, unread, self._context.clock())

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from intake.arrival import Envelope
 from intake.receive import Receipt, Receiver
-from store.cases import threads
+from store.cases import letterboxes, threads
 from store.cases.letterboxes import Fetched
 from store.context import Context
 from store.kit.config import Desk
@@ -41,6 +41,15 @@ class NewReceipt:
     locked: bytes = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Sealed:
+    """A report sealed to the desk's key, in armor. `name` (40 hexadecimal digits) is the same for the same content, where it was sealed
+    here and is another message each time."""
+
+    armored: bytes = field(repr=False)
+    name: str = ""
+
+
 class WebDoor:
     """Takes in what came by the form of any desk; safe to share between threads."""
 
@@ -48,19 +57,40 @@ class WebDoor:
         self._context = context
         self._receiver = receiver
 
-    def report(self, desk: Desk, armored: bytes, new: NewReceipt) -> Receipt:
-        """Take a first report in. Raises FormRefused, TryLater."""
-        address = address_of(_read_lookup(new.lookup))
+    def report(self, desk: Desk, sealed: Sealed, new: NewReceipt) -> Receipt | None:
+        """Take a first report in; whoever got no answer and sends it once more, with the same receipt, adds to it. The receipt of intake, or
+        None for what was there already. Raises FormRefused, TryLater.
+        """
+        address = address_of(_require_lookup(new.lookup))
         self._require_key(new, address)
+        if known := self.known(desk, new.lookup):
+            return self.more(desk, known, sealed)
         letterbox = NewLetterbox(new.lookup, address, new.locked)
-        raw = _mail(desk, address, _read_armored(armored), new.key)
+        raw = _mail(desk, address, sealed, new.key)
         return self._receiver.receive(Envelope(raw, address, (desk.address,), by_form=True, letterbox=letterbox))[0]
 
-    def more(self, desk: Desk, known: Fetched, armored: bytes) -> Receipt:
-        """Take more in from whoever has a receipt. Raises FormRefused, TryLater."""
+    def more(self, desk: Desk, known: Fetched, sealed: Sealed) -> Receipt | None:
+        """Take more in from whoever has a receipt; returns and raises as `report`."""
+        if self._is_there(desk, known.address, sealed):
+            return None
         to = threads.reply_address(self._context.vault, known.case.handle, "reporter", desk.address)
-        raw = _mail(desk, known.address, _read_armored(armored))
+        raw = _mail(desk, known.address, sealed)
         return self._receiver.receive(Envelope(raw, known.address, (to,), by_form=True))[0]
+
+    def known(self, desk: Desk, lookup: str) -> Fetched | None:
+        """What a receipt finds, by its look-up value; None where it finds nothing, or is none."""
+        if not _LOOKUP.fullmatch(lookup):
+            return None
+        with self._context.database.read() as session:
+            row = letterboxes.find(session, self._context.vault, desk.id, lookup)
+            return letterboxes.fetch(session, self._context.vault, row) if row else None
+
+    def _is_there(self, desk: Desk, address: str, sealed: Sealed) -> bool:
+        """Whether the same was sent before: sealed anew each time, it has the same name."""
+        with self._context.database.read() as session:
+            return (
+                threads.find_by_ids(session, self._context.vault, desk.id, [_message_id(address, sealed)]) is not None
+            )
 
     def _require_key(self, new: NewReceipt, address: str) -> None:
         if not 0 < len(new.locked) <= _KEY_LIMIT or not 0 < len(new.key) <= _KEY_LIMIT:
@@ -70,15 +100,15 @@ class WebDoor:
             raise FormRefused("The key of a receipt cannot be used.")
 
 
-def read_lookup(value: str) -> str | None:
-    """A look-up value, if it has the form of one."""
-    return value if _LOOKUP.fullmatch(value) else None
-
-
-def _read_lookup(value: str) -> str:
-    if read_lookup(value) is None:
+def _require_lookup(value: str) -> str:
+    if not _LOOKUP.fullmatch(value):
         raise FormRefused("A receipt has no look-up value.")
     return value
+
+
+def _message_id(address: str, sealed: Sealed) -> str:
+    name = sealed.name or hashlib.sha256(_read_armored(sealed.armored)).hexdigest()
+    return f"<{name[:40]}@{address.rpartition('@')[2]}>"
 
 
 def _read_armored(armored: bytes) -> bytes:
@@ -87,12 +117,11 @@ def _read_armored(armored: bytes) -> bytes:
     return b"\r\n".join(armored.strip().splitlines())
 
 
-def _mail(desk: Desk, address: str, armored: bytes, key: bytes = b"") -> bytes:
+def _mail(desk: Desk, address: str, sealed: Sealed, key: bytes = b"") -> bytes:
     """The mail of a form. All of it hangs on what was sealed: what is sent twice is the same mail."""
-    digest = hashlib.sha256(armored).hexdigest()
-    boundary = f"=_{digest[:32]}"
-    domain = address.rpartition("@")[2]
-    header = [f"From: <{address}>", f"To: <{desk.address}>", f"Message-ID: <{digest[:40]}@{domain}>"]
+    armored = _read_armored(sealed.armored)
+    boundary = f"=_{hashlib.sha256(armored).hexdigest()[:32]}"
+    header = [f"From: <{address}>", f"To: <{desk.address}>", f"Message-ID: {_message_id(address, sealed)}"]
     if key:
         encoded = base64.b64encode(key).decode()
         lines = "\r\n ".join(encoded[at : at + 72] for at in range(0, len(encoded), 72))

@@ -18,7 +18,7 @@ from store.kit.config import Desk
 from store.outbox.queue import Notice, enqueue
 from store.tables.models import CaseRow, LetterboxRow, LetterRow
 from store.tables.records import NewLetterbox
-from store.tables.vault import Vault
+from store.tables.vault import Box, Vault
 
 UNREAD = "unread"
 WAITS = "letter-waits"
@@ -81,22 +81,18 @@ def fetch(session: Session, vault: Vault, found: LetterboxRow) -> Fetched | None
     case = session.get(CaseRow, found.case_id)
     if case is None or case.wrapped_key is None:
         return None
-    content = vault.case_box(case.wrapped_key, case.id).open_json(
-        found.locked_sealed, "letterboxes", "locked", found.id
-    )
+    box = vault.case_box(case.wrapped_key, case.id)
+    content = box.open_json(found.locked_sealed, "letterboxes", "locked", found.id)
     rows = session.exec(
         select(LetterRow).where(LetterRow.letterbox_id == found.id).order_by(col(LetterRow.at), col(LetterRow.id))
     ).all()
-    letters = [_waiting(session, vault, row) for row in rows]
+    letters = tuple(_waiting(box, row) for row in rows)
     locked = bytes.fromhex(content["locked"])
-    return Fetched(case, from_text(case.received_at), content["address"], locked, tuple(filter(None, letters)))
+    return Fetched(case, from_text(case.received_at), content["address"], locked, letters)
 
 
-def _waiting(session: Session, vault: Vault, row: LetterRow) -> Waiting | None:
-    case = session.get(CaseRow, row.case_id)
-    if case is None or case.wrapped_key is None:
-        return None
-    sealed = vault.case_box(case.wrapped_key, case.id).open(row.data_sealed, "letters", "data", row.id)
+def _waiting(box: Box, row: LetterRow) -> Waiting:
+    sealed = box.open(row.data_sealed, "letters", "data", row.id)
     return Waiting(row.id, from_text(row.at), sealed, from_text(row.read_at) if row.read_at else None)
 
 
@@ -108,12 +104,15 @@ def note_read(session: Session, ids: Sequence[str], at: datetime) -> None:
 
 
 def put(session: Session, vault: Vault, case_id: str, letter: Letter, at: datetime) -> bool:
-    """Put a letter in, once; False when there is no letterbox (any more) for whom it is."""
+    """Put a letter in, once; False when the case has no letterbox (any more) for whom it is: a mail that only says that it is from
+    there opens none.
+    """
     case = session.get(CaseRow, case_id)
     if case is None or case.wrapped_key is None:
         return False
     address_hash = _address_hash(vault, case.desk, letter.address)
-    found = session.exec(select(LetterboxRow).where(LetterboxRow.address_hash == address_hash)).first()
+    theirs = select(LetterboxRow).where(LetterboxRow.address_hash == address_hash, LetterboxRow.case_id == case_id)
+    found = session.exec(theirs).first()
     if found is None:
         return False
     if session.exec(select(LetterRow.id).where(LetterRow.message_id == letter.message_id)).first() is None:

@@ -141,8 +141,6 @@ def destroy(session: Session, vault: Vault, row: CaseRow, actor: str, at: dateti
     session.exec(delete(DeliveryRow).where(col(DeliveryRow.notice_id).in_(told)))
     session.exec(delete(NoticeRow).where(col(NoticeRow.subject_id) == row.id))
     session.exec(delete(PromiseRow).where(col(PromiseRow.case_id) == row.id, col(PromiseRow.kind) == "status"))
-    own = select(LetterboxRow.id).where(col(LetterboxRow.case_id) == row.id)
-    session.exec(delete(LetterRow).where(col(LetterRow.letterbox_id).in_(own)))  # also what other cases wrote there
     for table in _OF_A_CASE:
         session.exec(delete(table).where(col(table.case_id) == row.id))
     session.exec(update(EventRow).where(col(EventRow.case_id) == row.id).values(detail_sealed=None))

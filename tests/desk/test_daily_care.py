@@ -52,7 +52,7 @@ def test_the_lines_of_daily_care_run_as_they_are_printed(
     for line in lines:
         assert line.startswith("ombud ")
         done = subprocess.run(["sh", "-euc", line], cwd="/", env=installed, capture_output=True, check=False)
-        assert (done.returncode, done.stderr) == (0, b""), (line, done.stdout, done.stderr)
+        assert (done.returncode, done.stderr) == (0, b""), (line, done.stdout.decode(), done.stderr)
         assert done.stdout, line
     assert len(list(desk.play.folder.glob("*.gpg"))) == 1
 

@@ -26,15 +26,19 @@ class ScriptError(Exception):
 class Marionette:
     """A connection to a Mozilla program that was started with --marionette."""
 
-    def __init__(self, port: int, seconds: float) -> None:
-        """Connect, and work with the program's own windows instead of pages. `seconds` bounds each command."""
+    def __init__(self, port: int, seconds: float, *, pages: bool = False) -> None:
+        """Connect, and work with the program's own windows, or with the pages in them. `seconds` bounds each command."""
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=seconds + _SPARE_SECONDS)
         self._reader = self._socket.makefile("rb")
         self._count = 0
         self._read()  # the greeting
         self._call("WebDriver:NewSession", {})
         self._call("WebDriver:SetTimeouts", {"script": int(seconds * 1000)})
-        self._call("Marionette:SetContext", {"value": "chrome"})
+        self._call("Marionette:SetContext", {"value": "content" if pages else "chrome"})
+
+    def go_to(self, url: str) -> None:
+        """Load a page."""
+        self._call("WebDriver:Navigate", {"url": url})
 
     def run(self, script: str, *values: object) -> Any:
         """What the body of an async function returns; the values are its `arguments`, and `until` is at hand.

@@ -25,10 +25,12 @@ Files = Sequence[tuple[str, bytes]]
 @contextmanager
 def served(desk: Desk, settings: str = "") -> Iterator[str]:
     """The address of a desk's form while it is served; `settings` are lines of `[web]`."""
-    port = free_port()
-    text = desk.play.config.read_text()
-    if _LISTEN in text:
-        desk.play.change_config(_LISTEN, f'listen = "127.0.0.1:{port}"\n{settings}\n' + _LISTEN)
+    listen = desk.context.config.web.listen
+    if listen:
+        port = int(listen.rpartition(":")[2]) if not listen.startswith("unix:") else 0
+    else:
+        port = free_port()
+        desk.play.change_config(_LISTEN, f'listen = "127.0.0.1:{port}"\n{settings}')
         desk.reopen()
     server = WebServer(desk.context, Receiver(desk.context))
     server.bind()

@@ -71,9 +71,10 @@
 
   async function show(answer) {
     const secret = await receipts.unlock(answer.locked, receipt);
-    const letters = await Promise.all(answer.letters.map(async (item) => (
+    const opened = await Promise.allSettled(answer.letters.map(async (item) => (
       { ...item, ...await receipts.openLetter(item.data, secret) }
     )));
+    const letters = opened.filter((item) => item.status === "fulfilled").map((item) => item.value);
     document.getElementById("letters").replaceChildren(...letters.reverse().map(letter));
     document.getElementById("none").hidden = letters.length > 0;
     ask.hidden = true;
@@ -84,6 +85,7 @@
   async function add(event) {
     event.preventDefault();
     const result = document.getElementById("more-status");
+    result.className = "";
     const said = [more.elements.text.value.trim()];
     const tell = more.elements.tell.value.trim();
     if (more.elements.tell_no.checked) {
@@ -109,6 +111,7 @@
       prepared = null;
       more.reset();
       result.textContent = desk.say.added;
+      result.className = "good";
     } catch (error) {
       result.textContent = ombud.complaint(error);
     } finally {

@@ -1,0 +1,251 @@
+"""What the form answers to programs that mean harm: floods, guesses, forgeries, malformed and endless requests."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import altcha
+import pytest
+import requests
+
+from desk.demo.rehearsal import Person
+from desk.web import sealing
+from desk.web import server as web_server
+from desk.web.limits import HourlyLimit, ProofOfWork
+from desk.web.pages import Pages
+from store.openpgp.armor import armor
+from store.openpgp.receipts import Receipt, read_receipt
+from tests.conftest import Desk, DeskMaker
+from tests.support.web import PlainBrowser, hidden, send, served, solved, words_on
+
+FAST = "work = 0"
+
+
+def sealed_fields(desk: Desk, words: str, text: str = "It happened.") -> dict[str, Any]:
+    """What a script sends for a report."""
+    here = desk.context.config.desk[0]
+    receipt = read_receipt(words, Pages(desk.context).salt(here))
+    made = sealing.receipt_key(receipt)
+    message = sealing.sealed_report(desk.context.keyring, here, text, ())
+    coded = {"key": base64.b64encode(made.key).decode(), "locked": base64.b64encode(made.locked).decode()}
+    return {"lookup": receipt.lookup, **coded, "message": message}
+
+
+def receipt_of(desk: Desk, words: str) -> Receipt:
+    """A receipt by its words."""
+    return read_receipt(words, Pages(desk.context).salt(desk.context.config.desk[0]))
+
+
+def test_what_a_script_sends_is_kept_once_and_opens(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk()
+    with served(desk, FAST) as site:
+        fields = sealed_fields(desk, "one two three")
+        assert send(site, "sealed", fields) == (200, {"kept": True})
+        assert send(site, "sealed", fields) == (200, {"kept": True}), "sent again, because the answer was lost"
+        assert len(desk.mail_out()) == len(team)
+        found = send(site, "open", {"lookup": fields["lookup"]})[1]
+        assert found["found"] is True
+        assert [item["read"] for item in found["letters"]] == [False]
+        assert [item["read"] for item in send(site, "open", {"lookup": fields["lookup"]})[1]["letters"]] == [True]
+
+
+def wrong_fields(desk: Desk) -> list[dict[str, Any]]:
+    good = sealed_fields(desk, "some words")
+    other = sealed_fields(desk, "other words")
+    return [
+        {**good, "lookup": "0" * 63}, {**good, "lookup": "G" * 64}, {**good, "lookup": "../" * 20},
+        {**good, "key": "!"}, {**good, "key": base64.b64encode(b"x" * 100).decode()}, {**good, "key": other["key"]}, {**good, "key": ""},
+        {**good, "locked": ""}, {**good, "locked": base64.b64encode(b"x" * 9000).decode()},
+        {**good, "message": b"hello"}, {**good, "message": b""}, {**good, "message": good["message"] + b"\r\n\r\n--x\r\nSubject: y"},
+        {**good, "message": b"-----BEGIN PGP MESSAGE-----\n\nSubject: x\n\n-----END PGP MESSAGE-----\n"},
+    ]  # fmt: skip
+
+
+def test_what_is_no_sealed_report_is_refused_and_nothing_is_kept(make_desk: DeskMaker) -> None:
+    desk = make_desk()
+    with served(desk, FAST) as site:
+        for fields in wrong_fields(desk):
+            assert send(site, "sealed", fields) == (400, {"error": "wrong"})
+        assert desk.mail_out() == []
+        with desk.context.database.read() as session:
+            assert session.connection().exec_driver_sql("SELECT COUNT(*) FROM cases").scalar() == 0
+
+
+def test_what_was_sealed_to_another_key_is_kept_and_said_to_be_unreadable(
+    make_desk: DeskMaker, stranger: Person, team: list[Person]
+) -> None:
+    desk = make_desk()
+    with served(desk, FAST) as site:
+        wrong = stranger.keyring.seal_each(b"x", [stranger.fingerprint], None)[stranger.fingerprint]
+        fields = {**sealed_fields(desk, "one two three"), "message": armor(wrong)}
+        assert send(site, "sealed", fields)[0] == 200
+        assert {mail.recipient for mail in desk.mail_out()} == {person.email for person in team}
+        found = send(site, "open", {"lookup": fields["lookup"]})[1]
+        assert len(found["letters"]) == 1, "that it could not be read waits for them, sealed"
+
+
+@pytest.mark.parametrize(
+    "work", ["", "x", "e30=", base64.b64encode(b'{"challenge":{},"solution":{}}').decode(), "A" * 70_000]
+)
+def test_without_work_nothing_is_taken(make_desk: DeskMaker, work: str) -> None:
+    desk = make_desk()
+    with served(desk) as site:
+        fields = {**sealed_fields(desk, "a b c"), "work": work}
+        answer = requests.post(f"{site}/conduct/sealed", files={name: (name, value) for name, value in fields.items()})
+        assert answer.status_code in (403, 413)
+    assert desk.mail_out() == []
+
+
+def test_work_counts_once_in_time_and_for_this_desk_alone() -> None:
+    one, other = ProofOfWork(4), ProofOfWork(4)
+    challenge = altcha.Challenge.from_dict(one.challenge())
+    solution = altcha.solve_challenge(challenge)
+    assert solution
+    payload = altcha.Payload(challenge, solution).to_base64()
+    assert not other.accepts(payload)
+    assert one.accepts(payload)
+    assert not one.accepts(payload)
+    loose = json.loads(base64.b64decode(payload))
+    loose["challenge"]["parameters"]["expiresAt"] += 1
+    assert not one.accepts(base64.b64encode(json.dumps(loose).encode()).decode())
+
+
+def test_more_work_is_asked_for_when_much_comes() -> None:
+    work = ProofOfWork(4)
+
+    def steps(*, harder: bool) -> int:
+        solution = altcha.solve_challenge(altcha.Challenge.from_dict(work.challenge(harder=harder)))
+        assert solution
+        return solution.counter
+
+    assert max(steps(harder=False) for _ in range(5)) < min(steps(harder=True) for _ in range(5))
+
+
+def test_an_hour_takes_so_many_and_the_next_one_again() -> None:
+    now = [0.0]
+    limit = HourlyLimit(2, lambda: now[0])
+    assert [limit.take() for _ in range(3)] == [True, True, False]
+    now[0] = 3599.0
+    assert not limit.take()
+    now[0] = 3600.0
+    assert limit.take()
+    assert limit.count() == 1
+    limit.give_back()
+    assert limit.count() == 0
+
+
+def test_beyond_the_limit_nothing_is_kept_and_that_is_said(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk()
+    with served(desk, f"{FAST}\nper_hour = 3\nplain_per_hour = 1") as site:
+        browser = PlainBrowser(site)
+        assert browser.report(what="One.").status_code == 200
+        refused = browser.report(what="Two.")
+        assert refused.status_code == 429
+        assert "Nothing was kept" in refused.text
+        assert [send(site, "sealed", sealed_fields(desk, f"w {n}"))[0] for n in range(3)] == [200, 200, 429]
+    assert len(desk.mail_out()) == 3 * len(team)
+
+
+def test_a_page_of_another_site_cannot_send(make_desk: DeskMaker) -> None:
+    desk = make_desk()
+    with served(desk, f'{FAST}\norigins = ["https://copy.example"]') as site:
+        browser = PlainBrowser(site)
+        receipt = hidden(browser.session.get(browser.form).text, "receipt")
+        form = [("receipt", (None, receipt)), ("what", (None, "Forged."))]
+        for headers in (
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Origin": "https://evil.example"},
+            {"Sec-Fetch-Site": "same-site"},
+        ):
+            answer = requests.post(browser.form, files=form, headers=headers)
+            assert answer.status_code == 400
+        for headers in ({"Sec-Fetch-Site": "same-origin", "Origin": site}, {"Origin": site}, {"Origin": "null"}):
+            assert requests.post(browser.form, files=form, headers=headers).status_code == 200
+        fields = {name: (name, value) for name, value in {**sealed_fields(desk, "x y"), "work": solved(site)}.items()}
+        copied = requests.post(f"{site}/conduct/sealed", files=fields, headers={"Origin": "https://copy.example"})
+        assert copied.headers["access-control-allow-origin"] == "https://copy.example"
+        other = requests.get(f"{site}/conduct/challenge", headers={"Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in other.headers
+
+
+def test_too_large_too_many_and_malformed_is_refused(make_desk: DeskMaker) -> None:
+    desk = make_desk()
+    with served(desk, f'{FAST}\nsize_limit = "100kB"') as site:
+        browser = PlainBrowser(site)
+        assert browser.report(what="x", files=[("big", b"x" * 200_000)]).status_code == 413
+        chunked = requests.post(
+            browser.form,
+            data=(b"x" * 50_000 for _ in range(5)),
+            headers={"Content-Type": "multipart/form-data; boundary=b"},
+        )
+        assert chunked.status_code in (400, 413)
+        many = [("exclude", (None, "x")) for _ in range(5000)]
+        assert requests.post(browser.form, files=many).status_code in (400, 413)
+        for body, kind in (
+            (b"a=b", "application/x-www-form-urlencoded"), (b"{}", "application/json"), (b"", "multipart/form-data"),
+            (b"--b\r\n" * 1000, "multipart/form-data; boundary=b"), (b"--b\r\nContent-Disposition: form-data\r\n\r\n", "multipart/form-data; boundary=b"),
+            (b"--b\r\nContent-Disposition: form-data; name=\"what\"\r\n\r\n\xff\xfe\r\n--b--", "multipart/form-data; boundary=b; charset=nonsense"),
+        ):  # fmt: skip
+            answer = requests.post(browser.form, data=body, headers={"Content-Type": kind})
+            assert answer.status_code in (400, 422), (body[:20], answer.status_code)
+        with pytest.raises((requests.RequestException, AssertionError)):
+            assert requests.get(f"{site}/conduct/en/", headers={"X": "y" * 3_000_000}).status_code == 200
+        assert browser.report(what="Still here.").status_code == 200
+
+
+def test_a_client_that_says_nothing_is_hung_up_on(make_desk: DeskMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_server, "_HEADER_SECONDS", 0.3)
+    desk = make_desk()
+    with served(desk, f"{FAST}\nseconds = 0.5") as site:
+        host, port = site.removeprefix("http://").split(":")
+        silent = socket.create_connection((host, int(port)), timeout=10)
+        silent.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        slow = socket.create_connection((host, int(port)), timeout=10)
+        slow.sendall(
+            b"POST /conduct/en/ HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\n\r\n--b"
+        )
+        assert silent.recv(1000) == b""
+        assert slow.recv(1000).startswith(b"HTTP/1.1 400")
+        silent.close()
+        slow.close()
+
+
+def test_guesses_are_slow_alike_and_few(make_desk: DeskMaker) -> None:
+    desk = make_desk()
+    with served(desk, FAST) as site:
+        browser = PlainBrowser(site)
+        receipt = words_on(browser.report(what="It happened.").text)
+        lookup = receipt_of(desk, receipt).lookup
+        guesses = [f"{number:064x}" for number in range(12)]
+        began = time.monotonic()
+        with ThreadPoolExecutor(12) as crowd:
+            answers = list(crowd.map(lambda guess: send(site, "open", {"lookup": guess}), guesses))
+        rate = len(guesses) / (time.monotonic() - began)
+        assert all(answer == (200, {"found": False}) for answer in answers)
+        assert rate <= 4.0, "four at once, each of them for a second at least"
+        wrong = browser.open("six words that open nothing here")
+        assert wrong.status_code == 404
+        assert send(site, "open", {"lookup": lookup})[1]["found"] is True
+
+
+def test_the_page_logs_and_keeps_no_address(make_desk: DeskMaker, capfd: pytest.CaptureFixture[str]) -> None:
+    desk = make_desk()
+    with served(desk, FAST) as site:
+        browser = PlainBrowser(site)
+        browser.session.headers["X-Forwarded-For"] = "203.0.113.7"
+        assert browser.report(what="CANARY-TEXT").status_code == 200
+        requests.post(f"{site}/conduct/sealed", data=b"CANARY-BAD")
+    said = "".join(capfd.readouterr())
+    assert "203.0.113.7" not in said
+    assert "127.0.0.1" not in said
+    assert "CANARY" not in said
+    for path in desk.play.folder.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert b"203.0.113.7" not in content
+            assert b"CANARY-TEXT" not in content
