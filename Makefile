@@ -1,6 +1,6 @@
 # The two commands that matter are `make demo` and `make test`; both set themselves up.
 
-.PHONY: demo test test-on lint docs words bench prove clean
+.PHONY: demo test test-on lint docs words pictures bench prove clean
 
 demo:
 	@.ci/setup demo
@@ -31,6 +31,11 @@ docs:
 words:
 	@.ci/setup test
 	.venv/bin/python -m tests.support.catalogs
+
+# The pictures of the web form in docs/.
+pictures:
+	@.ci/setup test
+	.venv/bin/python -m tests.support.pictures docs
 
 bench:
 	@.ci/setup test

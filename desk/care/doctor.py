@@ -11,6 +11,8 @@ from desk.care import liveness, machine, private, senders
 from desk.care.liveness import Liveness
 from desk.care.machine import Finding
 from desk.service import check_templates, missing_key
+from desk.web import assets
+from desk.web.server import answers
 from intake.doors.imap import Mailbox
 from mailer.relay.connection import Relay, RelayDown
 from mailer.sealing.seal import Sealer
@@ -48,6 +50,7 @@ def examine(config_file: Path, clock: Clock = system_clock) -> list[Finding]:
     found += _looked_at("relay", lambda: _relay(config, clock()))
     found += _looked_at("mailboxes", lambda: _mailboxes(config, clock()))
     found += _looked_at("senders", lambda: senders.examine(config))
+    found += _looked_at("web form", lambda: _web(config))
     found += _looked_at("machine", lambda: machine.examine(config))
     return found
 
@@ -65,6 +68,26 @@ def _inside(config: Config, clock: Clock) -> list[Finding]:
     found += _looked_at("roster", lambda: _rosters(config, keyring, clock()))
     found += _looked_at("templates", lambda: [_try("templates", lambda: check_templates(config), "all of them render")])
     return found
+
+
+def _web(config: Config) -> Iterator[Finding]:
+    """The web form, where there is to be one: its files, and whether it answers while the service runs."""
+    web = config.web
+    if not web.listen:
+        return
+    yield _try("web form", assets.check, f"at {web.listen}, for the web server in front of it")
+    if not web.url and not web.onion:
+        yield Finding(
+            "web form",
+            "warning",
+            "web.url and web.onion are empty: a mail that says that an answer waits can't say where.",
+        )
+    if presence.runs_since(config) is not None and not answers(config):
+        yield Finding(
+            "web form",
+            "failure",
+            f"nothing answers at {web.listen}, though the service runs. Restart it, and look at its log.",
+        )
 
 
 def _looked_at(name: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:

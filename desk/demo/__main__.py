@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from desk.demo.form import play_form
 from desk.demo.mails import pgp_mime, plain_mail, text_entity, text_of
 from desk.demo.rehearsal import PEOPLE, Delivered, Person, Rehearsal, make_person
 from desk.demo.talk import play_conversation
@@ -54,6 +55,7 @@ def main(picture: Path | None = None) -> int:
         reporter = make_person(folder / "people", "sam", "Sam", "reporter.example")
         stranger = make_person(folder / "people", "stranger", "Stranger")
         play = Rehearsal(folder / "desk", team)
+        play.serve_form()
         play.sink.start()
         play.start()
         try:
@@ -64,6 +66,7 @@ def main(picture: Path | None = None) -> int:
                 _draw(console, picture)
             faults += _show_reporter(console, play, reporter)
             faults += play_conversation(console, play, _withheld(team))
+            faults += play_form(console, play, _withheld(team))
         finally:
             play.end()
             for person in (*team, reporter, stranger):

@@ -180,7 +180,13 @@ class Rehearsal:
         self.change_config('# trusted_authserv = ["mx.example.org"]', f'trusted_authserv = ["{MAIL_SERVER}"]')
         self.change_config("canary = true  ", "canary = false ")
         self.set_team(self.team)
+        self.form_url = ""
         self._service: subprocess.Popen[bytes] | None = None
+
+    def serve_form(self) -> None:
+        """Have the service serve the web form as well, at `form_url`."""
+        self.form_url = f"http://127.0.0.1:{(port := free_port())}"
+        self.change_config('# listen = "127.0.0.1:8025"', f'listen = "127.0.0.1:{port}"')
 
     @property
     def config(self) -> Path:

@@ -26,6 +26,7 @@ _HEADER_OCTETS = 16_384
 _KEEP_OPEN_SECONDS = 5
 _STOP_SECONDS = 10
 _WORKERS = 4
+_ANSWER_SECONDS = 5
 
 log = structlog.get_logger("ombud.web")
 
@@ -53,6 +54,21 @@ class _Patient(H11Protocol):
         """Wait no longer."""
         self._waiting.cancel()
         super().connection_lost(exc)
+
+
+def answers(config: Config) -> bool:
+    """Whether anything listens where the form is to be."""
+    listen = config.web.listen
+    try:
+        if listen.startswith("unix:"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.connect(str(config.path(Path(listen.removeprefix("unix:")))))
+        else:
+            host, _, port = listen.rpartition(":")
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 class WebServer(threading.Thread):

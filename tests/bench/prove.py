@@ -26,6 +26,8 @@ AMOUNTS = {
     "CHAINS": "100000",
     "WAVE": "500",
     "KILLS": "20",
+    "FORMS": "1000",
+    "FORM_KILLS": "30",
 }
 TESTS = (
     "tests/stories/test_crash.py",
@@ -35,6 +37,7 @@ TESTS = (
     "tests/stories/test_canary.py",
     "tests/stories/test_life.py",
     "tests/stories/test_wave.py",
+    "tests/stories/test_web_crash.py",
     "tests/intake/test_hostile.py",
     "tests/intake/test_imap_faults.py",
     "tests/intake/test_attacks.py",

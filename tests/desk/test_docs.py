@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent.parent
 PAGES = [*sorted((ROOT / "docs").glob("**/*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 _FILE = re.compile(r"(?<![\w/.-])((?:store|intake|mailer|desk|tests|deploy|docs)(?:/[\w.-]+)+/?)")
 _NAME = re.compile(r"`(?:([\w/]+\.py): ?)?((?:[A-Za-z_]\w*\.)?[A-Za-z_]\w*)(?:\(\))?`")
-_SETTINGS = ("outbox", "desk", "gnupg")  # sections of the configuration, which stand in backticks as well
+_SETTINGS = ("outbox", "desk", "gnupg", "web")  # sections of the configuration, which stand in backticks as well
 _EXAMPLES = ("LANGUAGE.po",)
 
 

@@ -123,7 +123,7 @@ def test_behind_caddy(make_desk: DeskMaker, team: list[Person], tmp_path: Path) 
 def test_the_onion_service_is_one_that_tor_takes(tmp_path: Path) -> None:
     text = (EXAMPLES / "form-torrc").read_text().replace("/var/lib/tor/ombud", f"{tmp_path}/service")
     (tmp_path / "torrc").write_text(text)
-    line = ["tor", "--verify-config", "-f", tmp_path / "torrc", "--DataDirectory", tmp_path / "data"]
+    line = ["tor", "--verify-config", "-f", str(tmp_path / "torrc"), "--DataDirectory", str(tmp_path / "data")]
     done = subprocess.run(line, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout.decode()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import time
@@ -14,8 +15,11 @@ import altcha
 import requests
 
 from desk.demo.rehearsal import free_port
+from desk.web import sealing
+from desk.web.pages import Pages
 from desk.web.server import WebServer
 from intake.receive import Receiver
+from store.openpgp.receipts import read_receipt
 from tests.conftest import Desk
 
 _LISTEN = '# listen = "127.0.0.1:8025"'
@@ -99,6 +103,16 @@ def send(site: str, path: str, fields: Mapping[str, str | bytes], desk: str = "c
     parts = {name: (name, value) for name, value in {"work": solved(site, desk), **fields}.items()}
     answer = requests.post(f"{site}/{desk}/{path}", files=parts)
     return answer.status_code, json.loads(answer.content)
+
+
+def sealed_fields(desk: Desk, words: str, text: str = "It happened.") -> dict[str, Any]:
+    """What a script sends for a report."""
+    here = desk.context.config.desk[0]
+    receipt = read_receipt(words, Pages(desk.context).salt(here))
+    made = sealing.receipt_key(receipt)
+    message = sealing.sealed_report(desk.context.keyring, here, text, ())
+    coded = {"key": base64.b64encode(made.key).decode(), "locked": base64.b64encode(made.locked).decode()}
+    return {"lookup": receipt.lookup, **coded, "message": message}
 
 
 def wait_until(found: Any, seconds: float = 20) -> None:
