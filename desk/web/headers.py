@@ -53,8 +53,9 @@ class WithHeaders:
         fields = {**_ALWAYS, "cache-control": "no-store"}
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if self._onion and not any(host.split(b":")[0].endswith(b".onion") for host in hosts):
-            fields["onion-location"] = self._onion + scope["path"]
-        made = [(name.encode(), value.encode("latin-1", "ignore")) for name, value in fields.items()]
+            # As it came: what a path stands for may hold the end of a line.
+            fields["onion-location"] = self._onion + scope["raw_path"].decode("ascii", "ignore")
+        made = [(name.encode(), value.encode()) for name, value in fields.items()]
         return [(name, value) for name, value in made if name not in known]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from starlette.datastructures import FormData, UploadFile
@@ -81,8 +82,9 @@ class SentForm:
         )
 
 
-async def read_form(request: Request, limit: int, seconds: float, budget: Budget) -> SentForm:
-    """A form of at most `limit` octets, which came in within `seconds`. Raises BadForm."""
+@asynccontextmanager
+async def read_form(request: Request, limit: int, seconds: float, budget: Budget) -> AsyncIterator[SentForm]:
+    """A form of at most `limit` octets, which came in within `seconds`; it counts in the budget until it was dealt with. Raises BadForm."""
     if not request.headers.get("content-type", "").lower().startswith(_MULTIPART):
         raise BadForm("wrong")
     declared = request.headers.get("content-length", "")
@@ -90,17 +92,22 @@ async def read_form(request: Request, limit: int, seconds: float, budget: Budget
         raise BadForm("size")
     counted = _Counted(request, limit, budget)
     try:
+        yield SentForm(await _parsed(request, counted, limit, seconds))
+    finally:
+        counted.give_back()
+
+
+async def _parsed(request: Request, counted: _Counted, limit: int, seconds: float) -> FormData:
+    try:
         async with asyncio.timeout(seconds):
             parser = _InMemory(
                 request.headers, counted.stream(), max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=limit
             )
-            return SentForm(await parser.parse())
+            return await parser.parse()
     except TimeoutError:
         raise BadForm("network") from None
     except (MultiPartException, ClientDisconnect, UnicodeError, KeyError, ValueError):
         raise BadForm("wrong") from None
-    finally:
-        counted.give_back()
 
 
 class _Counted:

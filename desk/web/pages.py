@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +24,7 @@ from store.kit.kinds import LANGUAGES
 from store.kit.sentences import marked
 from store.openpgp.receipts import SALT_LENGTH
 
+_KEY_SECONDS = 60.0
 _TEMPLATES = Path(__file__).parent / "templates"
 
 _QUESTIONS = {
@@ -91,6 +93,7 @@ class Pages:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._keys: dict[str, tuple[float, bytes]] = {}
 
     def form(
         self, desk: Desk, place: Place, receipt: str = "", filled: FilledForm | None = None, problem: str = ""
@@ -147,6 +150,14 @@ class Pages:
         """A day, in the time zone of a desk."""
         return speech(language).day(at.astimezone(desk.zone).date())
 
+    def key(self, desk: Desk) -> bytes:
+        """The key of a desk in armor, asked of GnuPG once in a minute: each page holds it."""
+        asked, known = self._keys.get(desk.fingerprint, (0.0, b""))
+        if not known or time.monotonic() - asked > _KEY_SECONDS:
+            known = self._context.keyring.export(desk.fingerprint, armored=True)
+            self._keys[desk.fingerprint] = time.monotonic(), known
+        return known
+
     def salt(self, desk: Desk) -> bytes:
         """What the receipts of a desk are mixed with: its own, and the same for ever."""
         return bytes.fromhex(self._context.vault.digest("salt of receipts", desk.id.encode()))[:SALT_LENGTH]
@@ -178,7 +189,7 @@ class Pages:
         """What the scripts of a page need to know."""
         say: Callable[[str], str] = speech(place.language).on_page
         return {
-            "key": self._context.keyring.export(desk.fingerprint, armored=True).decode(),
+            "key": self.key(desk).decode(),
             "api": place.api,
             "salt": self.salt(desk).hex(),
             "words": f"{place.root}words/{place.language}.json",

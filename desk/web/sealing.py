@@ -13,6 +13,7 @@ from mailer.sealing.mime import bare_content
 from mailer.sealing.padding import filled, padded_length
 from store.cases.letterboxes import Fetched
 from store.kit.config import Desk
+from store.kit.errors import KeyProblem
 from store.openpgp.armor import armor
 from store.openpgp.keyring import Keyring
 from store.openpgp.receipts import Receipt, new_key, read_letter, unlocked
@@ -33,7 +34,12 @@ class OpenedLetter:
 def sealed_report(keyring: Keyring, desk: Desk, text: str, files: Sequence[Attachment]) -> bytes:
     """A text and files sealed to the desk, in armor. Raises KeyProblem."""
     made = filled(bare_content(text, files), padded_length)
-    return armor(keyring.seal_each(made, [desk.fingerprint], None)[desk.fingerprint])
+    sealed = keyring.seal_each(made, [desk.fingerprint], None)
+    if not sealed:
+        raise KeyProblem(
+            f"Nothing can be encrypted to the desk key {desk.fingerprint}. Has it expired? Run 'ombud check'."
+        )
+    return armor(sealed[desk.fingerprint])
 
 
 def receipt_key(receipt: Receipt) -> NewReceipt:

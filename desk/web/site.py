@@ -7,8 +7,9 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -42,7 +43,8 @@ from store.tables.records import Attachment
 
 # The least that opening a receipt takes, whether there is anything or not; more while many wrong ones are tried.
 _SECONDS, _SECONDS_WHEN_GUESSED, _MANY_WRONG = 1.0, 5.0, 60
-_OPEN_AT_ONCE = 4
+_AT_ONCE, _TURN_SECONDS = 4, 30.0
+_LONGEST_WORDS = 1000
 _BODIES = 8
 _SMALL = 64_000
 _STATUS = {"work": 403, "size": 413, "busy": 429, "later": 503}
@@ -50,6 +52,7 @@ _ACCEPTED = re.compile(r"([a-z]{2,3})(?:-[\w-]{1,20})?\s{0,3}(?:;\s{0,3}q=([01](
 
 log = structlog.get_logger("ombud.web")
 Made = TypeVar("Made")
+_Plain = Callable[[Desk, Place, SentForm], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ class Site:
             name: _Limits(HourlyLimit(web.per_hour), HourlyLimit(web.plain_per_hour)) for name in self._desks
         }
         self._budget = Budget(_BODIES * int(web.size_limit))
-        self._opening = asyncio.Semaphore(_OPEN_AT_ONCE)
+        # Whoever floods one way keeps nobody from the others.
+        self._opening, self._opening_plain, self._sealing = (asyncio.Semaphore(_AT_ONCE) for _ in range(3))
 
     def app(self) -> App:
         """The application."""
@@ -114,7 +118,7 @@ class Site:
             return _not_found()
         language = _preferred(request)
         place = Place(language, root="./", home="./")
-        return HTMLResponse(self._pages.desks(list(self._desks.values()), place))
+        return HTMLResponse(await self._blocking(self._pages.desks, list(self._desks.values()), place))
 
     async def _static(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -151,7 +155,7 @@ class Site:
         desk = self._desk(request)
         if desk is None:
             return _not_found()
-        key = await self._blocking(self._context.keyring.export, desk.fingerprint, armored=True)
+        key = await self._blocking(self._pages.key, desk)
         fields = {"content-disposition": f'attachment; filename="{desk.id}-key.asc"'}
         return Response(key, media_type="application/pgp-keys", headers=fields)
 
@@ -160,7 +164,7 @@ class Site:
         if desk is None or place is None:
             return _not_found()
         if request.method == "POST":
-            return await self._take_plain(request, desk, place)
+            return await self._posted(request, desk, place, self._take_plain)
         return HTMLResponse(await self._blocking(self._pages.form, desk, place, new_words(place.language)))
 
     async def _receipt(self, request: Request) -> Response:
@@ -168,34 +172,39 @@ class Site:
         if desk is None or place is None:
             return _not_found()
         if request.method == "POST":
-            return await self._open_plain(request, desk, place)
+            return await self._posted(request, desk, place, self._open_plain)
         return HTMLResponse(await self._blocking(self._pages.receipt, desk, place))
 
     # Without scripts.
 
-    async def _take_plain(self, request: Request, desk: Desk, place: Place) -> Response:
-        """A report from a browser without scripts: sealed now, and then as any other."""
+    async def _posted(self, request: Request, desk: Desk, place: Place, take: _Plain) -> Response:
+        """What a browser without scripts sends; a page that says why, where nothing comes of it."""
         try:
-            sent = await self._sent(request, int(self._context.config.web.size_limit))
+            async with self._sent(request, int(self._context.config.web.size_limit)) as sent:
+                return await take(desk, place, sent)
         except BadForm as error:
             return await self._problem(desk, place, error.word)
-        filled, words = sent.filled(), sent.text("receipt", 1000)
-        if filled.is_empty or len(canonical(words)) < len(place.language):
-            page = await self._blocking(partial(self._pages.form, desk, place, words, filled, "empty"))
+        except OmbudError as error:
+            log.warning("not taken in now", reason=str(error))
+            return await self._problem(desk, place, "later")
+
+    async def _take_plain(self, desk: Desk, place: Place, sent: SentForm) -> Response:
+        """A report from a browser without scripts: sealed now, and then as any other."""
+        filled, words = sent.filled(), sent.text("receipt", _LONGEST_WORDS)
+        if filled.is_empty or not canonical(words):
+            page = await self._blocking(
+                self._pages.form, desk, place, words or new_words(place.language), filled, "empty"
+            )
             return HTMLResponse(page, 422)
         limits = self._limits[desk.id]
         if not limits.plain.take():
-            return await self._problem(desk, place, "busy")
+            raise BadForm("busy")
         if not limits.reports.take():
             limits.plain.give_back()
-            return await self._problem(desk, place, "busy")
-        async with self._opening:
-            try:
-                await self._blocking(self._seal_and_keep, desk, filled, words)
-            except TryLater as error:
-                log.warning("not taken in now", reason=str(error))
-                return await self._problem(desk, place, "later")
-        return HTMLResponse(self._pages.done(desk, place, " ".join(words.split())))
+            raise BadForm("busy")
+        async with self._in_turn(self._sealing):
+            await self._blocking(self._seal_and_keep, desk, filled, words)
+        return HTMLResponse(await self._blocking(self._pages.done, desk, place, " ".join(words.split())))
 
     def _seal_and_keep(self, desk: Desk, filled: FilledForm, words: str) -> None:
         receipt = read_receipt(words, self._pages.salt(desk))
@@ -209,16 +218,12 @@ class Site:
         name = self._context.vault.digest_of("form", [*octets, *(file.data for file in files)])
         return Sealed(sealing.sealed_report(self._context.keyring, desk, text, files), name)
 
-    async def _open_plain(self, request: Request, desk: Desk, place: Place) -> Response:
+    async def _open_plain(self, desk: Desk, place: Place, sent: SentForm) -> Response:
         """A receipt from a browser without scripts, and what it brings besides."""
-        try:
-            sent = await self._sent(request, int(self._context.config.web.size_limit))
-        except BadForm as error:
-            return await self._problem(desk, place, error.word)
-        words = sent.text("words", 1000)
+        words = sent.text("words", _LONGEST_WORDS)
         if not canonical(words):
             return HTMLResponse(await self._blocking(self._pages.receipt, desk, place, "words"), 422)
-        async with self._opening, self._taking_time(desk):
+        async with self._in_turn(self._opening_plain), self._taking_time(desk):
             receipt = await self._blocking(read_receipt, words, self._pages.salt(desk))
             found = await self._blocking(self._fetched, desk, receipt.lookup)
             if found is None:
@@ -280,15 +285,15 @@ class Site:
             if desk is None:
                 return _not_found()
             try:
-                sent = await self._sent(request, _SMALL if take == self._take_open else int(web.size_limit))
-                if not await self._blocking(self._work.accepts, sent.text("work", _SMALL)):
-                    raise BadForm("work")
-                return JSONResponse(await take(desk, sent), headers=fields)
+                async with self._sent(request, _SMALL if take == self._take_open else int(web.size_limit)) as sent:
+                    if not await self._blocking(self._work.accepts, sent.text("work", _SMALL)):
+                        raise BadForm("work")
+                    return JSONResponse(await take(desk, sent), headers=fields)
             except BadForm as error:
                 return JSONResponse({"error": error.word}, _STATUS.get(error.word, 400), headers=fields)
             except FormRefused:
                 return JSONResponse({"error": "wrong"}, 400, headers=fields)
-            except TryLater as error:
+            except OmbudError as error:
                 log.warning("not taken in now", reason=str(error))
                 return JSONResponse({"error": "later"}, 503, headers=fields)
 
@@ -309,7 +314,7 @@ class Site:
         return {"kept": True}
 
     async def _take_open(self, desk: Desk, sent: SentForm) -> dict[str, object]:
-        async with self._opening, self._taking_time(desk):
+        async with self._in_turn(self._opening), self._taking_time(desk):
             found = await self._blocking(self._fetched, desk, sent.text("lookup", 100))
             if found is None:
                 self._limits[desk.id].wrong.take()
@@ -322,7 +327,7 @@ class Site:
         return {"found": True, "since": to_text(found.since), "locked": _base64(found.locked), "letters": letters}
 
     async def _take_more(self, desk: Desk, sent: SentForm) -> dict[str, object]:
-        async with self._opening, self._taking_time(desk):
+        async with self._in_turn(self._opening), self._taking_time(desk):
             found = await self._blocking(self._door.known, desk, sent.text("lookup", 100))
         if found is None:
             raise BadForm("nothing")
@@ -335,12 +340,26 @@ class Site:
     def _desk(self, request: Request) -> Desk | None:
         return self._desks.get(request.path_params["desk"])
 
-    async def _sent(self, request: Request, limit: int) -> SentForm:
+    @asynccontextmanager
+    async def _sent(self, request: Request, limit: int) -> AsyncIterator[SentForm]:
         """A form from a page of ours. Raises BadForm."""
         web = self._context.config.web
         if not may_send(request, web.origins):
             raise BadForm("wrong")
-        return await read_form(request, limit, web.seconds, self._budget)
+        async with read_form(request, limit, web.seconds, self._budget) as sent:
+            yield sent
+
+    @asynccontextmanager
+    async def _in_turn(self, turns: asyncio.Semaphore) -> AsyncIterator[None]:
+        """Wait for a turn, but not for ever. Raises BadForm."""
+        try:
+            await asyncio.wait_for(turns.acquire(), _TURN_SECONDS)
+        except TimeoutError:
+            raise BadForm("busy") from None
+        try:
+            yield
+        finally:
+            turns.release()
 
     def _fetched(self, desk: Desk, lookup: str) -> Fetched | None:
         """What a receipt finds; from now on its letters have been read."""

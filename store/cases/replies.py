@@ -15,6 +15,7 @@ from store.cases.lookup import recusal_rows
 from store.kit.addresses import same_mailbox
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
+from store.openpgp.receipts import stands_for_a_receipt
 from store.openpgp.values import PublicKey
 from store.tables.promise import Promise
 from store.tables.records import Arrival, Attachment, Facts
@@ -103,6 +104,8 @@ def how_to_reply(known: Facts, how: How) -> tuple[Facts, bool]:
     if not known.answer_to:
         why = known.no_reply_because or "the mail doesn't say who wrote it"
         raise NotAllowed(marked("You can't write to the reporter: {why}."), why=why)
+    if stands_for_a_receipt(known.answer_to):
+        return known, True  # whatever was asked for: what waits there is sealed
     if how == "new-key":
         if not known.new_key:
             raise NotAllowed(marked("No new key of the reporter is known. Write '/reply' alone."))

@@ -215,6 +215,9 @@ def test_every_answer_forbids_frames_and_strangers_and_is_kept_nowhere(make_desk
             assert answer.headers["onion-location"] == onion + path
             assert "set-cookie" not in answer.headers
             assert "server" not in answer.headers
+        split = requests.get(f"{site}/conduct/%0d%0aX-Evil:%20yes/")
+        assert split.status_code == 404
+        assert "x-evil" not in split.headers
         inside = requests.get(f"{site}/conduct/en/", headers={"Host": "a" * 56 + ".onion"})
         assert "onion-location" not in inside.headers
 

@@ -142,5 +142,11 @@ const ombud = (() => {
     return Boolean(window.openpgp && window.hashwasm && window.crypto?.subtle && window.WebAssembly && window.Worker);
   }
 
+  // The way back does not lead here.
+  document.querySelector(".leave a").addEventListener("click", (event) => {
+    event.preventDefault();
+    window.location.replace(event.currentTarget.href);
+  });
+
   return { desk, base64, octets, hex, paddedLength, mail, key, seal, chosen, send, complaint, able };
 })();
