@@ -206,6 +206,7 @@ class MemberWord:
         commands = replace(commands, rest=own_text(commands.rest, (desk.title, *desk.addresses)))
         withdraws = any(item.withdraws(self.member.id, file.roster) for item in commands.on_case)
         arrival = self._arrival(file, said, commands)
+        file = replace(file, by=replace(file.by, signer=said.by.fingerprint or ""))
         acted = notes.act(file, commands.on_case, arrival)
         if not (acted.changes or commands.rest or arrival.attachments or commands.asks or arrival.direction == "out"):
             raise NotAllowed(EMPTY)

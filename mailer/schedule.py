@@ -14,7 +14,8 @@ import structlog
 from sqlmodel import Session
 
 from mailer.sealing.seal import Sealer
-from store.cases import letterboxes, lookup, retention
+from store.cases import decisions, letterboxes, lookup, retention
+from store.cases.case_file import Actor, open_case
 from store.cases.deadlines import dues
 from store.context import Context
 from store.kit.clock import to_text
@@ -22,6 +23,7 @@ from store.kit.config import Desk
 from store.kit.errors import OmbudError
 from store.outbox import canary, chores, health, queue
 from store.tables import audit
+from store.tables.models import CaseRow
 from store.tables.records import Case
 from store.team import rotation
 from store.team.expiries import expiries
@@ -32,7 +34,17 @@ _CANARY = "daily@04:00"
 _REMINDERS_EVERY = timedelta(minutes=5)
 
 _ESCALATING = ("escalate", "again")
-_PARTS = ("digest", "reminders", "late notices", "daily care", "key checks", "terms", "unread answers", "canary")
+_PARTS = (
+    "digest",
+    "reminders",
+    "late decisions",
+    "late notices",
+    "daily care",
+    "key checks",
+    "terms",
+    "unread answers",
+    "canary",
+)
 
 Found = TypeVar("Found")
 Step = Callable[[Session], None]
@@ -92,6 +104,7 @@ class Schedule:
             parts: dict[str, Callable[[], None]] = {"digest": partial(self._digest, desk, now)}
             if remind:
                 parts["reminders"] = partial(self._remind, desk, now)
+                parts["late decisions"] = partial(self._look_at_decisions, desk, now)
                 parts["late notices"] = partial(self._look_at_outbox, desk, now)
             parts["daily care"] = partial(self._daily, "daily", desk, now, self._retain)
             parts["key checks"] = partial(self._daily, "keys", desk, now, self._look_at_keys)
@@ -178,6 +191,18 @@ class Schedule:
                 if chores.once(session, name, now, case_id):
                     self._send_reminder(session, desk, case_id, subject, now)
 
+    def _look_at_decisions(self, desk: Desk, now: datetime) -> None:
+        """A proposal whose day has passed with too few who agree: its readers are told, and others are asked as well."""
+        with self._context.database.read() as session:
+            found = decisions.late(session, desk, now)
+        for case_id, number in found:
+            with self._context.database.write() as session:
+                by = Actor(self._context.vault, desk, self._context.roster(desk), "desk", now)
+                file = open_case(session, by, lookup.row_by_id(session, case_id))
+                if decisions.note_late(file, number):
+                    self._escalate(session, file.row, now)
+                    file.enqueue(decisions.LATE, f"proposal {number}")
+
     def _look_at_outbox(self, desk: Desk, now: datetime) -> None:
         """A desk whose notices stopped looks like one that has no reports: say so, to the operator and in the log."""
         minutes = self._context.config.outbox.alarm_minutes
@@ -204,13 +229,19 @@ class Schedule:
 
     def _send_reminder(self, session: Session, desk: Desk, case_id: str, subject: str, now: datetime) -> None:
         row = lookup.row_by_id(session, case_id)
-        if subject.endswith((" escalate", " again")) and not row.escalated:
-            row.escalated = 1
-            session.add(row)
-            audit.append(session, self._context.vault, audit.Event("escalated", "desk", now, case_id))
-            session.flush()
-            queue.reopen(session, case_id=case_id, at=now)
+        if subject.endswith((" escalate", " again")):
+            self._escalate(session, row, now)
         queue.enqueue(session, queue.Notice("reminder", desk.id, now, case_id=case_id, subject_id=subject))
+
+    def _escalate(self, session: Session, row: CaseRow, now: datetime) -> None:
+        """Have alternates and escalation contacts asked as well, and told what they have missed."""
+        if row.escalated:
+            return
+        row.escalated = 1
+        session.add(row)
+        audit.append(session, self._context.vault, audit.Event("escalated", "desk", now, row.id))
+        session.flush()
+        queue.reopen(session, case_id=row.id, at=now)
 
     def _daily(self, chore: str, desk: Desk, now: datetime, prepare: Preparation) -> None:
         """Something that is done once a day, in one transaction with the note that it was; again when it failed for some cases."""

@@ -19,6 +19,7 @@ from store.cases import content, lookup, notes
 from store.cases.case_commands import STATES, Assign, Deadline, Field, Hold, Link, Recuse, Reinstate, Release, State
 from store.cases.case_file import Actor, CaseFile, open_for
 from store.cases.command import CaseCommand
+from store.cases.decision_commands import Propose, Withdraw
 from store.cases.replies import How, Reply, as_reply
 from store.cases.urgency_commands import Urgent
 from store.context import Context
@@ -124,6 +125,30 @@ def case_state(
     """Say how far a case has come."""
     text = f"{outcome} {_text()}" if why else outcome
     change(config, codename, by, State(state, text), as_json=as_json)
+
+
+@changes_app.command("propose")
+def case_propose(
+    codename: str,
+    outcome: Annotated[str, typer.Argument(help="One of desk.outcomes.")],
+    config: ConfigOption = None,
+    by: ByOption = None,
+    until: Annotated[str, typer.Option(help="A day such as 2026-01-31.")] = "",
+    why: WhyOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Propose an outcome to the readers. Who agrees says so by signed mail: nobody can for them."""
+    reason = _text() if why else ""
+    text = f"until {until}: {reason}" if until else reason
+    change(config, codename, by, Propose(outcome, text), as_json=as_json)
+
+
+@changes_app.command("withdraw")
+def case_withdraw(
+    codename: str, number: str, config: ConfigOption = None, by: ByOption = None, as_json: JsonOption = False
+) -> None:
+    """Take back a proposal of one's own."""
+    change(config, codename, by, Withdraw(number), as_json=as_json)
 
 
 @changes_app.command("deadline")
@@ -243,4 +268,9 @@ _PHRASES = {
     "not-junk": "is a report now; its readers are told",
     "urgent": "cannot wait",
     "not-urgent": "can wait after all",
+    "propose": "proposal {}",
+    "agree": "agrees with proposal {}",
+    "decide": "agrees with proposal {}; that is enough",
+    "object": "objects to proposal {}",
+    "withdraw": "proposal {} is withdrawn",
 }

@@ -41,7 +41,7 @@ def case_record(context: Context, session: Session, codename: str, member: str |
     if desk is None:
         raise lookup.no_such_case(codename)
     viewer = Viewer(context.roster(desk), member, context.clock())
-    return overview.case_record(session, context.vault, codename, viewer)
+    return overview.case_record(session, context.vault, codename, viewer, desk)
 
 
 def deliveries(session: Session) -> list[JSON]:

@@ -274,6 +274,7 @@ canary = true                           # a mail to its own address once a day, 
 # retention_days = 730                  # after which closed cases are destroyed; 0: never
 # retention = { withdrawn = 90 }        # days for single outcomes
 # outcomes = ["no-action", "warning"]   # what a case can be closed with
+# decide = { removal = 3, warning = 2 } # how many readers must agree to an outcome, by signed mail, before a case is closed with it
 
 # A mailbox at a provider that mail is taken from; see docs/mailbox.md.
 # [[desk.imap]]

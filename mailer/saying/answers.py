@@ -36,6 +36,12 @@ def case_values(desk: Desk, roster: Roster, line: overview.JSON) -> dict[str, An
     }  # fmt: skip
 
 
+def _proposal_values(roster: Roster, item: overview.JSON) -> dict[str, Any]:
+    """A proposal as it stands, with the names of members."""
+    names = {word: [name_of(roster, member) for member in item[word]] for word in ("agreed", "objected")}
+    return {**item, **names, "by": name_of(roster, item["by"])}
+
+
 def _letter_values(letter: overview.JSON | None) -> dict[str, Any] | None:
     """When an answer that waits behind a receipt was read: None while it was not."""
     if letter is None:
@@ -50,6 +56,7 @@ def record_values(desk: Desk, roster: Roster, record: overview.JSON, text_of: Ca
         "outcome": record["outcome"],
         "on_hold": record["on_hold"],
         "links": record["links"],
+        "proposals": [_proposal_values(roster, item) for item in record["proposals"]],
         "fields": [{"name": name, "value": value} for name, value in record["fields"].items()],
         "messages": [
             {

@@ -18,7 +18,7 @@ from mailer.saying.translation import speech
 from mailer.sealing.mime import DeskKey, Pad
 from mailer.sealing.mime import content as content_of
 from mailer.sealing.padding import padded_length, stepped_length
-from store.cases import content, letterboxes, lookup, overview, threads
+from store.cases import content, decisions, letterboxes, lookup, overview, threads
 from store.cases.answers import Answer
 from store.cases.fields import FIELDS
 from store.context import Context
@@ -77,6 +77,8 @@ class Contents:
             return digest.reminder_values(desk, view, claim.subject_id or "")
         if claim.kind == letterboxes.UNREAD:
             return {}
+        if claim.kind == decisions.LATE:
+            return {"number": (claim.subject_id or "").rpartition(" ")[2], "escalated": view.case.escalated}
         return {"other": self._codename(claim.subject_id or "") if known else ""}
 
     def _codename(self, case_id: str) -> str:
@@ -158,7 +160,7 @@ class Contents:
         linked = overview.known_links(session, view.case.id, viewer) if view else []
         record = None
         if view and answer.show:
-            found = overview.case_record(session, self._context.vault, view.case.codename, viewer)
+            found = overview.case_record(session, self._context.vault, view.case.codename, viewer, desk)
             record = record_values(desk, roster, found, partial(self._text, desk, language=language))
         listed, ids = None, frozenset[str]()
         if answer.cases:

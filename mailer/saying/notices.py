@@ -28,6 +28,7 @@ AUDIENCE: Mapping[str, To] = {
     "flood": "readers",
     "bounced": "readers",
     "unread": "readers",
+    "decision-late": "readers",
     "reminder": "readers",
     "alert": "readers",
     "answer": "asker",

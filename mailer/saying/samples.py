@@ -48,6 +48,12 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
     record = {
         "state": "closed", "outcome": "warning", "on_hold": True, "assignee": "Ada Example", "deadline": "2026-01-31",
         "fields": [{"name": "when", "value": "Friday"}], "links": ["blue-fox"],
+        "proposals": [
+            {
+                "number": 1, "outcome": "removal", "by": "Ada Example", "until": "2026-01-31", "agreed": ["Ada Example"],
+                "objected": ["Jo Example"], "needed": 3, "reached": False,
+            }
+        ],
         "messages": [
             {
                 "at": noon, "author": "Ada Example", "direction": "note", "text": "A sample.", "failure": "",
@@ -107,6 +113,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "flood": {**base, "limit": desk.flood_limit},
         "bounced": {**base, "who": "Ada Example", "by_form": False},
         "unread": base,
+        "decision-late": {**base, "number": "1", "escalated": True},
         "letter-waits": {**outside, "web_url": "https://report.example/conduct/receipt"},
         "answer": {"desk": base["desk"], **answer},
         "acknowledge": outside,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from store.cases import lookup, patterns, promises, withholding
+from store.cases import decisions, lookup, patterns, promises, withholding
 from store.cases.access import may_know
 from store.cases.case_file import CaseFile, open_case
 from store.cases.command import CaseCommand, member_meant
@@ -96,7 +96,9 @@ class State(CaseCommand):
                 marked("There is no state '{state}'. Use one of {states}."), state=self.subject, states=states
             )
         if state == "closed":
-            row.outcome = self._outcome(file)
+            outcome = self._outcome(file)
+            decisions.require_decided(file, outcome)
+            row.outcome = outcome
         elif text:
             raise NotAllowed(marked("Only 'closed' takes an outcome. Write just '/state {state}'."), state=state)
         else:

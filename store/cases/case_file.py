@@ -31,13 +31,15 @@ _NEW_MESSAGE = insert(MessageRow)  # written once: putting a statement together 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts at a desk, and when: a member's id, `operator`, `desk` or `reporter`."""
+    """Who acts at a desk, and when: a member's id, `operator`, `desk` or `reporter`. `signer` is the fingerprint of the key that
+    signed what they want, if one did."""
 
     vault: Vault
     desk: Desk
     roster: Roster
     id: str
     at: datetime
+    signer: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from store.cases.case_commands import Assign, Deadline, Field, Hold, Link, Recuse, Reinstate, Release, State
 from store.cases.command import CaseCommand, Command
+from store.cases.decision_commands import Agree, ObjectTo, Propose, Withdraw
 from store.cases.junk_commands import Junk, NotJunk
 from store.cases.urgency_commands import Urgent
 from store.kit.sentences import marked
@@ -59,7 +60,24 @@ class Help(Command):
 
 ON_CASES: Mapping[str, type[CaseCommand]] = {
     command.name: command
-    for command in (Assign, Recuse, Reinstate, State, Deadline, Field, Link, Hold, Release, Junk, NotJunk, Urgent)
+    for command in (
+        Assign,
+        Recuse,
+        Reinstate,
+        State,
+        Propose,
+        Agree,
+        ObjectTo,
+        Withdraw,
+        Deadline,
+        Field,
+        Link,
+        Hold,
+        Release,
+        Junk,
+        NotJunk,
+        Urgent,
+    )
 }
 _ALL: tuple[type[Command], ...] = (ToReporter, *ON_CASES.values(), Show, Cases, Key, ForCase, Help)
 COMMANDS: Mapping[str, type[Command]] = {command.name: command for command in _ALL}

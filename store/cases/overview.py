@@ -9,9 +9,11 @@ from typing import Any
 
 from sqlmodel import Session, col, or_, select
 
-from store.cases import content, letterboxes, lookup
+from store.cases import content, decisions, letterboxes, lookup
 from store.cases.access import may_know, readers
+from store.cases.decisions import Proposal
 from store.kit.clock import to_text
+from store.kit.config import Desk
 from store.tables.models import CaseRow, LinkRow
 from store.tables.records import Case, Change, Message
 from store.tables.vault import Vault
@@ -61,8 +63,8 @@ def known_of(session: Session, case_ids: Iterable[str], viewer: Viewer) -> froze
     return frozenset(found)
 
 
-def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer) -> JSON:
-    """The whole of a case. Raises NoSuchCase, also when the viewer may not know of it."""
+def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer, desk: Desk) -> JSON:
+    """The whole of a case of a desk. Raises NoSuchCase, also when the viewer may not know of it."""
     row = lookup.find_row(session, codename)
     if row is None or row.wrapped_key is None:
         raise lookup.no_such_case(codename)
@@ -81,6 +83,7 @@ def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer) -
         "readers": [reader.id for reader in readers(case, viewer.roster, viewer.at)],
         "recused": [{"member": recusal.member, "source": recusal.source} for recusal in case.recusals],
         "fields": content.fields(vault, row),
+        "proposals": [_proposal(item) for item in decisions.proposals(session, row, desk, viewer.roster, viewer.at)],
         "links": sorted(other.codename for other in linked),
         "messages": [
             {**message_record(message, known), "letter": _letter(message, read)}
@@ -88,6 +91,13 @@ def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer) -
             if _says_something(message, known, viewer.member)
         ],
     }
+
+
+def _proposal(item: Proposal) -> JSON:
+    return {
+        "number": item.number, "outcome": item.outcome, "by": item.by, "until": item.until.isoformat() if item.until else None,
+        "agreed": sorted(item.agreed), "objected": sorted(item.objected), "needed": item.needed, "reached": item.is_reached,
+    }  # fmt: skip
 
 
 def _letter(message: Message, read: Mapping[str, datetime | None]) -> JSON | None:

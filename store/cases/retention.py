@@ -34,6 +34,8 @@ from store.tables.models import (
     NoticeRow,
     PatternRow,
     PromiseRow,
+    ProposalRow,
+    ProposalWordRow,
     RecusalRow,
     VoteRow,
 )
@@ -53,6 +55,8 @@ _OF_A_CASE = (
     JunkLessonRow,
     LetterRow,
     LetterboxRow,
+    ProposalWordRow,
+    ProposalRow,
     ChoreRow,
     DeliveryRow,
     NoticeRow,

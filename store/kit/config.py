@@ -81,6 +81,7 @@ class Desk(Section):
     outcomes: tuple[Word, ...] = (
         "no-action", "advice", "mediation", "warning", "restriction", "removal", "referred", "withdrawn", "out-of-scope",
     )  # fmt: skip
+    decide: dict[str, Annotated[int, Field(ge=2, le=50)]] = Field(default_factory=dict)
     digest: Schedule = "weekly@09:00"
     digest_when_empty: bool = True
     acknowledge_hours: Hours = 24
@@ -102,6 +103,9 @@ class Desk(Section):
         unknown = [outcome for outcome in self.retention if outcome not in self.outcomes]
         if unknown:
             raise ValueError(f"retention names '{unknown[0]}', which is none of outcomes: {', '.join(self.outcomes)}")
+        undecided = [outcome for outcome in self.decide if outcome not in self.outcomes]
+        if undecided:
+            raise ValueError(f"decide names '{undecided[0]}', which is none of outcomes: {', '.join(self.outcomes)}")
         return self
 
     @field_validator("trusted_authserv", mode="before")

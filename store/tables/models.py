@@ -244,6 +244,36 @@ class PromiseRow(SQLModel, table=True):
         return self.kept_at is None and self.ended_at is None
 
 
+class ProposalRow(SQLModel, table=True):
+    """An outcome that was proposed to the readers of a case. `ended` says how it ended: `withdrawn` or `carried out`."""
+
+    __tablename__ = "proposals"
+    __table_args__ = (UniqueConstraint("case_id", "number"),)
+    id: str = Field(default_factory=new_id, primary_key=True)
+    case_id: str = Field(foreign_key="cases.id", index=True)
+    number: int
+    outcome: str
+    by: str
+    at: str
+    until: str | None = None
+    ended: str | None = None
+    noted_late: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+
+
+class ProposalWordRow(SQLModel, table=True):
+    """What a reader last said to a proposal, `agree` or `object`, and the key (a fingerprint) that signed it."""
+
+    __tablename__ = "proposal_words"
+    __table_args__ = (UniqueConstraint("proposal_id", "member"),)
+    id: str = Field(default_factory=new_id, primary_key=True)
+    proposal_id: str = Field(foreign_key="proposals.id", index=True)
+    case_id: str = Field(foreign_key="cases.id", index=True)
+    member: str
+    word: str
+    signer: str
+    at: str
+
+
 class LetterboxRow(SQLModel, table=True):
     """Where answers wait for a reporter who came by the web form. `lookup_hash` and `address_hash` are keyed hashes of their receipt's
     look-up value and of the address that stands for them; `locked_sealed` is their own key, as only the receipt opens it."""

@@ -35,6 +35,11 @@ Verb = Literal[
     "not-junk",
     "urgent",
     "not-urgent",
+    "propose",
+    "agree",
+    "decide",
+    "object",
+    "withdraw",
 ]
 Source = Literal[
     "reporter", "named", "first-name", "sender", "addressed", "doubtful", "linked", "self", "reader", "operator"
