@@ -376,7 +376,16 @@ def test_an_upgrade_copies_the_database_first(desk: Desk) -> None:
     with desk.context.database.engine.connect() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
         connection.exec_driver_sql("DROP TABLE chores")
-        for table in ("correspondents", "junk_numbers", "junk_lessons", "promises", "letters", "letterboxes", "proposal_words", "proposals"):
+        for table in (
+            "correspondents",
+            "junk_numbers",
+            "junk_lessons",
+            "promises",
+            "letters",
+            "letterboxes",
+            "proposal_words",
+            "proposals",
+        ):
             connection.exec_driver_sql(f"DROP TABLE {table}")
         for column in (
             "writable",
