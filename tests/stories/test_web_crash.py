@@ -18,8 +18,8 @@ from tests.bench.prove import figure
 from tests.conftest import Desk, DeskMaker
 from tests.support.web import sealed_fields, send, wait_until
 
-KILLS = int(os.environ.get("FORM_KILLS", "3"))
-FORMS = int(os.environ.get("FORMS", "24"))
+KILLS = int(os.environ.get("FORM_KILLS", "2"))
+FORMS = int(os.environ.get("FORMS", "12"))
 AT_A_TIME = 20
 Fields = dict[str, Any]
 
