@@ -132,3 +132,18 @@ def test_a_form_is_read_by_its_labels_wherever_they_stand() -> None:
         "witnesses": "Kim",
     }  # fmt: skip
     assert set(read_form(text)) <= set(FIELDS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wann: A\nWo: B\nWer war es: C\nZeugen: D\nVertraulich: E\nWas würde helfen: F\nKontakt: G",
+        "¿Cuándo?: A\n¿Dónde?: B\n¿Quién lo hizo?: C\nTestigos: D\nConfidencial: E\nDeseos: F\nContacto: G",
+        "Quand : A\nOù : B\nQui l’a fait ? : C\nTémoins : D\nConfidentiel : E\nSouhaits : F\nMe joindre : G",
+        "Quando: A\nOnde: B\nQuem: C\nTestemunhas: D\nEm segredo: E\nDesejos: F\nContato: G",
+        "متى؟: A\nأين: B\nمن فعل ذلك؟: C\nالشهود: D\nسري: E\nما أريده: F\nللتواصل: G",
+    ],
+)
+def test_the_lines_of_a_report_are_read_in_each_language(text: str) -> None:
+    names = ("when", "where", "reported", "witnesses", "confidentiality", "wishes", "contact")
+    assert read_form(text) == dict(zip(names, "ABCDEFG", strict=True))
