@@ -26,7 +26,7 @@ from store.openpgp.sequoia_engine import SecretKey, Sequoia
 from store.openpgp.values import Decryption, PublicKey, Signature
 
 _REMEMBERED_SECONDS, _MOST_REMEMBERED = 300.0, 64
-_ASKED_AGAIN_SECONDS = 60.0
+_ASKED_AGAIN_SECONDS = 10.0
 # More than any key has: what is sealed is sealed to each of them, by whoever sends.
 _MOST_SUBKEYS = 64
 _BOUNDS = Bounds()
@@ -222,9 +222,10 @@ class Keyring:
         """The secret keys that this process is to hold: those that GnuPG cannot work with in any case."""
         yield from self._modern.secrets()
         if self._custody == "process":
-            self._incomplete = False
-            for key in self._gnupg.secret_keys():
-                # Twice: an agent that several programs start at the same moment may miss one of them.
+            # Twice: an agent that several programs start at the same moment may miss one of them.
+            keys = self._gnupg.secret_keys() or self._gnupg.secret_keys()
+            self._incomplete = not keys
+            for key in keys:
                 if octets := self._gnupg.export_secret(key.fingerprint) or self._gnupg.export_secret(key.fingerprint):
                     yield SecretKey(octets, self._passphrase)
                 else:

@@ -23,7 +23,8 @@ from store.openpgp.gnupg_engine import Bounds, GnuPG
 from store.openpgp.keyring import Keyring
 from store.openpgp.message import outside
 from store.openpgp.sequoia_engine import SecretKey, Sequoia
-from store.openpgp.values import Decryption
+from store.openpgp.values import Decryption, PublicKey
+from tests.conftest import Desk
 
 ADDRESS = "desk@desk.example"
 
@@ -506,3 +507,22 @@ def test_a_revocation_stays_when_the_older_file_comes_again(tmp_path: Path) -> N
     folder.add(bytes(certificate))
     assert folder.public_keys()[0].trouble == "revoked"
     assert read_certificates(bytes(revoked))[0].trouble == "revoked"
+
+
+def test_keys_that_could_not_be_listed_just_then_are_asked_for_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent under load sometimes gives no list; the keys are not forgotten for that."""
+    keyring = desk.context.keyring
+    fingerprint = desk.context.config.desk[0].fingerprint
+    listed, real = list[int](), GnuPG.secret_keys
+
+    def sometimes(engine: GnuPG) -> list[PublicKey]:
+        listed.append(1)
+        return [] if len(listed) <= 2 else real(engine)
+
+    monkeypatch.setattr(GnuPG, "secret_keys", sometimes)
+    monkeypatch.setattr("store.openpgp.keyring._ASKED_AGAIN_SECONDS", 0.01)
+    assert not keyring.signs_here(fingerprint)
+    time.sleep(0.05)
+    assert keyring.signs_here(fingerprint)

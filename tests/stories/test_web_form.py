@@ -34,6 +34,7 @@ def test_a_report_by_the_form_and_its_answer(make_desk: DeskMaker, team: list[Pe
         assert first.status_code == 200
         assert "Your message has arrived" in answers_on(first.text)[0]
 
+        desk.clock.forward(minutes=1)
         say(desk, ada, "/reply\nThank you. We look into it.", codename)
         desk.mail_out()
         opened = browser.open(words.upper().replace(" ", "  "))

@@ -53,7 +53,9 @@ def read(person: Person, item: Delivered) -> str:
     """What a mail says to somebody: subject and text of the protected part, or of a mail in plain."""
     opened = person.opens(item.mail)
     inside = email.message_from_bytes(opened if opened is not None else item.mail)
-    subject = " ".join(str(make_header(decode_header(inside["Subject"] or ""))).split())
+    # Where the desk's key is with GnuPG's agent, what is protected lies within a signed part.
+    protected = next((part for part in inside.walk() if part["Subject"]), inside)
+    subject = " ".join(str(make_header(decode_header(protected["Subject"] or ""))).split())
     return f"{subject}\n{text_of(opened if opened is not None else item.mail)}"
 
 
