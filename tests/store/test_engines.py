@@ -513,7 +513,7 @@ def test_keys_that_could_not_be_listed_just_then_are_asked_for_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent under load sometimes gives no list; the keys are not forgotten for that."""
-    keyring = desk.context.keyring
+    keyring = Keyring("gpg", desk.context.keyring.home)
     fingerprint = desk.context.config.desk[0].fingerprint
     listed, real = list[int](), GnuPG.secret_keys
 
