@@ -25,6 +25,7 @@ from intake.reading.trace import without_trace
 from store.kit.addresses import folded
 from store.kit.sentences import Sentence
 from store.openpgp.keyring import Keyring
+from store.openpgp.receipts import stands_for_a_receipt
 from store.tables.records import Body
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def open_job(job: Job, tools: Tools, unread: str = "") -> Opened:
     said = SearchedMail(parsed.mail, content, look.texts, octets)
     disowned = vouched.result == "fail"
     found = sort(parsed, said, Reception(job.envelope.sender, asked, job.roster, tools.is_own, disowned))
+    if not job.envelope.by_form:
+        found = _without_receipts(found)
     key = _reply_key(keyring, content, found.answer_to)
     unusable = not key[0] and _brought_a_key(keyring, content, parsed, found.answer_to)
     notes = (
@@ -108,6 +111,13 @@ def _cautions(job: Job, content: OpenedMail, look: Look, found: Triage) -> Itera
     if job.desk.first_names == "note":
         called = [item.member for item in found.recusals if item.source == "first-name"]
         yield from cautions.by_first_name(job.roster, called)
+
+
+def _without_receipts(found: Triage) -> Triage:
+    """What was found in a mail, which nobody with a receipt sent: an address that stands for one is no address there."""
+    if not any(map(stands_for_a_receipt, (found.reply_to, found.answer_to, found.address))):
+        return found
+    return replace(found, reply_to="", answer_to="", address="")
 
 
 def _as_the_desk_wants(job: Job, found: Triage) -> Triage:

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from intake.reading.message import Mail
 from store.cases.threads import Side
 from store.kit.addresses import bare
+from store.openpgp.receipts import stands_for_a_receipt
 from store.openpgp.values import Signature
 from store.tables.records import Body
 
@@ -41,6 +42,8 @@ def standing(mail: Mail, body: Body, record: Record, pointer: Pointer) -> Standi
     first, signature = record.signature, body.signature
     if pointer.side == "team":
         return "doubtful"  # the team's token and its notices are for members, who sign
+    if not body.by_form and any(stands_for_a_receipt(bare(item.address)) for item in mail.sender):
+        return "doubtful"  # only the form knows who has a receipt
     if body.authentication.result == "fail":
         return "doubtful"  # whatever else speaks for it: a signed mail may be sent again by somebody else
     if first.fingerprint and first.status != "invalid":

@@ -23,7 +23,7 @@ from store.tables.records import NewLetterbox
 _KEY_LIMIT = 8192
 _LOOKUP = re.compile(r"[0-9a-f]{64}")
 _ARMORED = re.compile(
-    rb"\s*-----BEGIN PGP MESSAGE-----\r?\n(?:[A-Za-z]+: [\x20-\x7e]*\r?\n)*\r?\n[A-Za-z0-9+/=\r\n]+-----END PGP MESSAGE-----\s*"
+    rb"-----BEGIN PGP MESSAGE-----\n(?:[A-Za-z]{1,20}: [\x20-\x7e]{0,100}\n){0,8}\n[A-Za-z0-9+/=\n]+-----END PGP MESSAGE-----"
 )
 
 
@@ -66,7 +66,7 @@ class WebDoor:
         if known := self.known(desk, new.lookup):
             return self.more(desk, known, sealed)
         letterbox = NewLetterbox(new.lookup, address, new.locked)
-        raw = _mail(desk, address, sealed, new.key)
+        raw = self._mail(desk, address, sealed, new.key)
         return self._receiver.receive(Envelope(raw, address, (desk.address,), by_form=True, letterbox=letterbox))[0]
 
     def more(self, desk: Desk, known: Fetched, sealed: Sealed) -> Receipt | None:
@@ -74,7 +74,7 @@ class WebDoor:
         if self._is_there(desk, known.address, sealed):
             return None
         to = threads.reply_address(self._context.vault, known.case.handle, "reporter", desk.address)
-        raw = _mail(desk, known.address, sealed)
+        raw = self._mail(desk, known.address, sealed)
         return self._receiver.receive(Envelope(raw, known.address, (to,), by_form=True))[0]
 
     def known(self, desk: Desk, lookup: str) -> Fetched | None:
@@ -85,12 +85,43 @@ class WebDoor:
             row = letterboxes.find(session, self._context.vault, desk.id, lookup)
             return letterboxes.fetch(session, self._context.vault, row) if row else None
 
+    def was_kept(self, desk: Desk, lookup: str, sealed: Sealed) -> bool:
+        """Whether just this was taken in under a receipt before."""
+        known = self.known(desk, lookup)
+        return known is not None and self._is_there(desk, known.address, sealed)
+
     def _is_there(self, desk: Desk, address: str, sealed: Sealed) -> bool:
         """Whether the same was sent before: sealed anew each time, it has the same name."""
         with self._context.database.read() as session:
             return (
-                threads.find_by_ids(session, self._context.vault, desk.id, [_message_id(address, sealed)]) is not None
+                threads.find_by_ids(session, self._context.vault, desk.id, [self._message_id(address, sealed)])
+                is not None
             )
+
+    def _message_id(self, address: str, sealed: Sealed) -> str:
+        """The Message-ID of a form: the same for the same form, and nobody who sees one on its way can work it out."""
+        name = sealed.name or self._context.vault.digest("form as sent", sealed.armored)
+        return f"<{name[:40]}@{address.rpartition('@')[2]}>"
+
+    def _mail(self, desk: Desk, address: str, sealed: Sealed, key: bytes = b"") -> bytes:
+        """The mail of a form. All of it hangs on what was sealed: what is sent twice is the same mail."""
+        armored = _read_armored(sealed.armored)
+        boundary = f"=_{hashlib.sha256(armored).hexdigest()[:32]}"
+        header = [f"From: <{address}>", f"To: <{desk.address}>", f"Message-ID: {self._message_id(address, sealed)}"]
+        if key:
+            encoded = base64.b64encode(key).decode()
+            lines = "\r\n ".join(encoded[at : at + 72] for at in range(0, len(encoded), 72))
+            header.append(f"Autocrypt: addr={address}; prefer-encrypt=mutual; keydata=\r\n {lines}")
+        header += [
+            "MIME-Version: 1.0",
+            'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted";',
+            f' boundary="{boundary}"',
+        ]
+        parts = [
+            f"--{boundary}", "Content-Type: application/pgp-encrypted", "", "Version: 1",
+            f"--{boundary}", "Content-Type: application/octet-stream", "",
+        ]  # fmt: skip
+        return b"\r\n".join([*map(_ascii, header), b"", *map(_ascii, parts), armored, _ascii(f"--{boundary}--"), b""])
 
     def _require_key(self, new: NewReceipt, address: str) -> None:
         if not 0 < len(new.locked) <= _KEY_LIMIT or not 0 < len(new.key) <= _KEY_LIMIT:
@@ -106,36 +137,12 @@ def _require_lookup(value: str) -> str:
     return value
 
 
-def _message_id(address: str, sealed: Sealed) -> str:
-    name = sealed.name or hashlib.sha256(_read_armored(sealed.armored)).hexdigest()
-    return f"<{name[:40]}@{address.rpartition('@')[2]}>"
-
-
 def _read_armored(armored: bytes) -> bytes:
-    if not _ARMORED.fullmatch(armored):
+    # Never taken apart into lines: of many short ones each would cost as much as fifty octets.
+    lines = armored.strip(b" \t\r\n").replace(b"\r\n", b"\n")
+    if not _ARMORED.fullmatch(lines):
         raise FormRefused("What came is no message in OpenPGP's armor.")
-    return b"\r\n".join(armored.strip().splitlines())
-
-
-def _mail(desk: Desk, address: str, sealed: Sealed, key: bytes = b"") -> bytes:
-    """The mail of a form. All of it hangs on what was sealed: what is sent twice is the same mail."""
-    armored = _read_armored(sealed.armored)
-    boundary = f"=_{hashlib.sha256(armored).hexdigest()[:32]}"
-    header = [f"From: <{address}>", f"To: <{desk.address}>", f"Message-ID: {_message_id(address, sealed)}"]
-    if key:
-        encoded = base64.b64encode(key).decode()
-        lines = "\r\n ".join(encoded[at : at + 72] for at in range(0, len(encoded), 72))
-        header.append(f"Autocrypt: addr={address}; prefer-encrypt=mutual; keydata=\r\n {lines}")
-    header += [
-        "MIME-Version: 1.0",
-        'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted";',
-        f' boundary="{boundary}"',
-    ]
-    parts = [
-        f"--{boundary}", "Content-Type: application/pgp-encrypted", "", "Version: 1",
-        f"--{boundary}", "Content-Type: application/octet-stream", "",
-    ]  # fmt: skip
-    return b"\r\n".join([*map(_ascii, header), b"", *map(_ascii, parts), armored, _ascii(f"--{boundary}--"), b""])
+    return lines.replace(b"\n", b"\r\n")
 
 
 def _ascii(line: str) -> bytes:
