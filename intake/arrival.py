@@ -17,6 +17,7 @@ from store.context import Context
 from store.kit.addresses import bare
 from store.kit.config import Desk
 from store.kit.sentences import marked
+from store.openpgp.receipts import stands_for_a_receipt
 from store.tables.authentication import Authentication
 from store.tables.records import Arrival, Body, Facts, Filtered, NewLetterbox, Recusal, State
 from store.team.members import Roster
@@ -99,7 +100,7 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
             mail.message_id,
             directives.wishes(job.asked),
             answer_to=found.answer_to,
-            reporters=tuple(dict.fromkeys(bare(item.address) for item in (*mail.sender, *mail.reply_to))),
+            reporters=_reporters(opened),
             reporter_fingerprint=fingerprint,
             came_sealed=content.body.encryption != "none" or opened.key_unusable,
             asks_reply=job.asked.reply,
@@ -117,6 +118,13 @@ def arrival_of(context: Context, opened: Opened) -> Arrival:
         urgent=opened.urgent,
         letterbox=job.envelope.letterbox,
     )
+
+
+def _reporters(opened: Opened) -> tuple[str, ...]:
+    """The addresses that a report came from; those that stand for a receipt, only where it came by the form."""
+    named = dict.fromkeys(bare(item.address) for item in (*opened.mail.sender, *opened.mail.reply_to))
+    by_form = opened.job.envelope.by_form
+    return tuple(address for address in named if by_form or not stands_for_a_receipt(address))
 
 
 def source_of(opened: Opened) -> str:
@@ -138,6 +146,11 @@ def unreadable(context: Context, job: Job, why: str, named: Sequence[str]) -> Ar
     recusals += [Recusal(member, "named") for member in named]
     because = marked("the mail could not be read")
     facts = Facts(no_reply_because=because, wishes=directives.wishes(job.asked), asks_quiet=job.asked.quiet)
+    if (
+        job.envelope.by_form and job.envelope.sender
+    ):  # what its author adds belongs here, and they can be answered once it is read
+        address = job.envelope.sender
+        facts = replace(facts, reporters=(address,), address=address, answer_to=address, came_sealed=True)
     return Arrival(
         desk=job.desk.id,
         state="held",
