@@ -67,7 +67,7 @@ def may_send(request: Request, origins: Iterable[str]) -> bool:
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site in ("same-origin", "none")
-    return origin in ("", "null") or urlsplit(origin).netloc == request.headers.get("host")
+    return origin == "" or urlsplit(origin).netloc == request.headers.get("host")
 
 
 def for_origin(request: Request, origins: Iterable[str]) -> dict[str, str]:

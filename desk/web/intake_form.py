@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
@@ -15,7 +16,9 @@ from desk.web.reports import LABELS, FilledForm
 from store.tables.records import Attachment
 
 _MOST_FIELDS, _MOST_FILES = 100, 50
+_SILENCE_SECONDS = 20.0
 _MULTIPART = "multipart/form-data"
+_BOUNDARY = re.compile(r";\s{0,9}boundary=\"?([A-Za-z0-9'()+_,./:=?-]{1,70})\"?(?:\s{0,9};|\s{0,9}$)", re.IGNORECASE)
 
 
 class BadForm(Exception):
@@ -100,14 +103,24 @@ async def read_form(request: Request, limit: int, seconds: float, budget: Budget
 async def _parsed(request: Request, counted: _Counted, limit: int, seconds: float) -> FormData:
     try:
         async with asyncio.timeout(seconds):
+            # The boundary alone: a client that chose the charset could choose one that takes hours.
+            kind = Headers({"content-type": f"{_MULTIPART}; boundary={_boundary_of(request)}"})
             parser = _InMemory(
-                request.headers, counted.stream(), max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=limit
+                kind, counted.stream(), max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=limit
             )
             return await parser.parse()
     except TimeoutError:
         raise BadForm("network") from None
     except (MultiPartException, ClientDisconnect, UnicodeError, KeyError, ValueError):
         raise BadForm("wrong") from None
+
+
+def _boundary_of(request: Request) -> str:
+    """The boundary of a form (RFC 2046 section 5.1.1). Raises BadForm."""
+    found = _BOUNDARY.search(request.headers["content-type"][:500])
+    if found is None:
+        raise BadForm("wrong")
+    return found[1]
 
 
 class _Counted:
@@ -120,7 +133,13 @@ class _Counted:
         self._read = 0
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
-        async for chunk in self._request.stream():
+        chunks = aiter(self._request.stream())
+        while True:
+            try:
+                async with asyncio.timeout(_SILENCE_SECONDS):
+                    chunk = await anext(chunks)
+            except StopAsyncIteration:
+                return
             self._read += len(chunk)
             self._budget.now += len(chunk)
             if self._read > self._limit:

@@ -21,10 +21,11 @@ _HARDER = 4
 
 
 class HourlyLimit:
-    """So many in any hour."""
+    """So many in any hour, and a number more that is drawn anew each hour: who fills it up cannot tell how many others there were."""
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = most
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic, *, exact: bool = False) -> None:
+        self._least, self._spread = most, 0 if exact else most
+        self._drawn: tuple[int, int] = (-1, 0)
         self._clock = clock
         self._times: deque[float] = deque()
         self._lock = threading.Lock()
@@ -39,7 +40,7 @@ class HourlyLimit:
         """Take one more; False when that is too many."""
         with self._lock:
             self._forget()
-            if len(self._times) >= self._most:
+            if len(self._times) >= self._most():
                 return False
             self._times.append(self._clock())
             return True
@@ -49,6 +50,12 @@ class HourlyLimit:
         with self._lock:
             if self._times:
                 self._times.pop()
+
+    def _most(self) -> int:
+        hour = int(self._clock() // _HOUR)
+        if self._drawn[0] != hour:
+            self._drawn = hour, self._least + secrets.randbelow(self._spread + 1)
+        return self._drawn[1]
 
     def _forget(self) -> None:
         while self._times and self._clock() - self._times[0] >= _HOUR:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,6 +51,7 @@ PROBLEMS = {
     "words": marked("Please write the words of your receipt."),
     "nothing": marked("Nothing opens with these words. Please look whether each of them is right."),
     "size": marked("The files are too large."),
+    "address": marked("This is not one plain mail address. Nothing was sent: please correct it."),
     "busy": marked("Very much is being sent just now. Nothing was kept: please try again in an hour, or write a mail."),
     "later": marked("It cannot be kept just now. Please try again in a few minutes."),
     "network": marked("The desk cannot be reached. Nothing is lost: please try again."),
@@ -133,7 +135,10 @@ class Pages:
         what was written last: `added`, or a word of `PROBLEMS`.
         """
         shown = speech(place.language).on_page(PROBLEMS[result]) if result in PROBLEMS else ""
-        values = {"problem": shown, "opened": True, "letters": letters, "added": result == "added", "words": words}
+        values = {
+            "problem": shown, "opened": True, "letters": letters, "added": result == "added", "words": words,
+            "once": secrets.token_hex(16),
+        }  # fmt: skip
         return self._rendered("receipt.html", desk, place, values)
 
     def desks(self, desks: Sequence[Desk], place: Place) -> str:

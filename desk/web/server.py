@@ -32,21 +32,27 @@ log = structlog.get_logger("ombud.web")
 
 
 class _Patient(H11Protocol):
-    """uvicorn's protocol, which waits for the header of a request for ever: here, for twenty seconds."""
+    """uvicorn's protocol waits for ever for the header of a request, for the rest of a form that was answered, and for a client that
+    does not read: here, for some twenty seconds."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait."""
         super().connection_made(transport)
+        self._unread = 0
         self._look_again()
 
     def _look_again(self) -> None:
-        self._waiting = self.loop.call_later(_HEADER_SECONDS, self._hang_up)
+        self._waiting = self.loop.call_later(_HEADER_SECONDS, self._look)
 
-    def _hang_up(self) -> None:
+    def _look(self) -> None:
         if self.transport.is_closing():
             return
-        if self.conn.their_state is h11.IDLE:
-            self.transport.close()
+        unread, before = self.transport.get_write_buffer_size(), self._unread
+        self._unread = unread
+        answered = self.cycle is not None and self.cycle.response_complete and not unread
+        stuck = 0 < before <= unread
+        if self.conn.their_state is h11.IDLE or answered or stuck:
+            self.transport.abort() if stuck else self.transport.close()
         else:
             self._look_again()
 

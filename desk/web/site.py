@@ -6,11 +6,11 @@ import asyncio
 import base64
 import binascii
 import re
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -24,11 +24,12 @@ from starlette.routing import Route
 from desk.web import assets, sealing
 from desk.web.headers import App, WithHeaders, for_origin, may_send
 from desk.web.intake_form import BadForm, Budget, SentForm, read_form
-from desk.web.limits import HourlyLimit, ProofOfWork
+from desk.web.limits import ProofOfWork
 from desk.web.pages import Pages, Place, ShownLetter
 from desk.web.reports import FilledForm, addition_text, report_text
+from desk.web.turns import DeskLimits, counted, in_turn, turns
 from desk.web.words import new_words, words_of
-from intake.asking.form import TELL_NOWHERE
+from intake.asking.form import TELL_NOWHERE, told_at
 from intake.doors.web import FormRefused, NewReceipt, Sealed, WebDoor
 from intake.receive import Receiver
 from store.cases import letterboxes
@@ -41,11 +42,9 @@ from store.kit.kinds import LANGUAGES
 from store.openpgp.receipts import Receipt, canonical, read_receipt
 from store.tables.records import Attachment
 
-# The least that opening a receipt takes, whether there is anything or not; more while many wrong ones are tried.
-_SECONDS, _SECONDS_WHEN_GUESSED, _MANY_WRONG = 1.0, 5.0, 60
-_AT_ONCE, _TURN_SECONDS = 4, 30.0
+_KEPT_AT_ONCE = 2
 _LONGEST_WORDS = 1000
-_BODIES = 8
+_BODIES = 4
 _SMALL = 64_000
 _STATUS = {"work": 403, "size": 413, "busy": 429, "later": 503}
 _ACCEPTED = re.compile(r"([a-z]{2,3})(?:-[\w-]{1,20})?\s{0,3}(?:;\s{0,3}q=([01](?:\.\d{0,3})?))?", re.IGNORECASE)
@@ -53,15 +52,6 @@ _ACCEPTED = re.compile(r"([a-z]{2,3})(?:-[\w-]{1,20})?\s{0,3}(?:;\s{0,3}q=([01](
 log = structlog.get_logger("ombud.web")
 Made = TypeVar("Made")
 _Plain = Callable[[Desk, Place, SentForm], Awaitable[Response]]
-
-
-@dataclass(frozen=True)
-class _Limits:
-    """What one desk takes by the form in an hour."""
-
-    reports: HourlyLimit
-    plain: HourlyLimit
-    wrong: HourlyLimit = field(default_factory=lambda: HourlyLimit(1_000_000))
 
 
 class Site:
@@ -77,12 +67,10 @@ class Site:
         self._pages = Pages(context)
         self._desks = {desk.id: desk for desk in context.config.desk if desk.web}
         self._work = ProofOfWork(web.work)
-        self._limits = {
-            name: _Limits(HourlyLimit(web.per_hour), HourlyLimit(web.plain_per_hour)) for name in self._desks
-        }
-        self._budget = Budget(_BODIES * int(web.size_limit))
-        # Whoever floods one way keeps nobody from the others.
-        self._opening, self._opening_plain, self._sealing = (asyncio.Semaphore(_AT_ONCE) for _ in range(3))
+        self._limits = {name: DeskLimits.of(web) for name in self._desks}
+        # Whoever floods one way keeps nobody from the others, and no mail from being taken in.
+        self._budget, self._plain_budget = (Budget(_BODIES * int(web.size_limit)) for _ in range(2))
+        self._keeping = turns(_KEPT_AT_ONCE)
 
     def app(self) -> App:
         """The application."""
@@ -98,12 +86,14 @@ class Site:
             Route("/{desk}/sealed", self._api(self._take_sealed), methods=["POST"]),
             Route("/{desk}/open", self._api(self._take_open), methods=["POST"]),
             Route("/{desk}/more", self._api(self._take_more), methods=["POST"]),
+            Route("/{desk}/{language}", self._with_slash),
             Route("/{desk}/{language}/", self._form, methods=["GET", "POST"]),
             Route("/{desk}/{language}/receipt/", self._receipt, methods=["GET", "POST"]),
         ]
-        return WithHeaders(
-            Starlette(routes=routes, exception_handlers={Exception: self._failed}), self._context.config.web.onion
-        )
+        made = Starlette(routes=routes, exception_handlers={Exception: self._failed})
+        # Starlette would send people to http, for it does not know of the web server in front.
+        made.router.redirect_slashes = False
+        return WithHeaders(made, self._context.config.web.onion)
 
     async def _failed(self, _: Request, error: Exception) -> Response:
         log.error("a page failed", error=type(error).__name__)
@@ -151,6 +141,12 @@ class Site:
         fields = {"vary": "accept-language"}
         return RedirectResponse(f"{within}{_preferred(request, desk.language)}/{page}", 303, headers=fields)
 
+    async def _with_slash(self, request: Request) -> Response:
+        language = request.path_params["language"]
+        if self._desk(request) is None or language not in LANGUAGES:
+            return _not_found()
+        return RedirectResponse(f"{language}/", 303)
+
     async def _key(self, request: Request) -> Response:
         desk = self._desk(request)
         if desk is None:
@@ -180,7 +176,8 @@ class Site:
     async def _posted(self, request: Request, desk: Desk, place: Place, take: _Plain) -> Response:
         """What a browser without scripts sends; a page that says why, where nothing comes of it."""
         try:
-            async with self._sent(request, int(self._context.config.web.size_limit)) as sent:
+            limit = int(self._context.config.web.size_limit)
+            async with self._sent(request, limit, self._plain_budget) as sent:
                 return await take(desk, place, sent)
         except BadForm as error:
             return await self._problem(desk, place, error.word)
@@ -197,37 +194,47 @@ class Site:
             )
             return HTMLResponse(page, 422)
         limits = self._limits[desk.id]
-        if not limits.plain.take():
-            raise BadForm("busy")
-        if not limits.reports.take():
-            limits.plain.give_back()
-            raise BadForm("busy")
-        async with self._in_turn(self._sealing):
-            await self._blocking(self._seal_and_keep, desk, filled, words)
+        try:
+            with counted(limits.plain, limits.reports):
+                async with in_turn(self._keeping):
+                    await self._blocking(self._seal_and_keep, desk, filled, words)
+        except BadForm:
+            async with in_turn(limits.opening_plain):
+                if not await self._blocking(self._was_kept, desk, filled, words):
+                    raise
         return HTMLResponse(await self._blocking(self._pages.done, desk, place, " ".join(words.split())))
 
     def _seal_and_keep(self, desk: Desk, filled: FilledForm, words: str) -> None:
-        receipt = read_receipt(words, self._pages.salt(desk))
-        sealed = self._sealed(desk, report_text(filled), filled.files, receipt.lookup)
+        receipt, text = read_receipt(words, self._pages.salt(desk)), report_text(filled)
+        sealed = self._sealed(desk, text, filled.files, receipt.lookup)
         self._door.report(desk, sealed, sealing.receipt_key(receipt))
 
+    def _was_kept(self, desk: Desk, filled: FilledForm, words: str) -> bool:
+        """Whether just this was sent before: too much now, it was not too much then."""
+        receipt, text = read_receipt(words, self._pages.salt(desk)), report_text(filled)
+        name = self._name(text, filled.files, receipt.lookup)
+        return self._door.was_kept(desk, receipt.lookup, Sealed(b"", name))
+
     def _sealed(self, desk: Desk, text: str, files: Sequence[Attachment], by: str) -> Sealed:
-        """What a browser without scripts sent, sealed; under a name that is the same when the same person sends the same again."""
+        armored = sealing.sealed_report(self._context.keyring, desk, text, files)
+        return Sealed(armored, self._name(text, files, by))
+
+    def _name(self, text: str, files: Sequence[Attachment], by: str) -> str:
+        """A name that is the same when the same person sends the same again, which is sealed anew each time."""
         pieces = [by, text, *(piece for file in files for piece in (file.name, str(len(file.data))))]
         octets = (b"\0".join((piece.encode("utf-8", "surrogatepass"), b"")) for piece in pieces)
-        name = self._context.vault.digest_of("form", [*octets, *(file.data for file in files)])
-        return Sealed(sealing.sealed_report(self._context.keyring, desk, text, files), name)
+        return self._context.vault.digest_of("form", [*octets, *(file.data for file in files)])
 
     async def _open_plain(self, desk: Desk, place: Place, sent: SentForm) -> Response:
         """A receipt from a browser without scripts, and what it brings besides."""
         words = sent.text("words", _LONGEST_WORDS)
         if not canonical(words):
             return HTMLResponse(await self._blocking(self._pages.receipt, desk, place, "words"), 422)
-        async with self._in_turn(self._opening_plain), self._taking_time(desk):
+        began, limits = time.monotonic(), self._limits[desk.id]
+        async with in_turn(limits.opening_plain):
             receipt = await self._blocking(read_receipt, words, self._pages.salt(desk))
             found = await self._blocking(self._fetched, desk, receipt.lookup)
-            if found is None:
-                self._limits[desk.id].wrong.take()
+        await limits.take_time(began, right=found is not None)
         if found is None:
             return HTMLResponse(await self._blocking(self._pages.receipt, desk, place, "nothing"), 404)
         result = await self._add_plain(desk, found, sent) if sent.text("more") else ""
@@ -237,15 +244,24 @@ class Site:
     async def _add_plain(self, desk: Desk, found: Fetched, sent: SentForm) -> str:
         """Keep what somebody adds; `added`, or what is wrong."""
         files = sent.files()
-        text = addition_text(sent.text("text"), TELL_NOWHERE if sent.text("tell_no") else sent.text("tell", 1000))
+        tell = TELL_NOWHERE if sent.text("tell_no") else sent.text("tell", _LONGEST_WORDS).strip()
+        text = addition_text(sent.text("text"), tell)
+        if tell and not told_at(text):
+            return "address"
         if not text.strip() and not files:
             return "empty"
+        # A page that is sent twice is one message; the same words on another day are another one.
+        once = sent.text("once", _LONGEST_WORDS) or secrets.token_hex(16)
 
         def keep() -> None:
-            self._door.more(desk, found, self._sealed(desk, text, files, found.address))
+            self._door.more(desk, found, self._sealed(desk, text, files, f"{found.address} {once}"))
 
         try:
-            await self._blocking(keep)
+            with counted(*self._limits[desk.id].for_addition(found.case.id)):
+                async with in_turn(self._keeping):
+                    await self._blocking(keep)
+        except BadForm as error:
+            return error.word
         except TryLater as error:
             log.warning("not taken in now", reason=str(error))
             return "later"
@@ -285,9 +301,10 @@ class Site:
             if desk is None:
                 return _not_found()
             try:
-                async with self._sent(request, _SMALL if take == self._take_open else int(web.size_limit)) as sent:
-                    if not await self._blocking(self._work.accepts, sent.text("work", _SMALL)):
-                        raise BadForm("work")
+                if not await self._blocking(self._work.accepts, request.query_params.get("work", "")[:_SMALL]):
+                    raise BadForm("work")  # before anything else of it is read
+                limit = _SMALL if take == self._take_open else int(web.size_limit)
+                async with self._sent(request, limit, self._budget) as sent:
                     return JSONResponse(await take(desk, sent), headers=fields)
             except BadForm as error:
                 return JSONResponse({"error": error.word}, _STATUS.get(error.word, 400), headers=fields)
@@ -304,20 +321,24 @@ class Site:
             sent.text("lookup", 100), _octets(sent.text("key", _SMALL)), _octets(sent.text("locked", _SMALL))
         )
         message = sent.octets("message", int(self._context.config.web.size_limit))
-        if not self._limits[desk.id].reports.take():
-            raise BadForm("busy")
+        limit = self._limits[desk.id].reports
         try:
-            await self._blocking(self._door.report, desk, Sealed(message), new)
-        except OmbudError:
-            self._limits[desk.id].reports.give_back()
-            raise
+            with counted(limit):
+                async with in_turn(self._keeping):
+                    kept = await self._blocking(self._door.report, desk, Sealed(message), new)
+        except BadForm:
+            if not await self._blocking(self._door.was_kept, desk, new.lookup, Sealed(message)):
+                raise
+        else:
+            if kept is None:  # it was there already
+                limit.give_back()
         return {"kept": True}
 
     async def _take_open(self, desk: Desk, sent: SentForm) -> dict[str, object]:
-        async with self._in_turn(self._opening), self._taking_time(desk):
+        began, limits = time.monotonic(), self._limits[desk.id]
+        async with in_turn(limits.opening):
             found = await self._blocking(self._fetched, desk, sent.text("lookup", 100))
-            if found is None:
-                self._limits[desk.id].wrong.take()
+        await limits.take_time(began, right=found is not None)
         if found is None:
             return {"found": False}
         letters = [
@@ -327,12 +348,16 @@ class Site:
         return {"found": True, "since": to_text(found.since), "locked": _base64(found.locked), "letters": letters}
 
     async def _take_more(self, desk: Desk, sent: SentForm) -> dict[str, object]:
-        async with self._in_turn(self._opening), self._taking_time(desk):
+        began, limits = time.monotonic(), self._limits[desk.id]
+        async with in_turn(limits.adding):
             found = await self._blocking(self._door.known, desk, sent.text("lookup", 100))
+        await limits.take_time(began, right=found is not None)
         if found is None:
             raise BadForm("nothing")
         message = sent.octets("message", int(self._context.config.web.size_limit))
-        await self._blocking(self._door.more, desk, found, Sealed(message))
+        with counted(*limits.for_addition(found.case.id)):
+            async with in_turn(self._keeping):
+                await self._blocking(self._door.more, desk, found, Sealed(message))
         return {"kept": True}
 
     # What they stand on.
@@ -341,25 +366,13 @@ class Site:
         return self._desks.get(request.path_params["desk"])
 
     @asynccontextmanager
-    async def _sent(self, request: Request, limit: int) -> AsyncIterator[SentForm]:
+    async def _sent(self, request: Request, limit: int, budget: Budget) -> AsyncIterator[SentForm]:
         """A form from a page of ours. Raises BadForm."""
         web = self._context.config.web
         if not may_send(request, web.origins):
             raise BadForm("wrong")
-        async with read_form(request, limit, web.seconds, self._budget) as sent:
+        async with read_form(request, limit, web.seconds, budget) as sent:
             yield sent
-
-    @asynccontextmanager
-    async def _in_turn(self, turns: asyncio.Semaphore) -> AsyncIterator[None]:
-        """Wait for a turn, but not for ever. Raises BadForm."""
-        try:
-            await asyncio.wait_for(turns.acquire(), _TURN_SECONDS)
-        except TimeoutError:
-            raise BadForm("busy") from None
-        try:
-            yield
-        finally:
-            turns.release()
 
     def _fetched(self, desk: Desk, lookup: str) -> Fetched | None:
         """What a receipt finds; from now on its letters have been read."""
@@ -369,27 +382,9 @@ class Site:
                 letterboxes.note_read(session, unread, self._context.clock())
         return found
 
-    def _taking_time(self, desk: Desk) -> _TakingTime:
-        guessed = self._limits[desk.id].wrong.count() > _MANY_WRONG
-        return _TakingTime(_SECONDS_WHEN_GUESSED if guessed else _SECONDS)
-
     async def _blocking(self, work: Callable[..., Made], *arguments: object, **named: object) -> Made:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, partial(work, *arguments, **named))
-
-
-class _TakingTime:
-    """Whatever is found out, and however fast: it takes the same time."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._began = 0.0
-
-    async def __aenter__(self) -> None:
-        self._began = time.monotonic()
-
-    async def __aexit__(self, *_: object) -> None:
-        await asyncio.sleep(max(0.0, self._began + self._seconds - time.monotonic()))
 
 
 def _place(request: Request, here: str = "") -> Place | None:

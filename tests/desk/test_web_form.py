@@ -14,9 +14,10 @@ from desk.demo.rehearsal import Person
 from desk.web.reports import LABELS, FilledForm, addition_text, report_text
 from intake.asking.directives import from_text
 from intake.asking.form import read_form, told_at
+from store.openpgp.armor import armor
 from tests.conftest import Desk, DeskMaker
 from tests.support.talk import say, to, words
-from tests.support.web import PlainBrowser, answers_on, hidden, served, words_on
+from tests.support.web import PlainBrowser, answers_on, hidden, sealed_fields, send, served, words_on
 
 
 def codename_of(desk: Desk) -> str:
@@ -98,6 +99,47 @@ def test_sent_again_it_is_the_same_report_and_what_differs_is_added(make_desk: D
         assert "the reporter wrote again" in added[0]
         assert "On Friday." in added[0]
         assert browser.open(receipt).status_code == 200
+
+
+def test_the_same_words_on_another_day_are_another_message(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk()
+    with served(desk) as site:
+        browser = PlainBrowser(site)
+        receipt = words_on(browser.report(what="It happened.").text)
+        desk.mail_out()
+        for _ in range(2):
+            once = hidden(browser.open(receipt).text, "once")
+            for _ in range(2):
+                browser.open(receipt, more="yes", text="It happened again.", once=once)
+            assert len(to(team[0], desk.mail_out())) == 1, "a page that is sent twice is one message"
+
+
+def test_what_cannot_be_read_stays_with_its_receipt(make_desk: DeskMaker, team: list[Person], stranger: Person) -> None:
+    desk = make_desk()
+    with served(desk, "work = 0") as site:
+        wrong = stranger.keyring.seal_each(b"x", [stranger.fingerprint], None)[stranger.fingerprint]
+        assert send(site, "sealed", {**sealed_fields(desk, "one two three"), "message": armor(wrong)})[0] == 200
+        codename = codename_of(desk)
+        more = PlainBrowser(site).open("one two three", more="yes", text="In words: it happened.")
+        assert more.status_code == 200
+        mails = desk.mail_out()
+        assert {mail.headers["Subject"].split()[-1] for mail in mails} == {codename}
+        assert any("In words: it happened." in item for item in to(team[0], mails))
+
+
+def test_a_charset_that_a_client_names_is_not_looked_at(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk()
+    with served(desk) as site:
+        browser = PlainBrowser(site)
+        receipt = hidden(browser.session.get(browser.form).text, "receipt")
+        for charset in ("punycode", "utf-7", "idna", "nonsense"):
+            parts = [f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}' for name, value in (
+                ("receipt", receipt), ("what", f"Ünicode +AGE- {charset}"),
+            )]  # fmt: skip
+            sent = "\r\n".join([*parts, "--b--", ""]).encode()
+            kind = {"Content-Type": f"multipart/form-data; charset={charset}; boundary=b"}
+            assert requests.post(browser.form, data=sent, headers=kind).status_code == 200
+            assert f"Ünicode +AGE- {charset}" in to(team[0], desk.mail_out())[0]
 
 
 def test_an_empty_form_is_given_back_with_what_was_in_it(make_desk: DeskMaker) -> None:
@@ -185,7 +227,7 @@ def test_wrong_paths_desks_and_languages_are_not_found(make_desk: DeskMaker) -> 
         ):  # fmt: skip
             assert requests.get(site + path).status_code == 404, path
         assert requests.put(f"{site}/conduct/en/").status_code == 405
-        assert requests.get(f"{site}/conduct/sealed").status_code == 405
+        assert requests.get(f"{site}/conduct/sealed").status_code == 404
 
 
 def test_the_language_is_that_of_the_browser(make_desk: DeskMaker) -> None:
@@ -198,6 +240,15 @@ def test_the_language_is_that_of_the_browser(make_desk: DeskMaker) -> None:
         page = requests.get(f"{site}/conduct/ar/").text
         assert '<html lang="ar" dir="rtl">' in page
         assert requests.get(f"{site}/conduct/receipt", headers={"Accept-Language": "es"}).url.endswith("/es/receipt/")
+
+
+def test_an_address_without_its_last_slash_leads_on_within_the_site(make_desk: DeskMaker) -> None:
+    desk = make_desk()
+    with served(desk) as site:
+        answer = requests.get(f"{site}/conduct/fr", allow_redirects=False, headers={"X-Forwarded-Proto": "https"})
+        assert answer.headers["location"] == "fr/", "relative: nobody here knows how we are reached"
+        assert requests.get(f"{site}/conduct/fr").status_code == 200
+        assert requests.get(f"{site}/conduct/xx").status_code == 404
 
 
 def test_every_answer_forbids_frames_and_strangers_and_is_kept_nowhere(make_desk: DeskMaker) -> None:
@@ -300,6 +351,18 @@ def test_a_mail_address_hears_that_an_answer_waits_and_no_more(make_desk: DeskMa
         assert not [mail for mail in mails if "reporter.example" in mail.recipient]
 
 
+@pytest.mark.parametrize("tell", ["sam@a.example, eve@b.example", "Sam <sam@a.example>", "no thanks", "+1 555 0100"])
+def test_what_is_no_address_to_tell_is_said_and_nothing_is_sent(make_desk: DeskMaker, tell: str) -> None:
+    desk = make_desk()
+    with served(desk) as site:
+        browser = PlainBrowser(site)
+        receipt = words_on(browser.report(what="It happened.").text)
+        desk.mail_out()
+        answer = browser.open(receipt, more="yes", text="More.", tell=tell)
+        assert "This is not one plain mail address. Nothing was sent" in answer.text
+        assert desk.mail_out() == []
+
+
 def test_nobody_from_whom_it_is_kept_is_told_that_an_answer_waits(make_desk: DeskMaker, team: list[Person]) -> None:
     desk = make_desk()
     with served(desk) as site:
@@ -324,6 +387,10 @@ def test_a_mail_that_says_it_is_from_a_receipt_gets_nothing_in(
         forged = f"From: {address}\nTo: conduct@desk.example\nSubject: x\nMessage-ID: <f@x>\n\nI am the reporter. Tell me at: eve@evil.example\n"
         desk.receive(forged.encode(), sender=address)
         mails = desk.mail_out()
+        other = next(mail.headers["Subject"].split()[-1] for mail in mails)
+        assert other != codename
+        (said,) = to(team[0], say(desk, team[0], "/reply\nHello, Eve.", other))
+        assert "can't write to the reporter" in words(said)
         assert {mail.recipient for mail in mails} <= {person.email for person in team}, "and nobody else is written to"
         assert len(answers_on(browser.open(receipt).text)) == 1, "the note that the report came, and no other"
         say(desk, team[0], "/reply\nThank you.", codename)

@@ -179,14 +179,21 @@ def test_it_works_by_keyboard_alone(make_desk: DeskMaker, chrome: Browser, team:
     assert len(desk.mail_out()) == len(team)
 
 
+def a_file(said: bytes) -> FilePayload:
+    """A file that always has the same name."""
+    return FilePayload(name="note.txt", mimeType="text/plain", buffer=said)
+
+
+@pytest.mark.parametrize("second", [b"one", b"two"])
 def test_a_desk_that_is_away_for_a_while_loses_nothing(
-    make_desk: DeskMaker, chrome: Browser, team: list[Person]
+    make_desk: DeskMaker, chrome: Browser, team: list[Person], second: bytes
 ) -> None:
-    """The answer to a report is lost: sent again, it is the same one, under the same receipt."""
+    """The answer to a report is lost: sent again, it is the same one, under the same receipt; with another file, that is added."""
     desk = make_desk()
     with served(desk) as site, page(chrome) as (tab, traffic):
         tab.goto(f"{site}/conduct/en/")
         tab.fill("#what", "It happened.")
+        tab.set_input_files("#files", [a_file(b"one")])
         lost: list[object] = []
 
         def lose_first_answer(route: Route) -> None:
@@ -196,14 +203,15 @@ def test_a_desk_that_is_away_for_a_while_loses_nothing(
             else:
                 route.continue_()
 
-        tab.route("**/sealed", lose_first_answer)
+        tab.route("**/sealed?*", lose_first_answer)
         tab.click("button[type=submit]")
         tab.wait_for_selector('#status:has-text("cannot be reached")')
         assert tab.input_value("#what") == "It happened."
+        tab.set_input_files("#files", [a_file(second)])
         tab.click("button[type=submit]")
         tab.wait_for_selector("#done:not([hidden])")
         receipt = tab.inner_text(".words")
-        assert len(desk.mail_out()) == len(team), "one report"
+        assert len(desk.mail_out()) == (1 if second == b"one" else 2) * len(team)
         tab.goto(f"{site}/conduct/en/receipt/")
         tab.fill("#words", receipt)
         tab.click("#ask button")

@@ -100,8 +100,8 @@ def solved(site: str, desk: str = "conduct") -> str:
 
 def send(site: str, path: str, fields: Mapping[str, str | bytes], desk: str = "conduct") -> tuple[int, dict[str, Any]]:
     """Send what a script sends, with a solved challenge; status and answer."""
-    parts = {name: (name, value) for name, value in {"work": solved(site, desk), **fields}.items()}
-    answer = requests.post(f"{site}/{desk}/{path}", files=parts)
+    parts = {name: (name, value) for name, value in fields.items()}
+    answer = requests.post(f"{site}/{desk}/{path}", params={"work": solved(site, desk)}, files=parts)
     return answer.status_code, json.loads(answer.content)
 
 

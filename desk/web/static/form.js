@@ -46,7 +46,7 @@
   async function sealedReport() {
     const said = text();
     const files = await ombud.chosen(form.elements.files);
-    const same = JSON.stringify([said, files.map((file) => [file.name, file.data.length])]);
+    const same = JSON.stringify([said, files.map((file) => [file.name, file.type, file.digest])]);
     if (prepared?.same !== same) {
       const message = await ombud.seal(said, files);
       prepared = { same, message };

@@ -93,6 +93,11 @@
     } else if (tell) {
       said.unshift(`Tell me at: ${tell}`);
     }
+    if (tell && !more.elements.tell_no.checked && !/^[^\s@<>,;:"()\\+]+@[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*$/u.test(tell)) {
+      result.textContent = desk.say.address;
+      more.elements.tell.focus();
+      return;
+    }
     if (!said.some(Boolean) && !more.elements.files.files.length) {
       result.textContent = desk.say.empty;
       return;
@@ -103,7 +108,7 @@
       result.textContent = desk.say.sealing;
       const text = said.join("\n\n").replace(/\r\n?/g, "\n") + "\n";
       const files = await ombud.chosen(more.elements.files);
-      const same = JSON.stringify([text, files.map((item) => [item.name, item.data.length])]);
+      const same = JSON.stringify([text, files.map((item) => [item.name, item.type, item.digest])]);
       if (prepared?.same !== same) {
         prepared = { same, message: await ombud.seal(text, files) };
       }

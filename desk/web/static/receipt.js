@@ -26,7 +26,10 @@ ombud.receipts = (() => {
   /** The words of a new receipt. */
   async function newWords() {
     const answer = await fetch(desk.words, { credentials: "omit" }).catch(() => { throw new Error("network"); });
-    const words = await answer.json();
+    const words = answer.ok ? await answer.json().catch(() => null) : null;
+    if (!Array.isArray(words) || words.length < 500 || !words.every((word) => typeof word === "string" && word)) {
+      throw new Error("network");
+    }
     return Array.from({ length: desk.count }, () => words[random(words.length)]).join(" ");
   }
 

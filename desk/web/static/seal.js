@@ -84,9 +84,10 @@ const ombud = (() => {
     if (files.reduce((sum, file) => sum + file.size, 0) > desk.size_limit * 0.7) {
       throw new Error("size");
     }
-    return Promise.all(files.map(async (file) => (
-      { name: file.name, type: file.type, data: new Uint8Array(await file.arrayBuffer()) }
-    )));
+    return Promise.all(files.map(async (file) => {
+      const data = new Uint8Array(await file.arrayBuffer());
+      return { name: file.name, type: file.type, data, digest: hex(new Uint8Array(await crypto.subtle.digest("SHA-256", data))) };
+    }));
   }
 
   /** A solved challenge: it costs this browser a moment, and whoever floods a desk many of them. */
@@ -116,12 +117,13 @@ const ombud = (() => {
   /** Send fields to the desk; what it answers. Raises the word by which it says what is wrong. */
   async function send(path, fields) {
     for (let again = false; ; again = true) {
+      // In the address: it is looked at before the rest is read.
+      const solved = encodeURIComponent(await work());
       const body = new FormData();
-      body.append("work", await work());
       for (const [name, value] of Object.entries(fields)) {
         body.append(name, new Blob([value]), name);
       }
-      const answer = await fetched(path, body);
+      const answer = await fetched(`${path}?work=${solved}`, body);
       const said = await answer.json().catch(() => ({ error: "network" }));
       if (answer.ok) {
         return said;
