@@ -14,7 +14,7 @@ from intake.standing import Record, standing
 from store.cases import conversation, promises, recusals, threads
 from store.cases.case_file import CaseFile, open_case
 from store.cases.lookup import row_by_id
-from store.cases.threads import Side, Token, read_token
+from store.cases.threads import Side, ThreadPlace, Token, read_token
 from store.context import Context
 from store.kit.errors import NoSuchCase
 from store.kit.sentences import Sentence, marked
@@ -22,7 +22,7 @@ from store.openpgp.values import Signature
 from store.tables.models import CaseRow
 from store.tables.records import Arrival, Facts
 
-_TAG = re.compile(r"\[(c-[a-z2-7]{24})\]", re.IGNORECASE)
+_TAG = re.compile(r"\[([cp]-[a-z2-7]{24})\]", re.IGNORECASE)
 
 # Who writes line by line on a case writes more mails; the readers get those of two minutes as one.
 _LINES = 10
@@ -39,7 +39,8 @@ class Place:
     """Where a mail says that it belongs, which anybody may say.
 
     `found`: by a token, or by an answer to a mail that is known. `recipient` is to whom the mail of ours went that it
-    answers, `author` whose mail it answers, if not one of ours; both are empty where a token led here.
+    answers, `author` whose mail it answers, if not one of ours; both are empty where a token led here. `thread` is the
+    correspondent's (an id) whose side it is.
     """
 
     side: Side
@@ -47,6 +48,7 @@ class Place:
     recipient: str = ""
     author: str = ""
     found: bool = False
+    thread: str = ""
 
 
 def place_of(context: Context, opened: Opened) -> Place:
@@ -58,9 +60,12 @@ def place_of(context: Context, opened: Opened) -> Place:
         return Place("reporter", None)
     with context.database.read() as session:
         if token is not None:
-            return Place(token.side, threads.find(session, vault, desk.id, token), found=True)
-        found = threads.find_by_ids(session, vault, desk.id, answered)
-    return Place(found.side, found.row, found.recipient, found.author, True) if found else Place("reporter", None)
+            found: ThreadPlace | None = threads.place_of(session, vault, desk.id, token)
+        else:
+            found = threads.find_by_ids(session, vault, desk.id, answered)
+    if found is None:
+        return Place("reporter", None)
+    return Place(found.side, found.row, found.recipient, found.author, True, found.thread)
 
 
 def _tag(opened: Opened) -> Token | None:
@@ -98,7 +103,7 @@ class FollowUp:
     def carry_out(self, session: Session) -> tuple[Taken, str]:
         """Write it down, and have the readers told. A program's answer wakes nobody, unless it is about our reply."""
         arrival = self.own_case.arrival
-        file = _open(session, self.context, self.opened, self.place)
+        file = opened_case(session, self.context, self.opened, self.place)
         if file is None:
             return self.own_case.carry_out(session)
         row, known, first = file.row, file.facts, file.first_message()
@@ -152,7 +157,7 @@ class MachineAnswer:
         arrival = self.own_case.arrival
         member = self.place.recipient
         silent = replace(arrival, state="automatic", author="machine", recusals=(), facts=Facts(), notices=())
-        file = _open(session, self.context, self.opened, self.place)
+        file = opened_case(session, self.context, self.opened, self.place)
         if file is None:
             return self.own_case.carry_out(session)
         conversation.join(file, silent)
@@ -161,7 +166,7 @@ class MachineAnswer:
         return "automatic", file.row.codename
 
 
-def _open(session: Session, context: Context, opened: Opened, place: Place) -> CaseFile | None:
+def opened_case(session: Session, context: Context, opened: Opened, place: Place) -> CaseFile | None:
     """The case that a mail points at, opened for writing; None when there is none, or it was destroyed meanwhile."""
     if place.row is None:
         return None

@@ -10,7 +10,7 @@ from typing import Literal
 
 from sqlmodel import Session
 
-from intake import follow_up, reader_process, routing
+from intake import follow_up, heard, reader_process, routing
 from intake.arrival import Envelope, Job, arrival_of
 from intake.asking import directives
 from intake.asking.directives import ReporterRequest
@@ -21,6 +21,7 @@ from intake.reading.message import Mail
 from intake.standing import Record, standing
 from store.cases import content, conversation, correspondents, linking, lookup, recusals
 from store.cases.case_file import CaseFile, open_case
+from store.cases.threads import is_correspondent
 from store.context import Context
 from store.kit.errors import NotAllowed
 from store.openpgp.values import Signature
@@ -93,7 +94,13 @@ def open_at_last(context: Context, kept: Kept, *, acknowledge: bool = False) -> 
         return None
     place = follow_up.place_of(context, opened)
     in_place = InPlace(
-        context, kept, _as_archived(kept, arrival), opened.mail, place, acknowledge and place.side != "team"
+        context,
+        kept,
+        _as_archived(kept, arrival),
+        opened.mail,
+        place,
+        acknowledge and place.side == "reporter",
+        opened.found.beside_only,
     )
     elsewhere = replace(place, row=None) if place.row is not None and place.row.id == kept.case_id else place
     route = routing.route(context, opened, elsewhere, in_place)
@@ -126,6 +133,7 @@ class InPlace:
     mail: Mail
     place: Place
     acknowledge: bool = False
+    beside_only: frozenset[str] = frozenset()
 
     def silent(self) -> InPlace:
         """The same, without a word to anybody."""
@@ -162,5 +170,7 @@ class InPlace:
         sure = standing(self.mail, arrival.body, Record(known.reporters, signature), self.place)
         if kept is None or kept.author != "reporter" or sure == "doubtful":
             author = kept.author if kept and kept.author != "reporter" else "other"
+            if is_correspondent(author):
+                return replace(heard.as_heard(arrival, author, self.beside_only), notices=())
             return replace(arrival, author=author, recusals=recusals.doubted(arrival.recusals))
         return replace(follow_up.as_follow_up(arrival, known, signature), notices=())

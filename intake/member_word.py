@@ -18,6 +18,7 @@ from intake.asking.commands import Commands, WrongLine, named_case, parse
 from intake.asking.directives import desk_of
 from intake.asking.recused import is_one_of
 from intake.follow_up import OwnCase, Place
+from intake.outgoing_files import NO_FILES, CleanFiles
 from intake.plan import Taken, actor, may_reply
 from intake.reading.files import is_public_key
 from intake.reading.opened import Signed
@@ -28,6 +29,8 @@ from store.cases.access import may_know
 from store.cases.answers import Answer
 from store.cases.case_file import Actor, CaseFile, open_case
 from store.cases.command import Refused
+from store.cases.letter_order import Order
+from store.cases.letters import Letter, as_letter
 from store.cases.replies import Reply, as_reply
 from store.context import Context
 from store.kit.errors import ConfigError, KeyProblem, NotAllowed, RosterError
@@ -77,13 +80,15 @@ _SKEW = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class MemberWord:
-    """A member's mail, not yet found to count. `own_case` is what becomes of it when it can't even be refused."""
+    """A member's mail, not yet found to count. `own_case` is what becomes of it when it can't even be refused, `cleaned` its files as they
+    may leave to somebody outside."""
 
     context: Context
     opened: Opened
     place: Place
     member: Member
     own_case: OwnCase
+    cleaned: CleanFiles = NO_FILES
 
     def carry_out(self, session: Session) -> tuple[Taken, str]:
         """Do what it asks for and answer, or answer why nothing was done. All of it, or nothing."""
@@ -184,7 +189,7 @@ class MemberWord:
         commands = parse(text)
         on_desk = junk_word.is_about_the_list(commands.on_case)
         asks = commands.asks <= {"cases", "help", "key"} and (commands.asks or on_desk)
-        if commands.reply is not None or (commands.on_case and not on_desk) or not asks:
+        if not commands.is_note or (commands.on_case and not on_desk) or not asks:
             raise NotAllowed(WHICH)
         if not any(item.id == self.member.id for item in self.opened.job.roster.on_duty(self.context.clock())):
             raise NotAllowed(NO_CASE)
@@ -208,13 +213,12 @@ class MemberWord:
         arrival = self._arrival(file, said, commands)
         file = replace(file, by=replace(file.by, signer=said.by.fingerprint or ""))
         acted = notes.act(file, commands.on_case, arrival)
-        if not (acted.changes or commands.rest or arrival.attachments or commands.asks or arrival.direction == "out"):
+        if not (acted.changes or acted.message or commands.asks):
             raise NotAllowed(EMPTY)
         if withdraws:
             self._answer(session, Answer(withdrawn=True, in_plain=answer.in_plain))
         elif commands.any or answer.in_plain:
-            wrote = "reply" if arrival.direction == "out" else "note" if commands.rest or arrival.attachments else ""
-            answer = replace(answer, done=acted.changes, wrote=wrote, message=acted.message)
+            answer = replace(answer, done=acted.changes, wrote=_wrote(arrival), message=acted.message)
             self._answer(session, self._with_key(answer, said, commands), file)
         return "thread", file.row.codename
 
@@ -255,10 +259,20 @@ class MemberWord:
                 message_id=body.message_id,
             ),
         )  # fmt: skip
+        if commands.write is not None:
+            return self._letter(file, arrival, commands.write, commands.rest, said)
         if commands.reply is None:
             return arrival
         files = tuple(item for item in said.files if not _is_key(item))
         return as_reply(file, arrival, Reply(commands.rest, files, commands.reply), self.context.keyring)
+
+    def _letter(self, file: CaseFile, arrival: Arrival, order: Order, text: str, said: Signed) -> Arrival:
+        """The mail as a letter to somebody other than the reporter. Raises NotAllowed."""
+        if self.cleaned.trouble is not None:
+            raise self.cleaned.trouble
+        keys = tuple(item.data for item in said.files if is_public_key(item.data) and not self._is_own_key(item))
+        letter = Letter(order, text, self.cleaned.files, self.cleaned.seen, keys)
+        return as_letter(file, arrival, letter, self.context.keyring, self.context.config.is_own)
 
     def _is_own_key(self, item: Attachment) -> bool:
         """Whether a file is nothing but the member's own key: mail programs attach it to each mail."""
@@ -275,6 +289,15 @@ class MemberWord:
 
     def _answer(self, session: Session, answer: Answer, file: CaseFile | None = None) -> None:
         answers.give(session, self.by, replace(answer, answers=self.opened.mail.message_id), file)
+
+
+def _wrote(arrival: Arrival) -> str:
+    """What a member's mail was, in the answer to them."""
+    if arrival.body.letter is not None:
+        return "draft" if arrival.direction == "note" else "letter"
+    if arrival.direction == "out":
+        return "reply"
+    return "note" if arrival.body.text or arrival.attachments else ""
 
 
 def _is_key(item: Attachment) -> bool:

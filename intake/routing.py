@@ -5,7 +5,7 @@ The one place that decides, for a mail that just came and for one that is opened
 
 from __future__ import annotations
 
-from intake import canary, follow_up, junk, member_word, speaker
+from intake import canary, follow_up, heard, junk, member_word, outgoing_files, speaker
 from intake.arrival import Opened
 from intake.follow_up import OwnCase, Place
 from intake.plan import Route
@@ -19,7 +19,8 @@ def route(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> 
     member = speaker.speaker(context, opened, place)
     if member is not None:
         speaker.look_at_keys(context, opened, place)
-        return member_word.MemberWord(context, opened, place, member, own_case.silent())
+        files = outgoing_files.clean_files(opened)
+        return member_word.MemberWord(context, opened, place, member, own_case.silent(), files)
     return from_outside(context, opened, place, own_case)
 
 
@@ -29,4 +30,6 @@ def from_outside(context: Context, opened: Opened, place: Place, own_case: OwnCa
         return follow_up.MachineAnswer(context, opened, place, own_case)
     if place.row is None:
         return own_case.as_junk() if junk.is_junk(context, opened, place, own_case.arrival) else own_case
+    if place.side == "correspondent":
+        return heard.FromCorrespondent(context, opened, place, own_case)
     return follow_up.FollowUp(context, opened, place, own_case)

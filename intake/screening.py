@@ -20,7 +20,7 @@ from intake.reading.documents.look import look_into
 from intake.reading.message import read_mail
 from intake.reading.opened import OpenedMail
 from intake.reading.trace import without_trace
-from store.cases import content, lookup, withholding
+from store.cases import content, correspondence, lookup, withholding
 from store.cases.case_file import Actor, open_case
 from store.context import Context
 from store.kit.config import Desk
@@ -41,6 +41,7 @@ class MessageTexts:
     body: Body = field(repr=False)
     files: tuple[Attachment, ...] = field(repr=False)
     from_outside: bool = True
+    by_reporter: bool = True
 
 
 def screen_desk(context: Context, desk: Desk) -> int:
@@ -70,6 +71,8 @@ def _screen_case(context: Context, by: Actor, case_id: str) -> bool:
         unseen = [member.id for member in roster.members if known.get(member.id) != member.identity]
         messages = _said(session, context, row) if unseen else []
         facts, filled = content.facts(context.vault, row), list(content.fields(context.vault, row).values())
+        heard = correspondence.threads_in(session, content.box_of(context.vault, row), row.id)
+        filled += [text for item in heard for text in (item.name, item.address)]
     found = _look_in(messages, filled, of_wishes(facts.wishes), roster, unseen)
     if by.desk.first_names == "note":
         found = [item for item in found if item.source != "first-name"]
@@ -114,7 +117,8 @@ def _one(session: Session, context: Context, row: CaseRow, message: Message) -> 
     outside = message.direction == "in"
     raw = content.raw_message(session, context.vault, row, message.id) if outside else b""
     files = tuple(content.attachment_contents(session, context.vault, row, message))
-    return MessageTexts(b"".join(without_trace(raw)), message.body, files, outside)
+    by_reporter = message.author == "reporter"
+    return MessageTexts(b"".join(without_trace(raw)), message.body, files, outside, by_reporter)
 
 
 def look(said: MessageTexts, asked: ReporterRequest, roster: Roster, unseen: Sequence[str]) -> list[Recusal]:
@@ -134,7 +138,11 @@ def look(said: MessageTexts, asked: ReporterRequest, roster: Roster, unseen: Seq
     found = who_is_recused(searched, None, asked, roster)
     if not found.whole:
         return [Recusal(member, "named") for member in unseen]
-    return _only(found.recusals, unseen)
+    if said.by_reporter:
+        return _only(found.recusals, unseen)
+    # Nobody else can choose who reads the case, but whom they name is withheld.
+    named = [Recusal(item.member, "named") for item in found.recusals if item.member not in found.beside_only]
+    return _only(named, unseen)
 
 
 def _named_in(texts: Sequence[str], roster: Roster, unseen: Sequence[str]) -> list[Recusal]:

@@ -10,7 +10,7 @@ from intake.asking.recused import is_one_of
 from intake.follow_up import Place
 from intake.reading.files import is_public_key
 from intake.reading.opened import Signed
-from store.cases import content, lookup, threads
+from store.cases import content, correspondence, lookup, threads
 from store.cases.access import may_know
 from store.context import Context
 from store.team.members import Member
@@ -48,8 +48,12 @@ def look_at_keys(context: Context, opened: Opened, place: Place) -> None:
             rows.append(lookup.find_row(session, name))
     for row in rows:
         if row is not None and row.wrapped_key is not None:
-            known = content.facts(context.vault, row)
+            box = content.box_of(context.vault, row)
+            known = content.facts_in(box, row)
             material += [known.reporter_key, known.new_key]
+            with context.database.read() as session:
+                heard = correspondence.threads_in(session, box, row.id)
+            material += [key for item in heard for key in (item.key, item.new_key)]
     for data in filter(is_public_key, material):
         context.keyring.read_key_data(data)
 

@@ -31,14 +31,16 @@ class Pointer(Protocol):
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of the author of a report: the addresses that it came from, and its signature."""
+    """What is known of a correspondent: the addresses that they write from, the signature of their first mail, and as whom they stand in
+    the case (`reporter`, or the author of a thread)."""
 
     addresses: tuple[str, ...] = field(repr=False)
     signature: Signature
+    author: str = "reporter"
 
 
 def standing(mail: Mail, body: Body, record: Record, pointer: Pointer) -> Standing:
-    """How sure it is that a mail (its header, and what it says) is from the author of the report whose case it points at."""
+    """How sure it is that a mail (its header, and what it says) is from the correspondent whose side of a case it points at."""
     first, signature = record.signature, body.signature
     if pointer.side == "team":
         return "doubtful"  # the team's token and its notices are for members, who sign
@@ -54,4 +56,4 @@ def standing(mail: Mail, body: Body, record: Record, pointer: Pointer) -> Standi
     authors = [bare(item.address) for item in mail.sender]
     if len(authors) != 1 or authors[0] not in record.addresses or mail.hidden:
         return "doubtful"
-    return "likely" if pointer.author in ("", "reporter") else "doubtful"
+    return "likely" if pointer.author in ("", record.author) else "doubtful"

@@ -11,6 +11,7 @@ from mailer.alerts import Push
 from mailer.claimed import ClaimedNotice
 from mailer.saying import notices
 from mailer.saying.contents import Contents, Protected
+from mailer.saying.render import Rendered
 from mailer.sealing.letters import letter_content
 from mailer.sealing.mime import Field, content, mailbox, protected, sealed_mail
 from mailer.sealing.padding import padded_length
@@ -24,6 +25,7 @@ from store.openpgp.message import is_version_6
 from store.openpgp.receipts import stands_for_a_receipt
 from store.outbox import canary
 from store.outbox.outcomes import Bounced, Delivery, Held, Outcome, Withdrawn
+from store.tables.records import Attachment
 from store.team.members import Member
 
 # Whoever wrote the mail that is answered chose its Message-ID: what does not look like one is left out.
@@ -89,6 +91,8 @@ class MailMaker:
             yield from self._to_single(work, first)
         elif audience == "reporter":
             yield first, self._to_reporter(work, first)
+        elif audience == "correspondent":
+            yield first, self._to_correspondent(work, first)
         elif audience == "desk":
             yield first, self._canary(work, first)
         else:
@@ -193,7 +197,8 @@ class MailMaker:
             reply_to=token if with_token and not sealed else "",
             autocrypt=self._sealer.autocrypt(_key_for(desk, view.facts.reporter_fingerprint)), automatic=not reply,
         )  # fmt: skip
-        mail = self._sealed_to_reporter(work, addressing, key) if sealed else None
+        made = self._contents.for_reporter(desk, claim, view, sealed=True) if sealed else None
+        mail = self._sealed_outside(desk, addressing, made, key) if made else None
         if mail is None and reply and sealed:
             return Bounced("their key cannot be used any more")
         if mail is None:
@@ -227,15 +232,39 @@ class MailMaker:
         addressing = compose.Addressing(mailbox("", view.facts.tell), row.message_id, self._context.clock())
         return Outgoing("", view.facts.tell, compose.plain_note(desk, addressing, rendered, self._context.keyring))
 
-    def _sealed_to_reporter(self, work: ClaimedNotice, addressing: compose.Addressing, key: bytes) -> bytes | None:
-        """Sealed to the key that came with the report; None when that key can't be used (any more)."""
-        if work.view is None:
-            return None
-        rendered, files = self._contents.for_reporter(work.desk, work.claim, work.view, sealed=True)
-        outside = compose.sealed_note(work.desk, addressing)
+    def _to_correspondent(self, work: ClaimedNotice, row: Delivery) -> Outgoing | Outcome:
+        """What a reader wrote to somebody other than the reporter. Nothing in it leads to any other side of the case."""
+        view, desk = work.view, work.desk
+        thread = view.thread if view else None
+        if view is None or view.message is None or thread is None:
+            return Withdrawn()
+        body = view.message.body
+        sealed = body.encryption != "none"
+        token = threads.reply_address(self._context.vault, thread.handle, "correspondent", desk.address)
+        addressing = compose.Addressing(
+            mailbox("", thread.address), row.message_id, self._context.clock(),
+            body.answers if _MESSAGE_ID.fullmatch(body.answers) else "",
+            reply_to=token if desk.extensions and not sealed else "",
+            autocrypt=self._sealer.autocrypt(_key_for(desk, thread.fingerprint)), automatic=False,
+        )  # fmt: skip
+        made = self._contents.for_correspondent(desk, view, thread)
+        if sealed:
+            mail = self._sealed_outside(desk, addressing, made, thread.key)
+            if mail is None:
+                return Bounced("their key cannot be used any more")
+        else:
+            mail = compose.plain_note(desk, addressing, made[0], self._context.keyring, made[1])
+        return Outgoing(token if desk.extensions else desk.address, thread.address, mail)
+
+    def _sealed_outside(
+        self, desk: Desk, addressing: compose.Addressing, made: tuple[Rendered, Sequence[Attachment]], key: bytes
+    ) -> bytes | None:
+        """Sealed to the key of somebody outside; None when that key can't be used (any more)."""
+        rendered, files = made
+        outside = compose.sealed_note(desk, addressing)
         entity = protected(outside, rendered.subject, content(rendered.text, files), padded_length)
         try:
-            armored = self._sealer.for_key(entity, key, work.desk.fingerprint)
+            armored = self._sealer.for_key(entity, key, desk.fingerprint)
         except KeyProblem:
             return None
         return sealed_mail(outside, armored)

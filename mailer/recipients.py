@@ -12,9 +12,10 @@ from datetime import datetime
 from sqlmodel import Session
 
 from mailer.saying.notices import AUDIENCE, CaseView
-from store.cases import answers, chat, content, lookup, overview, patterns
+from store.cases import answers, chat, content, correspondence, lookup, overview, patterns
 from store.cases.access import eligible, may_know, readers
 from store.cases.answers import Answer
+from store.cases.correspondence import Thread
 from store.cases.letterboxes import WAITS
 from store.cases.overview import visible_to
 from store.context import Context
@@ -24,7 +25,7 @@ from store.outbox.claims import Claim
 from store.tables.records import Message
 from store.team.members import Roster
 
-ABOUT_A_MESSAGE = frozenset({"report", "message", "note", "reply", "acknowledge", "acknowledge-held"})
+ABOUT_A_MESSAGE = frozenset({"report", "message", "note", "reply", "write", "acknowledge", "acknowledge-held"})
 
 NO_ANSWER = Answer()
 
@@ -46,7 +47,9 @@ def view_of(session: Session, context: Context, claim: Claim, roster: Roster) ->
     message = content.message(session, vault, row.id, subject)
     if message is not None and claim.kind in ("report", "message"):
         message = chat.with_lines(session, vault, row.id, message)
-    return CaseView(case, content.facts(vault, row), readers(case, roster, at), roster, message)
+    box = content.box_of(vault, row)
+    threads = correspondence.threads_in(session, box, row.id)
+    return CaseView(case, content.facts_in(box, row), readers(case, roster, at), roster, message, threads)
 
 
 def audience_of(session: Session, context: Context, claim: Claim, roster: Roster, view: CaseView | None) -> Audience:
@@ -56,6 +59,8 @@ def audience_of(session: Session, context: Context, claim: Claim, roster: Roster
         return Audience(_readers(session, context, claim, roster, view))
     if audience == "reporter" and view is not None:
         return Audience(("reporter",) if _may_be_written_to(claim, roster, view) else ())
+    if audience == "correspondent" and view is not None:
+        return Audience((view.thread.author,) if view.thread and _may_hear(roster, view, view.thread) else ())
     if audience == "asker":
         return _asker(session, context, claim, roster, view)
     if audience == "desk":
@@ -121,7 +126,7 @@ def _says_something(session: Session, context: Context, roster: Roster, message:
     to be withheld, if another reader agrees, does not hear of it."""
     if any(item.verb == "consent" and item.subject == member for item in message.body.done):
         return False
-    if message.body.text or message.attachments or message.direction == "out":
+    if message.body.text or message.attachments or message.direction != "note" or message.body.letter:
         return True
     others = {item.other_case for item in message.body.done if item.other_case}
     return bool(visible_to(message.body.done, set(known_others(session, context, roster, member, others))))
@@ -135,6 +140,12 @@ def _may_be_written_to(claim: Claim, roster: Roster, view: CaseView) -> bool:
     return bool(address) and not any(
         same_mailbox(member.email, address) for member in roster.members if member.id in view.case.recused
     )
+
+
+def _may_hear(roster: Roster, view: CaseView, thread: Thread) -> bool:
+    """Whether a correspondent is no member from whom the reporter wants the case to be kept."""
+    kept_from = {item.member for item in view.case.recusals if item.source == "reporter"}
+    return not any(same_mailbox(member.email, thread.address) for member in roster.members if member.id in kept_from)
 
 
 def _asker(session: Session, context: Context, claim: Claim, roster: Roster, view: CaseView | None) -> Audience:

@@ -6,6 +6,7 @@ from mailer.claimed import ClaimedNotice
 from mailer.mails import Outgoing
 from mailer.relay.connection import Relay
 from mailer.relay.refusals import NotTaken, witnesses
+from store.cases.threads import is_correspondent
 from store.context import Context
 from store.kit.addresses import folded
 from store.outbox import outcomes
@@ -30,7 +31,7 @@ class RefusalPolicy:
             return Later(reason)
         if error.certain:
             return Bounced(reason)
-        if error.stage == "mail" and error.final and row.recipient != "reporter" and not self._taken_since(row):
+        if error.stage == "mail" and error.final and not _is_outside(row.recipient) and not self._taken_since(row):
             return Later(reason, away=True)
         if not work.takes:
             work.takes.append(self._relay.takes_mail(outgoing.sender, self._witnesses(work, outgoing.recipient)))
@@ -53,3 +54,7 @@ class RefusalPolicy:
         operator = config.operator.address
         trusted = [*([operator] if folded(operator) not in others else []), *(member.email for member in may)]
         return witnesses(recipient, trusted, [address for desk in config.desk for address in desk.addresses])
+
+
+def _is_outside(recipient: str) -> bool:
+    return recipient == "reporter" or is_correspondent(recipient)

@@ -15,11 +15,14 @@ import typer
 from desk.commands import show
 from desk.commands.cases import ByOption
 from desk.commands.options import ConfigOption, JsonOption, opened
-from store.cases import content, lookup, notes
+from store.cases import content, correspondence, lookup, notes
 from store.cases.case_commands import STATES, Assign, Deadline, Field, Hold, Link, Recuse, Reinstate, Release, State
 from store.cases.case_file import Actor, CaseFile, open_for
 from store.cases.command import CaseCommand
 from store.cases.decision_commands import Propose, Withdraw
+from store.cases.letter_commands import Consent, Send
+from store.cases.letter_order import read_order
+from store.cases.letters import Letter, as_letter
 from store.cases.replies import How, Reply, as_reply
 from store.cases.urgency_commands import Urgent
 from store.context import Context
@@ -70,17 +73,61 @@ def case_reply(
 
 
 def _look_at_keys(context: Context, codename: str) -> None:
-    """Have GnuPG look at the reporter's keys before a transaction begins that would wait for it."""
+    """Have GnuPG look at the keys of who is written to before a transaction begins that would wait for it."""
     with context.database.read() as session:
         row = lookup.find_row(session, codename)
-        known = content.facts(context.vault, row) if row is not None and row.wrapped_key else None
-    for data in filter(None, (known.reporter_key, known.new_key) if known else ()):
+        keys: list[bytes] = []
+        if row is not None and row.wrapped_key:
+            box = content.box_of(context.vault, row)
+            known = content.facts_in(box, row)
+            keys += [known.reporter_key, known.new_key]
+            keys += [
+                key for item in correspondence.threads_in(session, box, row.id) for key in (item.key, item.new_key)
+            ]
+    for data in filter(None, keys):
         context.keyring.read_key_data(data)
 
 
 def _reply(context: Context, codename: str, by: str, wanted: Reply) -> None:
     with _case(context, codename, by) as file:
         notes.act(file, [], as_reply(file, _arrival(file, ""), wanted, context.keyring))
+
+
+@changes_app.command("write")
+def case_write(codename: str, by: ByMember, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Write to somebody other than the reporter, from the desk and without the member's name. The first line of standard input is what
+    stands behind '/write' in a mail, such as 'Sam <sam@example.org> as witness'; the text follows."""
+    order, _, text = _text().partition("\n")
+    letter = Letter(read_order(order.removeprefix("/write")), text.strip())
+    with opened(config) as context:
+        _look_at_keys(context, codename)
+        with _case(context, codename, by) as file:
+            notes.act(file, [], as_letter(file, _arrival(file, ""), letter, context.keyring, context.config.is_own))
+    _say(codename, [], as_json)
+
+
+@changes_app.command("send")
+def case_send(
+    codename: str,
+    number: Annotated[str, typer.Argument(help="Of the draft.")],
+    by: ByMember,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send a draft that another reader wrote with 'case write'."""
+    change(config, codename, by, Send(number), as_json=as_json)
+
+
+@changes_app.command("consent")
+def case_consent(
+    codename: str,
+    by: ByMember,
+    config: ConfigOption = None,
+    no: Annotated[bool, typer.Option("--no", help="They do not agree any more.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Note that somebody agreed to be named to those who are heard. The name is read from standard input; the reporter is 'reporter'."""
+    change(config, codename, by, Consent(f"{_text()} {'not ' if no else ''}to be named"), as_json=as_json)
 
 
 @changes_app.command("recuse")
@@ -273,4 +320,7 @@ _PHRASES = {
     "decide": "agrees with proposal {}; that is enough",
     "object": "objects to proposal {}",
     "withdraw": "proposal {} is withdrawn",
+    "send": "draft {} is sent",
+    "may-name": "{} may be named",
+    "not-name": "{} may not be named any more",
 }

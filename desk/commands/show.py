@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 
 from store.cases import lookup, overview
 from store.cases.overview import JSON, Viewer
+from store.cases.threads import is_correspondent
 from store.context import Context
 from store.kit.clock import from_text
 from store.outbox.outcomes import UNDONE
@@ -66,7 +67,7 @@ def deliveries(session: Session) -> list[JSON]:
 
 def _delivery(row: DeliveryRow, notice: NoticeRow, codename: str | None) -> JSON:
     return {
-        "case": codename, "desk": notice.desk, "kind": notice.kind, "recipient": row.recipient,
+        "case": codename, "desk": notice.desk, "kind": notice.kind, "recipient": "correspondent" if is_correspondent(row.recipient) else row.recipient,
         "state": "waiting" if row.state == "away" else row.state,
         "reason": row.reason, "tries": row.tries, "due": row.due,
     }  # fmt: skip
@@ -155,9 +156,14 @@ def print_case(record: JSON) -> None:
         console.print(f"linked:   {', '.join(record['links'])}")
     for name, value in record["fields"].items():
         console.print(f"{name}: {value}")
+    heard = {item["author"]: f"{item['name']} ({item['role']})" for item in record["correspondents"]}
+    if heard:
+        console.print(f"heard:    {', '.join(heard.values())}")
     for message in record["messages"]:
         signature = message["signature"]
-        head = f"\n{message['direction']}  {moment(message['at'])} UTC  {message['author']}  {message['from']}"
+        author = heard.get(message["author"], message["author"])
+        to = f"  to {heard.get(message['thread'], '')}" if message["to"] else ""
+        head = f"\n{message['direction']}  {moment(message['at'])} UTC  {author}{to}  {message['from']}"
         console.print(Text(head, style="bold"))
         for item in message["done"]:
             console.print(f"- {item['verb']} {item['subject']} {item['text']}".rstrip())

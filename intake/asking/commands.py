@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from intake.reading.message import without_marks
 from intake.reading.quotes import below_leading_quote
-from store.cases.command import CaseCommand, Command
+from store.cases.command import CaseCommand, Command, Refused
 from store.cases.commands import COMMANDS
+from store.cases.letter_order import Order, read_order
 from store.cases.replies import How
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
@@ -27,19 +28,25 @@ _HOW: dict[str, How] = {"": "", "plain": "plain", "new-key": "new-key", "status"
 
 @dataclass(frozen=True)
 class Commands:
-    """What a mail asks for, and the text below. `asks` are the names of commands that change no case; `reply` is None when
-    the text is a note; `case` is the codename behind `/case`, empty without one."""
+    """What a mail asks for, and the text below. `asks` are the names of commands that change no case; the text goes to the reporter with
+    `reply`, to somebody else with `write`, and is a note when both are None; `case` is the codename behind `/case`, empty without one."""
 
     on_case: tuple[CaseCommand, ...] = ()
     asks: frozenset[str] = frozenset()
     reply: How | None = None
+    write: Order | None = None
     case: str = ""
     rest: str = ""
 
     @property
     def any(self) -> bool:
         """Whether there is a command."""
-        return bool(self.on_case or self.asks or self.case) or self.reply is not None
+        return bool(self.on_case or self.asks or self.case) or not self.is_note
+
+    @property
+    def is_note(self) -> bool:
+        """Whether the text stays among the readers."""
+        return self.reply is None and self.write is None
 
 
 class WrongLine(NotAllowed):
@@ -70,7 +77,7 @@ def named_case(text: str) -> str:
 
 
 def parse(text: str) -> Commands:
-    """The commands on top of a text. A quoted line is never one. Raises WrongLine."""
+    """The commands on top of a text. A quoted line is never one. Raises WrongLine, Refused."""
     found = _Found()
     end = None
     for line, start in _lines(text):
@@ -82,7 +89,7 @@ def parse(text: str) -> Commands:
             break
         found.add(_command(command[1].lower(), line, (command[2] or "").strip()), line)
     rest = "" if end is None else below_leading_quote(text)[end:]
-    return Commands(tuple(found.on_case), frozenset(found.asks), found.reply, found.case or "", rest)
+    return Commands(tuple(found.on_case), frozenset(found.asks), found.reply, found.write, found.case or "", rest)
 
 
 def _lines(text: str) -> Iterator[tuple[str, int]]:
@@ -101,6 +108,7 @@ class _Found:
     on_case: list[CaseCommand] = field(default_factory=list)
     asks: set[str] = field(default_factory=set)
     reply: How | None = None
+    write: Order | None = None
     case: str | None = None
 
     def add(self, command: Command, line: str) -> None:
@@ -109,10 +117,13 @@ class _Found:
             raise WrongLine(line, marked("There are more than {number} commands in this mail."), number=_MOST)
         if isinstance(command, CaseCommand):
             self.on_case.append(command)
-        elif command.name == "reply":
-            if self.reply is not None:
+        elif command.name in ("reply", "write"):
+            if self.reply is not None or self.write is not None:
                 raise WrongLine(line, marked("A mail can only contain one reply."))
-            self.reply = _how(line, command.subject)
+            if command.name == "reply":
+                self.reply = _how(line, command.subject)
+            else:
+                self.write = _order(line, command.subject)
         elif command.name == "case":
             named = command.subject.casefold()
             if self.case not in (None, named):
@@ -132,6 +143,13 @@ def _how(line: str, written: str) -> How:
             ),
         )
     return how
+
+
+def _order(line: str, written: str) -> Order:
+    try:
+        return read_order(written)
+    except NotAllowed as error:
+        raise Refused(_shown(line), error) from None
 
 
 def _command(word: str, line: str, written: str) -> Command:

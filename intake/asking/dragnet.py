@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from ahocorasick_rs import BytesAhoCorasick
@@ -48,10 +48,12 @@ _TAG = re.compile(r"<[^<>]*>")
 
 @dataclass
 class Caught:
-    """Whom the dragnet found, and whether it saw everything."""
+    """Whom the dragnet found, and whether it saw everything. `beside_only` are those of them (ids) whom nothing names: it asks for
+    others alone."""
 
     members: list[Member] = field(default_factory=list)
     whole: bool = True
+    beside_only: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,18 @@ def dragnet(octets: Iterable[bytes], members: Sequence[Member], besides: Iterabl
     if not wanted:
         return caught
     found: set[str] = set()
+    beside: set[str] = set()
     for one in octets:
         decodings, before = Decodings(one), _Before(b"", wanted)
         for view in decodings:
             if view.before is not before.octets:  # several views in a row are made of the same octets
                 before = _Before(view.before, wanted)
-            found |= _Search(view, before, wanted, members).found(found)
+            search = _Search(view, before, wanted, members)
+            found |= search.found(found)
+            beside |= search.beside
         caught.whole = caught.whole and decodings.whole
-    caught.members = [member for member in wanted if member.id in found]
+    caught.members = [member for member in wanted if member.id in found | beside]
+    caught.beside_only = frozenset(beside - found)
     return caught
 
 
@@ -97,6 +103,7 @@ class _Search:
         self._hits: Counter[int] = Counter()
         self._looked: Counter[int] = Counter()
         self._judged: set[tuple[str, bytes]] = set()
+        self.beside: set[str] = set()  # whoever is in here may still be found to be named
 
     def found(self, known: set[str]) -> set[str]:
         """The ids of the members who are in it, less the known ones."""
@@ -174,7 +181,9 @@ class _Search:
         named = [_MARKS.sub("", without_the_only_ones(form, self._everyone)) for form in (said, asked)]
         yield from (found.id for found in who_may_be_named(named, [member], self._everyone))
         yield from (found.id for found in kept_from(asked, self._everyone))
-        yield from (found.member for found in perhaps_excluded(from_text(asked).doubted(), self._everyone))
+        wish = from_text(asked).doubted()
+        self.beside |= {found.member for found in perhaps_excluded(wish, self._everyone)}
+        yield from (found.member for found in perhaps_excluded(replace(wish, perhaps_only=()), self._everyone))
 
     def _greets(self, line: str) -> bool:
         return any(is_greeting(piece, self._everyone) for piece in (_TAG.sub("", line), *line.split("<")[-6:]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from store.cases.fields import LONGEST
-from store.kit.kinds import plain_address
+from store.kit.kinds import mail_address
 
 # In the languages that reporters are answered in, as the web form asks in them and as people write them.
 _LABELS = {
@@ -23,6 +23,11 @@ _LABELS = {
     "reported": "who|reported|reported person|who is it about|who did it|wer|wer war es|um wen geht es|quién|quién lo hizo|"
     "qui|qui l'a fait|quem|quem fez isso|من فعل ذلك|من فعلها",
     "witnesses": "witness|witnesses|who saw it|zeugen|wer hat es gesehen|testigos|quién lo vio|témoins|qui l'a vu|testemunhas|quem viu|الشهود|من رأى ذلك",
+    "harmed": "harmed|who was harmed|harmed person|target|wem ist es passiert|wer wurde verletzt|betroffene person|betroffen|persona afectada|"
+    "a quién le ocurrió|quién fue afectado|personne touchée|à qui est-ce arrivé|qui a été touché|pessoa afetada|quem foi afetado|com quem aconteceu|"
+    "المتضرر|من تضرر|لمن حدث ذلك",
+    "circumstances": "circumstances|background|context|umstände|hintergrund|circunstancias|contexto|circonstances|contexte|circunstâncias|"
+    "الظروف|الخلفية",
     "confidentiality": "confidential|confidentiality|keep secret|keep private|vertraulich|geheim halten|confidencial|confidentiel|à garder secret|"
     "em segredo|سري|يبقى سرا",
     "wishes": "wishes|wish|what i wish|what i want|what would help|wünsche|was mir helfen würde|was würde helfen|deseos|qué me ayudaría|"
@@ -45,7 +50,7 @@ def told_at(text: str) -> str:
     if found and found[1].casefold() == TELL_NOWHERE:
         return TELL_NOWHERE
     try:
-        return plain_address(found[1]) if found else ""
+        return mail_address(found[1]) if found else ""
     except ValueError:
         return ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from intake.asking.directives import ReporterRequest, from_text
 from intake.asking.dragnet import dragnet
@@ -38,7 +38,8 @@ class SearchedMail:
 class Withheld:
     """Who must not know of a case, the strongest reason first; the excluded names that mean nobody here; and whether all was searched.
 
-    `unseen` are the members whom the dragnet alone found. `secret`: it asks to be kept from somebody, in whatever words.
+    `unseen` are the members whom the dragnet alone found. `secret`: it asks to be kept from somebody, in whatever words. `beside_only`
+    are members (ids) for whom there is no other reason than that it asks for others alone.
     """
 
     recusals: tuple[Recusal, ...]
@@ -46,29 +47,50 @@ class Withheld:
     whole: bool = True
     unseen: tuple[Member, ...] = ()
     secret: bool = False
+    beside_only: frozenset[str] = frozenset()
 
 
 def who_is_recused(said: SearchedMail, sender: str | None, asked: ReporterRequest, roster: Roster) -> Withheld:
     """Who must not know of the case that a mail becomes: by the structured reading, and by the dragnet."""
     mail, opened, files, members = said.mail, said.opened, said.files, roster.members
     found, unmatched = excluded(asked, members)
-    found += _took_part(mail, opened, sender, members)
-    shown = [item.name for item in (*mail.recipients, *mail.reply_to) if item.name]
     wanted = _asked_for(asked, members)
-    texts = [without_the_only_ones(text, members) for text in (*opened.texts(), *files, *shown)]
-    named = who_may_be_named(texts, members, members)
-    found += as_named(member for member in named if member.id not in wanted)
     # Anyone on the way may have added a line outside of the encryption: it counts, but two readers may undo it.
     outside = from_text(opened.body.outside_text)
-    found += perhaps_excluded(asked, members) + perhaps_excluded(outside.doubted(), members)
+    perhaps = [asked, outside.doubted(), *(from_text(text).doubted() for text in files)]
+    found += [item for wish in perhaps for item in perhaps_excluded(wish, members)]
+    named = [*_took_part(mail, opened, sender, members), *_named(said, members, wanted)]
+    named += [item for wish in perhaps for item in perhaps_excluded(replace(wish, perhaps_only=()), members)]
+    named += excluded(replace(asked, only=()), members)[0]
+    secret = asked.names_somebody() or outside.names_somebody() or any(map(asks_to_be_kept, opened.texts()))
+    caught = dragnet(said.octets, members, {*(item.member for item in named), *wanted})
+    named += as_named(member for member in caught.members if member.id not in caught.beside_only)
+    named += _called(said, [member for member in members if member.id not in wanted])
+    by_wish = {item.member for item in found}
+    unseen = tuple(member for member in caught.members if member.id not in by_wish)
+    found += as_named(caught.members)
+    beside_only = frozenset({item.member for item in found} - {item.member for item in named})
+    recusals = _by_strength(found, named)
+    return Withheld(recusals, unmatched, caught.whole, unseen, secret, beside_only)
+
+
+def _named(said: SearchedMail, members: Sequence[Member], wanted: set[str]) -> list[Recusal]:
+    """Whom a mail names, but for those whom its author wants to read it; and from whom it asks in words to be kept."""
+    opened, files = said.opened, said.files
+    shown = [item.name for item in (*said.mail.recipients, *said.mail.reply_to) if item.name]
+    texts = [without_the_only_ones(text, members) for text in (*opened.texts(), *files, *shown)]
+    named = who_may_be_named(texts, members, members)
+    found = as_named(member for member in named if member.id not in wanted)
     for text in dict.fromkeys((*opened.texts(), *files)):
         found += as_named(kept_from(text, members))
-    secret = asked.names_somebody() or outside.names_somebody() or any(map(asks_to_be_kept, opened.texts()))
-    for text in files:
-        found += perhaps_excluded(from_text(text).doubted(), members)
-    caught = dragnet(said.octets, members, {*(item.member for item in found), *wanted})
-    found += [*as_named(caught.members), *_called(said, [member for member in members if member.id not in wanted])]
-    return Withheld(tuple(strongest(found)), unmatched, caught.whole, tuple(caught.members), secret)
+    return found
+
+
+def _by_strength(found: Sequence[Recusal], named: Sequence[Recusal]) -> tuple[Recusal, ...]:
+    """One recusal for each member: what the reporter asked for first, then who took part, then the rest."""
+    asked_for = [item for item in found if item.source == "reporter"]
+    took_part = [item for item in named if item.source in ("sender", "addressed")]
+    return tuple(strongest([*asked_for, *took_part, *named, *found]))
 
 
 def _asked_for(asked: ReporterRequest, members: Sequence[Member]) -> set[str]:

@@ -28,7 +28,7 @@ _LIST_ID = re.compile(r"<([\w-]{1,64}\.[\w.-]{1,255})>")
 class Triage:
     """What triage found.
 
-    `searched`: all of it was searched for members; `unseen` were named where no text was read. `secret`: it asks to be kept from somebody. `circular`: it went to many, by a list or in bulk. `undelivered`: it says that another mail could not be delivered for good. `answer_to` is where the team may write, `address` where it could if the author had not asked for silence.
+    `searched`: all of it was searched for members; `unseen` were named where no text was read. `secret`: it asks to be kept from somebody. `beside_only`: as in `Withheld`. `circular`: it went to many, by a list or in bulk. `undelivered`: it says that another mail could not be delivered for good. `answer_to` is where the team may write, `address` where it could if the author had not asked for silence.
     `machine` is mail that a program may have sent on a person's behalf (a form, a list): it becomes a case, but
     is never answered. `reply-by-machine` is a bounce, a receipt or an absence note: kept, and the team not woken.
     """
@@ -45,6 +45,7 @@ class Triage:
     searched: bool = True
     unseen: tuple[Member, ...] = ()
     secret: bool = False
+    beside_only: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def sort(parsed: Parsed, said: SearchedMail, by: Reception) -> Triage:
         return Triage(kind, recusals, unmatched, reply_to, because, undelivered=undelivered, circular=circular)
     return Triage(
         kind, recusals, unmatched, reply_to, because, "" if asked.quiet else address, address, undelivered, circular,
-        searched=found.whole, unseen=found.unseen, secret=found.secret,
+        searched=found.whole, unseen=found.unseen, secret=found.secret, beside_only=found.beside_only,
     )  # fmt: skip
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from mailer.saying import notices
-from mailer.saying.notices import name_of
+from mailer.saying.notices import CaseView, name_of
 from store.cases import overview
 from store.cases.commands import COMMANDS
 from store.kit.clock import from_text
 from store.kit.config import Desk
 from store.kit.sentences import Sentence
-from store.tables.records import Body, Change
+from store.tables.records import Body, Change, LetterTo
 from store.team.members import Roster
 
 
@@ -49,8 +49,12 @@ def _letter_values(letter: overview.JSON | None) -> dict[str, Any] | None:
     return {"read_at": from_text(letter["read_at"]) if letter["read_at"] else None}
 
 
-def record_values(desk: Desk, roster: Roster, record: overview.JSON, text_of: Callable[[Body], str]) -> dict[str, Any]:
-    """The record of a case, as it is shown; `text_of` gives what a mail of the team says."""
+def record_values(desk: Desk, view: CaseView, record: overview.JSON, text_of: Callable[[Body], str]) -> dict[str, Any]:
+    """The record of a case, as it is shown, with a page for each correspondent besides the reporter; `text_of` gives what a mail of the
+    team says."""
+    roster = view.roster
+    pages = {"": [item for item in record["messages"] if not item["thread"]]}
+    pages |= {item.author: [one for one in record["messages"] if one["thread"] == item.author] for item in view.threads}
     return {
         **case_values(desk, roster, record),
         "outcome": record["outcome"],
@@ -58,17 +62,26 @@ def record_values(desk: Desk, roster: Roster, record: overview.JSON, text_of: Ca
         "links": record["links"],
         "proposals": [_proposal_values(roster, item) for item in record["proposals"]],
         "fields": [{"name": name, "value": value} for name, value in record["fields"].items()],
-        "messages": [
+        "pages": [
             {
-                "at": from_text(message["at"]),
-                "author": name_of(roster, message["author"]),
-                "direction": message["direction"],
-                "text": text_of(Body(text=message["text"], status_until=message["status_until"])),
-                "failure": message["failure"],
-                "files": [item["name"] for item in message["attachments"]],
-                "letter": _letter_values(message["letter"]),
-                "done": notices.done_values((Change(**item) for item in message["done"]), roster),
+                "with": view.called(author) if author else "",
+                "messages": [_message_values(view, message, text_of) for message in messages],
             }
-            for message in record["messages"]
+            for author, messages in pages.items()
         ],
+    }
+
+
+def _message_values(view: CaseView, message: overview.JSON, text_of: Callable[[Body], str]) -> dict[str, Any]:
+    letter = LetterTo(**message["to"]) if message["to"] else None
+    return {
+        "at": from_text(message["at"]),
+        "author": view.called(message["author"]),
+        "direction": message["direction"],
+        "draft": letter.draft if letter and message["direction"] == "note" else 0,
+        "text": text_of(Body(text=message["text"], status_until=message["status_until"], letter=letter)),
+        "failure": message["failure"],
+        "files": [item["name"] for item in message["attachments"]],
+        "letter": _letter_values(message["letter"]),
+        "done": notices.done_values((Change(**item) for item in message["done"]), view.roster),
     }

@@ -20,11 +20,13 @@ from mailer.sealing.mime import content as content_of
 from mailer.sealing.padding import padded_length, stepped_length
 from store.cases import content, decisions, letterboxes, lookup, overview, threads
 from store.cases.answers import Answer
+from store.cases.correspondence import Thread
 from store.cases.fields import FIELDS
 from store.context import Context
 from store.kit.clock import day_of
 from store.kit.config import Desk
 from store.kit.errors import NotAllowed
+from store.kit.sentences import Sentence
 from store.outbox.claims import Claim
 from store.tables.records import Attachment, Body
 from store.team.members import Member, Roster
@@ -116,8 +118,21 @@ class Contents:
             return rendered, self._desk_keys(desk)
         return rendered, self._files(view) if claim.kind == "reply" else ()
 
+    def for_correspondent(self, desk: Desk, view: CaseView, thread: Thread) -> tuple[Rendered, Sequence[Attachment]]:
+        """What somebody other than the reporter is told, and the files with it, in the language that a reader chose."""
+        body = view.message.body if view.message else Body()
+        values = {"desk": notices.desk_values(desk), "text": self._text(desk, body, thread.language)}
+        rendered = self._of(desk).render("write", body.letter.language if body.letter else thread.language, values)
+        if not desk.extensions:
+            tag = threads.token(self._context.vault, thread.handle, "correspondent")
+            rendered = Rendered(f"{rendered.subject} [{tag}]", rendered.text)
+        return rendered, self._files(view)
+
     def _text(self, desk: Desk, body: Body, language: str) -> str:
-        """What a mail of the team says: its text, or that the team is still on it, in a language."""
+        """What a mail of the team says: its text, below what the desk itself says; or that the team is still on it, in a language."""
+        if (letter := body.letter) and (letter.kind or letter.until):
+            values = {"kind": letter.kind, "until": day_of(letter.until) if letter.until else None, "text": body.text}
+            return self._of(desk).fragment("_letter.txt", letter.language, values)
         if body.status_until is None:
             return body.text
         return self._of(desk).fragment("_status.txt", language, {"until": day_of(body.status_until)})
@@ -161,7 +176,7 @@ class Contents:
         record = None
         if view and answer.show:
             found = overview.case_record(session, self._context.vault, view.case.codename, viewer, desk)
-            record = record_values(desk, roster, found, partial(self._text, desk, language=language))
+            record = record_values(desk, view, found, partial(self._text, desk, language=language))
         listed, ids = None, frozenset[str]()
         if answer.cases:
             visible = overview.visible_cases(session, desk.id, viewer)
@@ -177,6 +192,7 @@ class Contents:
             "done": notices.done_values(overview.visible_to(answer.done, {row.id for row in linked}), roster),
             "withdrawn": answer.withdrawn,
             "wrote": answer.wrote,
+            "written_to": self._written_to(session, answer, view),
             "written": self._written(session, desk, answer, view, language),
             "told": told,
             "in_plain": answer.in_plain,
@@ -191,6 +207,12 @@ class Contents:
             "outcomes": list(desk.outcomes),
             "fields": [{"name": name, "what": what} for name, what in FIELDS.items()],
         }
+
+    def _written_to(self, session: Session, answer: Answer, view: CaseView | None) -> str | Sentence:
+        """To whom other than the reporter a member wrote."""
+        if view is None or not answer.message:
+            return ""
+        return replace(view, message=content.message(session, self._context.vault, view.case.id, answer.message)).to
 
     def _written(
         self, session: Session, desk: Desk, answer: Answer, view: CaseView | None, language: str

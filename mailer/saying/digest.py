@@ -85,7 +85,10 @@ def _section(session: Session, case: Case, due: Due | None, at: datetime) -> str
     if case.state in ("new", "held"):
         return case.state
     spoken = select(MessageRow.direction).where(
-        MessageRow.case_id == case.id, col(MessageRow.direction).in_(("in", "out")), MessageRow.author != "other"
+        MessageRow.case_id == case.id,
+        col(MessageRow.direction).in_(("in", "out")),
+        MessageRow.author != "other",
+        col(MessageRow.author).not_like(":%"),  # whoever else is heard
     )
     last = session.exec(spoken.order_by(col(MessageRow.position).desc())).first()
     return "reporter" if last == "out" else "us"

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from store.cases.correspondence import Thread, names_of
 from store.cases.deadlines import dues
 from store.cases.overview import visible_to
+from store.cases.threads import is_correspondent
 from store.kit.config import Desk
-from store.kit.sentences import marked
+from store.kit.sentences import Sentence, marked
 from store.openpgp.receipts import stands_for_a_receipt
 from store.tables.records import Body, Case, Change, Facts, Message, Source
 from store.team.members import Member, Roster
 
 # `one` is a single member on duty, `former` one whose term ended; both are named by the notice.
-To = Literal["readers", "reporter", "asker", "one", "former", "member", "operator", "desk"]
+To = Literal["readers", "reporter", "correspondent", "asker", "one", "former", "member", "operator", "desk"]
 
 AUDIENCE: Mapping[str, To] = {
     "report": "readers",
@@ -40,6 +42,7 @@ AUDIENCE: Mapping[str, To] = {
     "roster-warning": "one",
     "canary": "desk",
     "reply": "reporter",
+    "write": "correspondent",
     "send-key": "reporter",
     "acknowledge": "reporter",
     "acknowledge-held": "reporter",
@@ -73,13 +76,29 @@ WHY_WITHHELD: Mapping[Source, str] = {
 
 @dataclass(frozen=True)
 class CaseView:
-    """A case as a notice tells of it; `message` is the one that it is about."""
+    """A case as a notice tells of it; `message` is the one that it is about, `threads` are its correspondents besides the reporter."""
 
     case: Case
     facts: Facts
     readers: tuple[Member, ...]
     roster: Roster
     message: Message | None
+    threads: tuple[Thread, ...] = ()
+
+    @property
+    def thread(self) -> Thread | None:
+        """To whom the message goes, if that is neither the reporter nor the readers."""
+        letter = self.message.body.letter if self.message else None
+        return next((item for item in self.threads if letter and item.id == letter.thread), None)
+
+    @property
+    def to(self) -> str | Sentence:
+        """How the one is called to whom the message goes, if that is neither the reporter nor the readers."""
+        return self.thread.called if self.thread else ""
+
+    def called(self, author: str) -> str | Sentence:
+        """How the author of a message, or a recipient, is called among the readers."""
+        return names_of(self.threads).get(author) or name_of(self.roster, author)
 
     @property
     def reporter(self) -> str:
@@ -141,6 +160,7 @@ def report_values(desk: Desk, view: CaseView, known: Collection[str] = ()) -> di
             "notes": list(body.notes),
             "signer": f"{name} ({signer})" if name else signer,
             "author": message.author,
+            "correspondent": view.called(message.author) if is_correspondent(message.author) else "",
             "failure": body.failure,
             "received": message.at,
         },
@@ -179,7 +199,9 @@ def held_values(view: CaseView) -> dict[str, Any]:
 def bounced_values(view: CaseView, recipient: str) -> dict[str, Any]:
     """The values of a notice that somebody could not be reached: `who` is empty for the reporter."""
     by_form = stands_for_a_receipt(view.facts.address)
-    return {"who": "" if recipient == "reporter" else name_of(view.roster, recipient), "by_form": by_form}
+    outside = view.called(recipient) if is_correspondent(recipient) else ""
+    who = "" if recipient == "reporter" or outside else name_of(view.roster, recipient)
+    return {"who": who, "outside": outside, "by_form": by_form}
 
 
 def note_values(desk: Desk, view: CaseView, known: Collection[str]) -> dict[str, Any]:
@@ -192,6 +214,8 @@ def note_values(desk: Desk, view: CaseView, known: Collection[str]) -> dict[str,
         "author": name_of(view.roster, message.author),
         "written": message.at,
         "to_reporter": message.direction == "out",
+        "to": view.to,
+        "draft": message.body.letter.draft if message.body.letter and message.direction == "note" else 0,
         "sealed": message.body.encryption != "none",
         "text": message.body.text,
         "done": done_values(visible_to(message.body.done, set(known)), view.roster),

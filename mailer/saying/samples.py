@@ -36,7 +36,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
     report = {
         "sender": "Sam <sam@example.org>", "by_form": False, "subject": "Sample", "text": "A sample text.", "outside_text": "Footer", "outside_subject": "...",
-        "encryption": "pgp/mime", "signature": "valid", "signer": "0" * 40, "notes": [Sentence("Sample note")], "author": "other",
+        "encryption": "pgp/mime", "signature": "valid", "signer": "0" * 40, "notes": [Sentence("Sample note")], "author": "other", "correspondent": "",
         "failure": "", "received": noon,
     }  # fmt: skip
     files = [{"name": "sample.txt", "type": "text/plain", "size": 12, "note": ""}]
@@ -54,16 +54,21 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
                 "objected": ["Jo Example"], "needed": 3, "reached": False,
             }
         ],
-        "messages": [
+        "pages": [
             {
-                "at": noon, "author": "Ada Example", "direction": "note", "text": "A sample.", "failure": "",
-                "done": done, "files": ["sample.txt"], "letter": {"read_at": noon},
+                "with": Sentence("{name} (a witness)", {"name": "Sam"}),
+                "messages": [
+                    {
+                        "at": noon, "author": "Ada Example", "direction": "note", "draft": 1, "text": "A sample.", "failure": "",
+                        "done": done, "files": ["sample.txt"], "letter": {"read_at": noon},
+                    }
+                ],
             }
         ],
     }  # fmt: skip
     listed = [{"codename": "amber-heron", "state": "new", "received": day, "assignee": "", "deadline": ""}]
     answer = {
-        "refusal": NOTHING, "line": "", "done": done, "withdrawn": True, "wrote": "reply",
+        "refusal": NOTHING, "line": "", "done": done, "withdrawn": True, "wrote": "reply", "written_to": "",
         "written": {"text": "A sample.", "files": ["sample.txt"]}, "told": ["Ada Example"], "in_plain": True, "key": "0" * 40,
         "help": True, "case": "amber-heron", "record": record, "cases": listed, "commands": [{"written": "/assign NAME", "what": "say who handles the case"}],
         "outcomes": list(desk.outcomes), "made_reports": ["blue-fox"],
@@ -75,6 +80,8 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "author": "Ada Example",
         "written": noon,
         "to_reporter": True,
+        "to": Sentence("{name} (a witness)", {"name": "Sam"}),
+        "draft": 0,
         "sealed": False,
         "text": "A sample.",
         "done": done,
@@ -111,7 +118,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "canary-missing": {"desk": base["desk"]},
         "alert": {"desk": base["desk"], "codename": "amber-heron"},
         "flood": {**base, "limit": desk.flood_limit},
-        "bounced": {**base, "who": "Ada Example", "by_form": False},
+        "bounced": {**base, "who": "Ada Example", "outside": "", "by_form": False},
         "unread": base,
         "decision-late": {**base, "number": "1", "escalated": True},
         "letter-waits": {**outside, "web_url": "https://report.example/conduct/receipt"},
@@ -120,6 +127,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "acknowledge-held": outside,
         "send-key": outside,
         "reply": {**outside, "text": "A sample."},
+        "write": {"desk": base["desk"], "text": "A sample."},
         "key-trouble": {"desk": base["desk"], "member": member, "reason": "the key has expired"},
         "case-waits": {"desk": base["desk"]},
         "consent-waits": {"desk": base["desk"]},

@@ -136,6 +136,10 @@ class CaseFile:
         """One message of the case, opened."""
         return content.message(self.session, self.by.vault, self.row.id, message_id)
 
+    def attachment_contents(self, message: Message) -> list[Attachment]:
+        """The attachments of a message, with their content."""
+        return list(content.attachment_contents(self.session, self.by.vault, self.row, message))
+
     def add_message(self, arrival: Arrival) -> str:
         """Write the last message of the case, with its attachments; its id."""
         message_id = new_id()

@@ -8,6 +8,7 @@ from store.cases.case_commands import Assign, Deadline, Field, Hold, Link, Recus
 from store.cases.command import CaseCommand, Command
 from store.cases.decision_commands import Agree, ObjectTo, Propose, Withdraw
 from store.cases.junk_commands import Junk, NotJunk
+from store.cases.letter_commands import Consent, Send, Write
 from store.cases.urgency_commands import Urgent
 from store.kit.sentences import marked
 
@@ -69,6 +70,8 @@ ON_CASES: Mapping[str, type[CaseCommand]] = {
         Agree,
         ObjectTo,
         Withdraw,
+        Send,
+        Consent,
         Deadline,
         Field,
         Link,
@@ -79,5 +82,5 @@ ON_CASES: Mapping[str, type[CaseCommand]] = {
         Urgent,
     )
 }
-_ALL: tuple[type[Command], ...] = (ToReporter, *ON_CASES.values(), Show, Cases, Key, ForCase, Help)
+_ALL: tuple[type[Command], ...] = (ToReporter, Write, *ON_CASES.values(), Show, Cases, Key, ForCase, Help)
 COMMANDS: Mapping[str, type[Command]] = {command.name: command for command in _ALL}

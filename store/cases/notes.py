@@ -5,17 +5,20 @@ Works within a transaction that the caller opened.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from store.cases import command, recusals, withholding
 from store.cases.case_file import CaseFile
 from store.cases.command import CaseCommand
+from store.cases.correspondence import threads
 from store.cases.dates import date_once
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
-from store.tables.records import Arrival, Change, Recusal
+from store.tables.records import Arrival, Change, Direction, Recusal
 from store.team.names import who_is_named
+
+_EVENTS: Mapping[Direction, str] = {"out": "replied", "letter": "wrote"}
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,17 @@ def act(file: CaseFile, commands: Sequence[CaseCommand], arrival: Arrival) -> Ac
         raise NotAllowed(marked("{case} is among the junk. '/notjunk' makes a report of it."), case=file.row.codename)
     changes = command.perform(file, commands)
     said = [arrival.body.text, *(item.name for item in arrival.attachments), *(item.text for item in commands)]
+    said += _who_is_written_to(file, arrival)  # a member who becomes a correspondent is a reader no more, first of all
     changes += _withheld_from_who_is_named(file, said)
     withholding.narrow_screened(file, {member.id: member.identity for member in file.roster.members})
-    if changes or arrival.body.text or arrival.attachments or arrival.direction == "out":
+    if changes or arrival.body.text or arrival.attachments or arrival.direction != "note" or arrival.body.letter:
         return Acted(changes, _add(file, replace(arrival, body=replace(arrival.body, done=changes))))
     return Acted(changes)
+
+
+def _who_is_written_to(file: CaseFile, arrival: Arrival) -> list[str]:
+    letter = arrival.body.letter
+    return [text for item in threads(file) if letter and item.id == letter.thread for text in (item.name, item.address)]
 
 
 def _withheld_from_who_is_named(file: CaseFile, said: Sequence[str]) -> tuple[Change, ...]:
@@ -58,9 +67,11 @@ def _withheld_from_who_is_named(file: CaseFile, said: Sequence[str]) -> tuple[Ch
 def _add(file: CaseFile, arrival: Arrival) -> str:
     """Add what a reader wrote or did, and tell the other readers; the id of the message."""
     message_id = file.add_message(arrival)
-    if arrival.body.text or arrival.attachments or arrival.direction == "out":
-        file.on_behalf_of(arrival.author).note("replied" if arrival.direction == "out" else "noted")
+    if arrival.body.text or arrival.attachments or arrival.direction != "note":
+        file.on_behalf_of(arrival.author).note(_EVENTS.get(arrival.direction, "noted"))
     file.enqueue("note", message_id)
+    if arrival.direction == "letter":
+        file.enqueue("write", message_id)
     if arrival.direction == "out":
         file.enqueue("reply", message_id)
         _answered(file)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, or_, select
 
-from store.cases import content, decisions, letterboxes, lookup
+from store.cases import content, correspondence, decisions, letterboxes, lookup
 from store.cases.access import may_know, readers
+from store.cases.correspondence import Thread
 from store.cases.decisions import Proposal
+from store.cases.threads import author_of, is_correspondent
 from store.kit.clock import to_text
 from store.kit.config import Desk
 from store.tables.models import CaseRow, LinkRow
@@ -85,12 +87,23 @@ def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer, d
         "fields": content.fields(vault, row),
         "proposals": [_proposal(item) for item in decisions.proposals(session, row, desk, viewer.roster, viewer.at)],
         "links": sorted(other.codename for other in linked),
+        "correspondents": [
+            _correspondent(item) for item in correspondence.threads_in(session, content.box_of(vault, row), row.id)
+        ],
+        "may_be_named": list(content.facts(vault, row).may_be_named),
         "messages": [
             {**message_record(message, known), "letter": _letter(message, read)}
             for message in messages
             if _says_something(message, known, viewer.member)
         ],
     }
+
+
+def _correspondent(item: Thread) -> JSON:
+    return {
+        "author": item.author, "name": item.name, "address": item.address, "role": item.role, "language": item.language,
+        "key": item.fingerprint, "new_key": item.new_fingerprint,
+    }  # fmt: skip
 
 
 def _proposal(item: Proposal) -> JSON:
@@ -121,7 +134,7 @@ def _says_something(message: Message, known: set[str], member: str | None) -> bo
     it is not about withholding the case from the very member."""
     if any(item.verb == "consent" and item.subject == member for item in message.body.done):
         return False
-    only_done = message.direction == "note" and not (message.body.text or message.attachments)
+    only_done = message.direction == "note" and not (message.body.text or message.attachments or message.body.letter)
     return not only_done or bool(visible_to(message.body.done, known))
 
 
@@ -142,6 +155,12 @@ def message_record(message: Message, known: set[str]) -> JSON:
         "subject": body.subject,
         "text": body.text,
         "status_until": body.status_until,
+        "thread": author_of(body.letter.thread)
+        if body.letter
+        else message.author
+        if is_correspondent(message.author)
+        else "",
+        "to": asdict(body.letter) if body.letter else None,
         "done": [
             {"verb": item.verb, "subject": item.subject, "text": item.text} for item in visible_to(body.done, known)
         ],

@@ -37,6 +37,7 @@ from store.tables.models import (
     ProposalRow,
     ProposalWordRow,
     RecusalRow,
+    ThreadRow,
     VoteRow,
 )
 from store.tables.vault import Vault
@@ -57,6 +58,7 @@ _OF_A_CASE = (
     LetterboxRow,
     ProposalWordRow,
     ProposalRow,
+    ThreadRow,
     ChoreRow,
     DeliveryRow,
     NoticeRow,

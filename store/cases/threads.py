@@ -1,7 +1,7 @@
 """How a mail finds its case: by the token of a reply address, or by the ids of the mails that it answers.
 
-Each case has a token for either side. It is made of the case's random handle and a keyed hash of handle and side:
-nobody can guess it, the one does not give away the other, and the desk needs no list of them.
+Each case has a token for either side, and one for every other correspondent (`store.cases.correspondence`). It is made of a random
+handle and a keyed hash of handle and side: nobody can guess it, and none gives away another.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from typing import Literal
 
 from sqlmodel import Session, col, select
 
-from store.tables.models import CaseRow, DeliveryRow, MessageRow, NoticeRow
+from store.tables.models import CaseRow, DeliveryRow, MessageRow, NoticeRow, ThreadRow
 from store.tables.vault import Vault
 
-Side = Literal["reporter", "team"]
+Side = Literal["reporter", "team", "correspondent"]
 
-_LETTERS: dict[str, Side] = {"c": "reporter", "t": "team"}
+_LETTERS: dict[str, Side] = {"c": "reporter", "t": "team", "p": "correspondent"}
 _HANDLE = 16
-_TOKEN = re.compile(r"([ct])-([a-z2-7]{24})", re.IGNORECASE)
+_TOKEN = re.compile(r"([ctp])-([a-z2-7]{24})", re.IGNORECASE)
 _IN_TEXT = re.compile(r"(?<![A-Za-z0-9])t-([a-z2-7]{24})(?![A-Za-z0-9])", re.IGNORECASE)
 _MOST_IDS = 50
+_MARK = ":"  # no id of a member looks like it
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,30 @@ class Token:
 class ThreadPlace:
     """Where a mail belongs: a side, and a case if there is one.
 
-    `recipient` is to whom the mail of ours went that it answers; `author` whose mail it answers, if not one of ours.
+    `recipient` is to whom the mail of ours went that it answers; `author` whose mail it answers, if not one of ours; `thread` the
+    correspondent's (an id) whose side it is.
     """
 
     side: Side
     row: CaseRow | None
     recipient: str = ""
     author: str = ""
+    thread: str = ""
+
+
+def author_of(thread: str) -> str:
+    """As whom the correspondent of a thread (an id) stands among authors and recipients."""
+    return _MARK + thread
+
+
+def is_correspondent(author: str) -> bool:
+    """Whether an author or recipient is a correspondent other than the reporter."""
+    return author.startswith(_MARK)
+
+
+def thread_of(author: str) -> str:
+    """The id of the thread of such an author or recipient."""
+    return author.removeprefix(_MARK)
 
 
 def token(vault: Vault, handle: str, side: Side) -> str:
@@ -73,11 +91,21 @@ def team_tokens(text: str) -> list[Token]:
 
 def find(session: Session, vault: Vault, desk: str, wanted: Token) -> CaseRow | None:
     """The case of a token; None for one that was made up, or whose case is gone."""
+    return place_of(session, vault, desk, wanted).row
+
+
+def place_of(session: Session, vault: Vault, desk: str, wanted: Token) -> ThreadPlace:
+    """Where a token leads; to no case when it was made up, or its case is gone."""
     handle, proof = wanted.text[:_HANDLE], wanted.text[_HANDLE:]
     if not hmac.compare_digest(proof, _proof(vault, handle, wanted.side)):
-        return None
-    found = select(CaseRow).where(CaseRow.handle == handle, CaseRow.desk == desk)
-    return session.exec(found.where(col(CaseRow.wrapped_key).is_not(None))).first()
+        return ThreadPlace(wanted.side, None)
+    found = select(CaseRow).where(CaseRow.desk == desk, col(CaseRow.wrapped_key).is_not(None))
+    if wanted.side != "correspondent":
+        return ThreadPlace(wanted.side, session.exec(found.where(CaseRow.handle == handle)).first())
+    thread = session.exec(select(ThreadRow).where(ThreadRow.handle == handle)).first()
+    if thread is None:
+        return ThreadPlace(wanted.side, None)
+    return ThreadPlace(wanted.side, session.exec(found.where(CaseRow.id == thread.case_id)).first(), thread=thread.id)
 
 
 def find_by_ids(session: Session, vault: Vault, desk: str, message_ids: Sequence[str]) -> ThreadPlace | None:
@@ -101,17 +129,24 @@ def find_by_ids(session: Session, vault: Vault, desk: str, message_ids: Sequence
     ).all()
     places: dict[str, tuple[Side, str | None, str, str]] = {}
     for digest, direction, of_case, author in theirs:
-        places.setdefault(hashed[digest or ""], ("reporter" if direction == "in" else "team", of_case, "", author))
+        places.setdefault(hashed[digest or ""], (_side(author) if direction == "in" else "team", of_case, "", author))
     for message_id, recipient, about in ours:
         if recipient != "operator":
-            places[message_id] = ("reporter" if recipient == "reporter" else "team", about, recipient, "")
+            side: Side = _side(recipient) if is_correspondent(recipient) or recipient == "reporter" else "team"
+            places[message_id] = (side, about, recipient, "")
     for message_id in reversed(ids):
         if message_id in places:
             side, case_id, recipient, author = places[message_id]
             row = session.exec(select(CaseRow).where(CaseRow.id == case_id)).first() if case_id else None
             gone = row is not None and row.wrapped_key is None
-            return ThreadPlace(side, None if gone else row, recipient, author)
+            thread = thread_of(recipient or author) if side == "correspondent" else ""
+            return ThreadPlace(side, None if gone else row, recipient, author, thread)
     return None
+
+
+def _side(who: str) -> Side:
+    """Whose side a mail from outside, or one of ours to somebody outside, is on."""
+    return "correspondent" if is_correspondent(who) else "reporter"
 
 
 def id_hash(vault: Vault, message_id: str) -> str:

@@ -20,6 +20,13 @@ def plain_address(value: str) -> str:
     return value
 
 
+def mail_address(value: str) -> str:
+    """The value, if it is one address without a display name; raises ValueError."""
+    local, _, domain = value.partition("@")
+    plain_address(f"{local.replace('+', '')}@{domain}")
+    return value
+
+
 def _fingerprint(value: str) -> str:
     bare = value.replace(" ", "").upper().removeprefix("0X")
     if not re.fullmatch(r"[0-9A-F]{40}|[0-9A-F]{64}", bare):

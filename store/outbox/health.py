@@ -22,7 +22,7 @@ _DELIVERIES = text(
 _AWAY = text("SELECT first_try, reason FROM deliveries WHERE state = 'away' ORDER BY first_try LIMIT 1")
 _GIVEN_UP = text(
     "SELECT count(*) FROM deliveries JOIN notices ON notices.id = deliveries.notice_id "
-    "WHERE deliveries.state = 'bounced' AND deliveries.recipient != 'reporter' AND notices.kind NOT LIKE '%-ended'"
+    "WHERE deliveries.state = 'bounced' AND deliveries.recipient != 'reporter' AND deliveries.recipient NOT LIKE ':%' AND notices.kind NOT LIKE '%-ended'"
 )
 # What was tried waits since then; what was not tried waits since it could have been.
 _OLDEST = text(

@@ -33,13 +33,13 @@ def retry_now(session: Session, at: datetime, *, desk: str | None = None, held_o
 
 
 def retry_bounced(session: Session, at: datetime, *, reporters: bool) -> int:
-    """Take up again what was given up, as if it were new; how many deliveries. What was meant for reporters only when asked for.
+    """Take up again what was given up, as if it were new; how many deliveries. What was meant for reporters and other correspondents (whose ids begin with a colon) only when asked for.
 
     What is so no more (`retire`) stays over, and whoever may not know by now is left out when it is sent.
     """
     chosen = select(DeliveryRow).join(NoticeRow).where(DeliveryRow.state == "bounced", _TELLS)
     if not reporters:
-        chosen = chosen.where(DeliveryRow.recipient != "reporter")
+        chosen = chosen.where(DeliveryRow.recipient != "reporter", col(DeliveryRow.recipient).not_like(":%"))
     rows = session.exec(chosen).all()
     for row in rows:
         begin_anew(row, at)

@@ -227,6 +227,18 @@ class CorrespondentRow(SQLModel, table=True):
     desk: str
 
 
+class ThreadRow(SQLModel, table=True):
+    """The correspondence of a case with one other than its reporter: the reported person, a witness. Its addresses bear a handle of its
+    own; who they are is sealed."""
+
+    __tablename__ = "threads"
+    id: str = Field(default_factory=new_id, primary_key=True)
+    case_id: str = Field(foreign_key="cases.id", index=True)
+    handle: str = Field(default_factory=new_handle, unique=True, index=True)
+    position: int
+    about_sealed: bytes = Field(sa_type=LargeBinary)
+
+
 class PromiseRow(SQLModel, table=True):
     """Something that the desk owes on a case, and when it was kept, or ended without that."""
 

@@ -14,7 +14,10 @@ from store.tables.authentication import Authentication
 from store.tables.promise import Promise
 
 State = Literal["new", "held", "automatic", "junk", "acknowledged", "investigating", "decided", "closed", "destroyed"]
-Direction = Literal["in", "out", "note"]
+# `in` came from outside, `out` went to the reporter, `letter` to another correspondent; a `note` stayed here.
+Direction = Literal["in", "out", "letter", "note"]
+# What the desk itself says above what a reader writes to a correspondent.
+LetterKind = Literal["", "hearing", "outcome", "warning"]
 # What a filter says of a mail; empty when none was asked.
 Filtered = Literal["", "clean", "doubtful", "junk"]
 Encryption = Literal["none", "pgp/mime", "inline", "attachment"]
@@ -40,13 +43,16 @@ Verb = Literal[
     "decide",
     "object",
     "withdraw",
+    "send",
+    "may-name",
+    "not-name",
 ]
 Source = Literal[
     "reporter", "named", "first-name", "sender", "addressed", "doubtful", "linked", "self", "reader", "operator"
 ]
 
 _KEYS = ("reporter_key", "new_key")
-_LISTS = ("also_excluded", "reporters")
+_LISTS = ("also_excluded", "reporters", "may_be_named")
 PROVISIONAL: frozenset[str] = frozenset({"named", "first-name", "sender", "addressed", "doubtful", "linked"})
 
 
@@ -74,6 +80,21 @@ class Change:
 
 
 @dataclass(frozen=True)
+class LetterTo:
+    """To whom a reader writes, other than the reporter: a thread (its id). `kind` is what the desk says above their text, `until` by
+    which day (ISO 8601) they may answer, `language` that of the mail. `draft` is the number of a text that another reader sends; what
+    was sent so bears the same number. `plain`: a reader said that it may go unencrypted.
+    """
+
+    thread: str
+    kind: LetterKind = ""
+    until: str = ""
+    language: str = "en"
+    draft: int = 0
+    plain: bool = False
+
+
+@dataclass(frozen=True)
 class Body:
     """What one mail says, opened. `text` is the report itself; `outside_text` stood around it and proves nothing.
 
@@ -82,6 +103,7 @@ class Body:
     `filtered` is what a filter says of it. `status_until`: it is the team's "we are still on it", and until which day
     (ISO 8601; empty for none) the reporter hears more; None for any other mail.
     `chat`: it is a line from a chat program. `by_form`: it came by the web form.
+    `letter`: it goes to somebody other than the reporter.
     `key_offered`: it came in plain, and its Autocrypt header offers a key without asking for sealed answers.
     """
 
@@ -107,6 +129,7 @@ class Body:
     authentication: Authentication = Authentication()
     filtered: Filtered = ""
     status_until: str | None = None
+    letter: LetterTo | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""
@@ -119,7 +142,8 @@ class Body:
         signature, notes = Signature(**value["signature"]), tuple(map(Sentence.from_json, value["notes"]))
         lists = {"notes": notes, "done": done, "sent_to": tuple(value.get("sent_to", ()))}
         vouched = Authentication(**value.get("authentication", {}))
-        return cls(**{**value, **lists, "signature": signature, "authentication": vouched})
+        letter = LetterTo(**value["letter"]) if value.get("letter") else None
+        return cls(**{**value, **lists, "signature": signature, "authentication": vouched, "letter": letter})
 
 
 @dataclass(frozen=True)
@@ -180,6 +204,7 @@ class Facts:
     archived: Literal["", "silent", "told"] = ""
     asks_secrecy: bool = False
     tell: str = ""
+    may_be_named: tuple[str, ...] = ()
 
     @property
     def writable(self) -> bool:
@@ -293,7 +318,7 @@ class AttachmentInfo:
 class Arrival:
     """One mail that becomes a case, or part of one: everything that the one transaction writes.
 
-    `author` is `reporter`, `other` (somebody else), `desk` or a member's id. `told_at` is when a new case's notices
+    `author` is `reporter`, `other` (somebody else), `desk`, a member's id, or a correspondent (`store.cases.correspondence`). `told_at` is when a new case's notices
     are due, at once when None. `at` is when it is written down, and `received_at` when the report came in
     where that was before (a mail from an archive). `urgent`: it says that it cannot wait. `letterbox` is what its author's receipt opens.
     """

@@ -15,12 +15,18 @@ GREETING = frozenset(
     """.split()
 )
 
-# Pieces of names that are no names, and names that are words as well: with a capital they begin sentences and months.
-NO_NAME = frozenset(
+# Pieces of names that are no names.
+PARTICLES = frozenset(
     """
-    al ap bar bat ben bin da das de del den der di do dos du e el ibn la las le les li lo los mac mc o of san st und van vd ver
+    al ap bar bat bin da das de del den der di do dos du e el ibn la las le les li lo los mac mc o of san st und van vd ver
     von y zu zum zur ter ten
-    angel april art august autumn banks bell best bill black bloom brown chance chase church cook dale dawn day dean drew
+    """.split()
+)
+
+# The same, and names that are words as well: with a capital they begin sentences and months.
+NO_NAME = PARTICLES | frozenset(
+    """
+    ben angel april art august autumn banks bell best bill black bloom brown chance chase church cook dale dawn day dean drew
     early east ernest eve fair faith field fields ford frank free friend gay good grace grant gray green grey guy hall hand
     hill holly home honor hope hunter iris ivy jack jade jan jasmine joy june king lane law lily little long love mark marsh
     mars mai may mayo mercy miles mr mrs ms miss new noble north oak olive page park pat pearl penny price prince queen rain

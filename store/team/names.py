@@ -10,9 +10,9 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Protocol, TypeVar
 
 from store.team.folding import WORD, fold, near, words
-from store.team.members import Member
 from store.team.name_words import GREETING, MONTHS, NO_NAME, TITLES
 
 _NOT_LETTERS = re.compile(r"[\W_]+")
@@ -30,7 +30,30 @@ _WRITTEN_TOGETHER = 7
 _LONGEST_GREETING, _MOST_GREETED = 1000, 20
 
 
-def who_is_named(texts: Sequence[str], members: Sequence[Member], everyone: Sequence[Member]) -> list[Member]:
+class Named(Protocol):
+    """Somebody whom a text may name: a member, or a person in a case."""
+
+    @property
+    def id(self) -> str:
+        """What tells them from others; with an @ before it, it is a handle."""
+
+    @property
+    def name(self) -> str:
+        """Their name."""
+
+    @property
+    def email(self) -> str:
+        """Their mail address; empty when none is known."""
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Other names, and handles."""
+
+
+Somebody = TypeVar("Somebody", bound=Named)
+
+
+def who_is_named(texts: Sequence[str], members: Sequence[Somebody], everyone: Sequence[Named]) -> list[Somebody]:
     """The members who are named in a report: full name, alias, handle or address.
 
     A greeting line alone does not count; `everyone` is the roster, for a greeting may name several of them.
@@ -41,12 +64,12 @@ def who_is_named(texts: Sequence[str], members: Sequence[Member], everyone: Sequ
     return [member for member in members if member.id in found]
 
 
-def _reads(texts: Sequence[str], everyone: Sequence[Member]) -> Iterator[_Read]:
+def _reads(texts: Sequence[str], everyone: Sequence[Named]) -> Iterator[_Read]:
     for text in filter(None, texts):
         yield from map(_Read, _pieces(_without_greeting(text, everyone)))
 
 
-def who_may_be_named(texts: Sequence[str], members: Sequence[Member], everyone: Sequence[Member]) -> list[Member]:
+def who_may_be_named(texts: Sequence[str], members: Sequence[Somebody], everyone: Sequence[Named]) -> list[Somebody]:
     """The same, and who is called by less: a surname, one with a title or an initial, a first name with the initial of the
     surname, or a full name with something between; also inflected, hyphenated, or written together.
     """
@@ -77,7 +100,7 @@ class _Read:
         self.unspaced = "" if text.isascii() else re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
 
 
-def _names(text: _Read, member: Member) -> bool:
+def _names(text: _Read, member: Named) -> bool:
     if _holds_address(text.folded, fold(member.email)):
         return True
     if any(_holds_handle(text.folded, fold(handle)) for handle in (member.id, *member.aliases)):
@@ -89,10 +112,14 @@ def _names(text: _Read, member: Member) -> bool:
     return _nearly_there(words(member.name), text)
 
 
+def _full_forms(member: Named) -> list[list[str]]:
+    return _forms_of(member.name, member.aliases)
+
+
 @lru_cache(maxsize=1000)
-def _full_forms(member: Member) -> list[list[str]]:
-    forms = [form for alias in member.aliases if (form := words(alias))]
-    name = words(member.name)
+def _forms_of(full_name: str, aliases: tuple[str, ...]) -> list[list[str]]:
+    forms = [form for alias in aliases if (form := words(alias))]
+    name = words(full_name)
     if name:
         forms += [name, name[::-1], [*name[-1:], *name[:-1]]]
     if len(name) > 2:
@@ -100,7 +127,7 @@ def _full_forms(member: Member) -> list[list[str]]:
     return forms
 
 
-def _is_called(text: _Read, member: Member) -> bool:
+def _is_called(text: _Read, member: Named) -> bool:
     """Whether a text calls a member by less than their full name."""
     name = [token for word in fold(member.name).split() if (token := _NOT_LETTERS.sub("", word))]
     if len(name) < 2:
@@ -196,7 +223,7 @@ def _nearly_there(name: Sequence[str], text: _Read) -> bool:
     )
 
 
-def _without_greeting(text: str, everyone: Sequence[Member]) -> str:
+def _without_greeting(text: str, everyone: Sequence[Named]) -> str:
     """The text less its first line, when that line greets and says nothing else."""
     lines = text.splitlines()
     for number, line in enumerate(lines):
@@ -206,7 +233,7 @@ def _without_greeting(text: str, everyone: Sequence[Member]) -> str:
     return text
 
 
-def is_greeting(line: str, everyone: Sequence[Member]) -> bool:
+def is_greeting(line: str, everyone: Sequence[Named]) -> bool:
     """Whether a line greets members, and says nothing else."""
     said = words(line) if len(line) <= _LONGEST_GREETING else []
     if not any(word in GREETING for word in said) or "@" in line:

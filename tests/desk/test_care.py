@@ -384,6 +384,7 @@ def test_an_upgrade_copies_the_database_first(desk: Desk) -> None:
             "letters",
             "letterboxes",
             "proposal_words",
+            "threads",
             "proposals",
         ):
             connection.exec_driver_sql(f"DROP TABLE {table}")

@@ -208,6 +208,7 @@ def test_the_fields_of_the_form_are_those_that_intake_reads() -> None:
     ("tell", "found"),
     [
         ("sam@reporter.example", "sam@reporter.example"),
+        ("sam+desk@reporter.example", "sam+desk@reporter.example"),
         ("no", "no"),
         ("no address", ""),
         ("a@b\r\nBcc: c@d", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import email
 import re
 from email.mime.application import MIMEApplication
@@ -284,7 +285,9 @@ def test_a_line_outside_the_encryption_withholds_provisionally(desk: Desk, sam: 
 
 
 def test_a_name_in_a_forwarded_mail_counts(desk: Desk) -> None:
-    inner = MIMEText("It was Bo\nLindqvist, schöne Grüße", "plain", "utf-8")
+    inner = MIMEText("")
+    inner.set_payload(base64.b64encode("It was Bo\nLindqvist, schöne Grüße".encode()).decode())
+    inner.replace_header("Content-Transfer-Encoding", "base64")
     inner["From"] = "a@b.example"
     whole = MIMEMultipart()
     whole.attach(MIMEText("see below", "plain", "utf-8"))

@@ -93,7 +93,7 @@
     } else if (tell) {
       said.unshift(`Tell me at: ${tell}`);
     }
-    if (tell && !more.elements.tell_no.checked && !/^[^\s@<>,;:"()\\+]+@[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*$/u.test(tell)) {
+    if (tell && !more.elements.tell_no.checked && !/^[^\s@<>,;:"()\\]+@[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*$/u.test(tell)) {
       result.textContent = desk.say.address;
       more.elements.tell.focus();
       return;

@@ -1,0 +1,94 @@
+"""The commands by which readers write to others than the reporter, and note who agreed to be named to them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from store.cases import correspondence, letters, telling
+from store.cases.case_file import CaseFile
+from store.cases.command import CaseCommand, Command
+from store.cases.persons import Person, consent_form
+from store.kit.errors import NotAllowed
+from store.kit.sentences import marked
+from store.tables.records import Change
+
+NOBODY = marked(
+    "Nobody called '{name}' is protected in this case. Write 'reporter', or a name as the record has it: {names}."
+)
+_CONSENT = re.compile(r"(?P<name>.+?)\s+(?:to\s+be\s+named|(?P<no>not\s+to\s+be\s+named))$", re.IGNORECASE)
+
+
+class Write(Command):
+    """The rest of the mail goes to somebody other than the reporter. `letter_order.read_order` reads what stands behind it."""
+
+    name = "write"
+    help = (
+        (
+            "/write NAME <ADDRESS> as reported",
+            marked(
+                "send the rest of the mail to somebody other than the reporter, from the desk; 'as witness' or 'as other' as well"
+            ),
+        ),
+        ("/write NAME", marked("write to them again; what they answer reaches everyone on this case")),
+        (
+            "/write NAME using hearing until 2026-01-31",
+            marked("say first that they were named, and how it goes on; 'using outcome' and 'using warning' as well"),
+        ),
+        ("/write NAME in es", marked("in which language the desk writes to them")),
+        ("/write NAME draft", marked("show it to the others first")),
+    )
+    lacking = marked("To whom? Write a name after '/write', and their address in angle brackets the first time.")
+
+
+class Send(CaseCommand):
+    """What another reader drafted goes out."""
+
+    name = "send"
+    help = (("/send 1", marked("send a draft that somebody else wrote")),)
+    lacking = marked("Write the number of the draft, such as 1.")
+
+    def do(self, file: CaseFile) -> Change:
+        if not re.fullmatch(r"#?[0-9]{1,4}", self.subject):
+            raise NotAllowed(self.lacking)
+        thread, _ = letters.send_draft(file, int(self.subject.removeprefix("#")))
+        return Change("send", self.subject.removeprefix("#"), thread.name)
+
+
+class Consent(CaseCommand):
+    """That somebody agreed to be named to others in the case, or does so no more."""
+
+    name = "consent"
+    help = (
+        (
+            "/consent NAME to be named",
+            marked(
+                "note that somebody agreed to be named to those who are heard; 'not to be named' ends it; the reporter is 'reporter'"
+            ),
+        ),
+    )
+    lacking = marked("Who agreed? Write it like this: '/consent reporter to be named'.")
+
+    def do(self, file: CaseFile) -> Change:
+        found = _CONSENT.fullmatch(" ".join(self.subject.split()))
+        if found is None:
+            raise NotAllowed(self.lacking)
+        name, agreed, known = found["name"].strip("\"'"), found["no"] is None, file.facts
+        form = self._known(file, name)
+        others = tuple(item for item in known.may_be_named if consent_form(item) != form)
+        file.remember(replace(known, may_be_named=(*others, name) if agreed else others))
+        file.note("consent-noted" if agreed else "consent-ended", {"name": name})
+        return Change("may-name" if agreed else "not-name", name)
+
+    def _known(self, file: CaseFile, name: str) -> str:
+        """How the name is compared. Raises NotAllowed for that of nobody in the case."""
+        form = consent_form(name)
+        everybody = [*telling.everybody_in(file), *(_person(item) for item in correspondence.threads(file))]
+        if form != "reporter" and not any(consent_form(item) == form for person in everybody for item in person.forms):
+            names = ", ".join(dict.fromkeys(filter(None, (person.name for person in everybody))))
+            raise NotAllowed(NOBODY, name=name, names=names or "-")
+        return form
+
+
+def _person(thread: correspondence.Thread) -> Person:
+    return Person(thread.author, thread.name, thread.address, author=thread.author)

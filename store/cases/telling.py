@@ -1,0 +1,73 @@
+"""What must not be told of a case to one of those who are outside of the team: looked for in everything that leaves to them.
+
+Works within a transaction that the caller opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from store.cases import correspondence
+from store.cases.case_file import CaseFile
+from store.cases.correspondence import Thread
+from store.cases.disclosure import Recipient, Secrets
+from store.cases.disclosure import require_discreet as require_nothing_told
+from store.cases.persons import REPORTER, Person, may_be_named, protected, reporter_agreed
+from store.kit.documents import texts_of
+from store.tables.records import Message
+from store.team.names import who_may_be_named
+
+
+def require_discreet(file: CaseFile, thread: Thread | None, texts: Sequence[str]) -> None:
+    """Raise NotAllowed when some texts, meant for a correspondent (None: the reporter), tell of anybody else in the case."""
+    told, author = file.messages(), thread.author if thread else REPORTER
+    own = [text for item in told if item.author == author for text in _texts(file, item)]
+    sent = [item for item in told if (correspondence.is_letter_to(item, thread) if thread else item.direction == "out")]
+    persons = [item for item in protected_in(file) if item.author != author]
+    if thread is None:
+        # Whom the reporter names themself is no secret to them. Whom a reported person only guesses at is.
+        persons += [_person(item) for item in correspondence.threads(file) if item.role == "reported"]
+        known = {item.id for item in who_may_be_named(own, persons, ())}
+        persons = [item for item in persons if item.id not in known]
+    agreed = _who_agreed(file, told)
+    others = [item for item in told if item.direction == "in" and item.author not in (author, *agreed)]
+    written = [text for item in others for text in _texts(file, item)]
+    known_texts = [*own, *(text for item in sent for text in _texts(file, item))]
+    to = Recipient(thread.name if thread else _reporters_name(told), known_texts)
+    require_nothing_told(texts, Secrets(persons, written), to)
+
+
+def protected_in(file: CaseFile) -> tuple[Person, ...]:
+    """Who must not be named to others in a case."""
+    return protected(file.facts, file.fields, correspondence.threads(file), file.messages())
+
+
+def everybody_in(file: CaseFile) -> tuple[Person, ...]:
+    """The same, whether they agreed to be named or not."""
+    return protected(replace(file.facts, may_be_named=()), file.fields, correspondence.threads(file), file.messages())
+
+
+def _who_agreed(file: CaseFile, told: Sequence[Message]) -> set[str]:
+    """The authors who agreed to be named: what they wrote may be told as well."""
+    known = file.facts
+    agreed = {item.author for item in correspondence.threads(file) if may_be_named(known, _person(item))}
+    return agreed | ({REPORTER} if reporter_agreed(known, told) else set())
+
+
+def _person(thread: Thread) -> Person:
+    return Person(thread.author, thread.name, thread.address, author=thread.author)
+
+
+def _reporters_name(told: Sequence[Message]) -> str:
+    return next((item.body.sender.rpartition("<")[0].strip(" \"'") for item in told if item.author == REPORTER), "")
+
+
+def _texts(file: CaseFile, message: Message) -> Iterator[str]:
+    """What a message says, and its files that are texts."""
+    body = message.body
+    yield from (body.subject, body.text, body.outside_text)
+    if any(item.type.startswith("text/") for item in message.attachments):
+        for item in file.attachment_contents(message):
+            if item.type.startswith("text/"):
+                yield from texts_of(item.data)
