@@ -28,6 +28,7 @@ QUOTED = marked(
 )
 
 RUN = 8
+_INFLECTED, _LONGEST_ENDING = 4, 2
 _CAPITAL = re.compile(r"[^\W\d_]+")
 
 
@@ -63,8 +64,15 @@ def _require_nobody_named(text: str, persons: Sequence[Person], to: Recipient) -
         raise _named(found[0])
     spoken = {word for said in _CAPITAL.findall(without) if said[0].isupper() for word in words(said)} - own - PARTICLES
     for person in persons:
-        if told := spoken & _single_names(person):
+        if told := [word for word in spoken for name in _single_names(person) if _is_form_of(word, name)]:
             raise _named(person, min(told))
+
+
+def _is_form_of(word: str, name: str) -> bool:
+    """Whether a word is a name, or one with an ending ("Robins")."""
+    if len(name) < _INFLECTED:
+        return word == name
+    return word.startswith(name) and len(word) - len(name) <= _LONGEST_ENDING
 
 
 def _single_names(person: Person) -> set[str]:

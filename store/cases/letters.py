@@ -198,7 +198,7 @@ def _require_discreet(
     require_anonymous(Draft(text, tuple(files), author, theirs, file.row.codename), file.roster)
     for said in seen:
         require_anonymous(Draft(said, (), author, theirs, file.row.codename), file.roster)
-    telling.require_discreet(file, thread, [text, *seen, *(item.name for item in files)])
+    telling.require_discreet(file, thread, [text, *seen, *(item.name.title() for item in files)])
 
 
 def how_to_write(thread: Thread, how: str) -> tuple[Thread, bool]:

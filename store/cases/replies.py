@@ -52,7 +52,7 @@ def as_reply(file: CaseFile, arrival: Arrival, reply: Reply, keys: KeyReader) ->
     told = [item for item in file.messages() if item.author == "reporter"]
     author = file.roster.get(file.actor)
     require_anonymous(Draft(reply.text, reply.files, author, told, file.row.codename), file.roster)
-    telling.require_discreet(file, None, [reply.text, *(item.name for item in reply.files)])
+    telling.require_discreet(file, None, [reply.text, *(item.name.title() for item in reply.files)])
     known, sealed = how_to_reply(file.facts, reply.how)
     _require_not_withheld(file, known.answer_to)
     if sealed and not any(not key.trouble for key in keys.read_key_data(known.reporter_key)):

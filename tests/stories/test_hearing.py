@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import email
+import io
+import subprocess
+import sys
 
 import pytest
+from PIL import Image
 
 from desk.demo.mails import pgp_mime, plain_mail, text_entity, text_of
 from desk.demo.rehearsal import Delivered, Person
@@ -316,3 +321,79 @@ def test_who_is_heard_ends_with_the_case(desk: Desk, team: list[Person]) -> None
         assert session.connection().exec_driver_sql("SELECT COUNT(*) FROM threads").scalar() == 0
     address = email.utils.parseaddr(headers(mail)["Reply-To"])[1]
     assert desk.receive(plain_mail("Too late?", sender=MORGAN), address, sender=MORGAN).codename != codename
+
+
+def with_file(text: str, codename: str, name: str, data: bytes, kind: str) -> bytes:
+    """What a member's mail says, with a file."""
+    encoded = base64.encodebytes(data).decode()
+    return (
+        f"Content-Type: multipart/mixed; boundary=m; protected-headers=v1\nSubject: Re: [Conduct Team] {codename}: x\n\n"
+        f"--m\nContent-Type: text/plain\n\n{text}\n--m\nContent-Type: {kind}\nContent-Transfer-Encoding: base64\n"
+        f'Content-Disposition: attachment; filename="{name}"\n\n{encoded}\n--m--\n'
+    ).encode()
+
+
+def test_files_go_without_what_they_tell_of_their_author(desk: Desk, team: list[Person]) -> None:
+    ada = team[0]
+    codename = reported(desk)
+    exif = Image.Exif()
+    exif[0x013B] = "Ada Quist"
+    picture = io.BytesIO()
+    Image.new("RGB", (30, 20), "red").save(picture, "JPEG", exif=exif)
+    line = f"/write Morgan Vale <{MORGAN}> as reported\n\nDo you know this place?"
+    mails = say(
+        desk, ada, "", codename, entity=with_file(line, codename, "place.jpg", picture.getvalue(), "image/jpeg")
+    )
+    parts = [part for part in email.message_from_bytes(sent_to(mails, MORGAN).mail).walk() if part.get_filename()]
+    sent = next(part.get_payload(decode=True) for part in parts if part.get_filename() == "place.jpg")
+    assert isinstance(sent, bytes)
+    assert sent.startswith(b"\xff\xd8\xff")
+    assert b"Ada" not in sent
+    for name, data in (("note.docx", b"PK\x03\x04nothing"), ("robin.txt", b"x"), ("note.txt", b"Robin Sander said so")):
+        desk.clock.forward(minutes=1)
+        mails = say(desk, ada, "", codename, entity=with_file(line, codename, name, data, "application/octet-stream"))
+        assert {item.recipient for item in mails} == {ada.email}, name
+
+
+def test_the_same_from_the_command_line(desk: Desk, team: list[Person]) -> None:
+    codename = reported(desk)
+
+    def ombud(*arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "desk", "case", *arguments, "--config", str(desk.play.config)]
+        return subprocess.run(line, input=said, capture_output=True, check=False, text=True, timeout=60)
+
+    draft = ombud("write", codename, "--by", "ada", said=f"Morgan Vale <{MORGAN}> as reported draft\n\nWhat happened?")
+    assert draft.returncode == 0, draft.stderr
+    refused = ombud("write", codename, "--by", "ada", said=f"Kim <{KIM}>\n\nRobin says hello.")
+    assert refused.returncode != 0
+    assert "names the reporter" in refused.stderr
+    assert "Somebody else" in ombud("send", codename, "1", "--by", "ada").stderr
+    assert ombud("send", codename, "1", "--by", "bo").returncode == 0
+    assert ombud("consent", codename, "--by", "bo", said="reporter").returncode == 0
+    assert desk.case(codename)["may_be_named"] == ["reporter"]
+    assert "heard:    Morgan Vale (reported)" in ombud("show", codename).stdout
+    assert "What happened?" in text_of(sent_to(desk.mail_out(), MORGAN).mail)
+
+
+def test_a_desk_without_extensions_knows_them_by_the_subject(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk()
+    desk.play.change_config("# extensions = true", "extensions = false #")
+    desk.reopen()
+    codename = reported(desk)
+    mail = heard(desk, team[0], codename)
+    subject = headers(mail)["Subject"]
+    assert "[p-" in subject
+    desk.clock.forward(minutes=1)
+    desk.receive(plain_mail("Here I am.", f"Re: {subject}", MORGAN), sender=MORGAN)
+    assert "Here I am." in to(team[0], desk.mail_out())[0]
+
+
+def test_who_joins_later_and_was_heard_does_not_read_it(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk(team[:3])
+    codename = reported(desk)
+    dana = team[3]
+    write(desk, team[0], codename, f"D. <{dana.email}> as witness", "Did you see anything?")
+    desk.play.set_team(team)
+    desk.tick()
+    assert dana.email not in {item.recipient for item in desk.mail_out()}
+    assert {"member": "dana", "source": "named"} in desk.case(codename)["recused"]
