@@ -28,7 +28,7 @@ from store.cases import answers, lookup, notes, threads
 from store.cases.access import may_know
 from store.cases.answers import Answer
 from store.cases.case_file import Actor, CaseFile, open_case
-from store.cases.command import Refused
+from store.cases.command import Refused, perform_at
 from store.cases.letter_order import Order
 from store.cases.letters import Letter, as_letter
 from store.cases.replies import Reply, as_reply
@@ -188,7 +188,7 @@ class MemberWord:
         """Raise NotAllowed unless the mail only asks for what belongs to no case."""
         commands = parse(text)
         on_desk = junk_word.is_about_the_list(commands.on_case)
-        asks = commands.asks <= {"cases", "help", "key"} and (commands.asks or on_desk)
+        asks = commands.asks <= {"cases", "measures", "help", "key"} and (commands.asks or on_desk or commands.on_desk)
         if not commands.is_note or (commands.on_case and not on_desk) or not asks:
             raise NotAllowed(WHICH)
         if not any(item.id == self.member.id for item in self.opened.job.roster.on_duty(self.context.clock())):
@@ -201,6 +201,8 @@ class MemberWord:
         answer = Answer(
             show="show" in commands.asks,
             cases="cases" in commands.asks,
+            measures="measures" in commands.asks,
+            done=perform_at(session, self.by, commands.on_desk),
             help="help" in commands.asks,
             in_plain=self.opened.content.body.encryption == "none",
         )
@@ -213,12 +215,12 @@ class MemberWord:
         arrival = self._arrival(file, said, commands)
         file = replace(file, by=replace(file.by, signer=said.by.fingerprint or ""))
         acted = notes.act(file, commands.on_case, arrival)
-        if not (acted.changes or acted.message or commands.asks):
+        if not (acted.changes or acted.message or commands.asks or commands.on_desk):
             raise NotAllowed(EMPTY)
         if withdraws:
             self._answer(session, Answer(withdrawn=True, in_plain=answer.in_plain))
         elif commands.any or answer.in_plain:
-            answer = replace(answer, done=acted.changes, wrote=_wrote(arrival), message=acted.message)
+            answer = replace(answer, done=(*answer.done, *acted.changes), wrote=_wrote(arrival), message=acted.message)
             self._answer(session, self._with_key(answer, said, commands), file)
         return "thread", file.row.codename
 

@@ -14,7 +14,7 @@ import structlog
 from sqlmodel import Session
 
 from mailer.sealing.seal import Sealer
-from store.cases import decisions, letterboxes, lookup, retention
+from store.cases import decisions, letterboxes, lookup, measures, retention
 from store.cases.case_file import Actor, open_case
 from store.cases.deadlines import dues
 from store.context import Context
@@ -43,6 +43,7 @@ _PARTS = (
     "key checks",
     "terms",
     "unread answers",
+    "measures",
     "canary",
 )
 
@@ -110,6 +111,7 @@ class Schedule:
             parts["key checks"] = partial(self._daily, "keys", desk, now, self._look_at_keys)
             parts["terms"] = partial(self._daily, "terms", desk, now, self._look_at_terms)
             parts["unread answers"] = partial(self._daily, "letters", desk, now, self._look_at_letters)
+            parts["measures"] = partial(self._daily, "measures", desk, now, self._end_measures)
             parts["canary"] = partial(self._canary, desk, now)
             for name, part in parts.items():
                 self._try(f"{name} of {desk.id}", part, now)
@@ -286,6 +288,14 @@ class Schedule:
 
         def carry_out(session: Session) -> None:
             letterboxes.note_unread(session, desk, now)
+
+        return carry_out
+
+    def _end_measures(self, desk: Desk, now: datetime, _: _Failures) -> Step:
+        """Measures whose last day is over."""
+
+        def carry_out(session: Session) -> None:
+            measures.end_due(session, self._context.vault, desk, now)
 
         return carry_out
 

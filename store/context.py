@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 from sqlmodel import Session
 
-from store.cases import recusals
+from store.cases import measures, recusals
 from store.cases.case_file import Actor
 from store.kit.addresses import same_mailbox
 from store.kit.clock import Clock, system_clock, to_text
@@ -208,3 +208,4 @@ def _keep_recusals(session: Session, by: Actor, before: Roster) -> None:
             for other in before.members:
                 if other.fingerprint == member.fingerprint or same_mailbox(other.email, member.email):
                     recusals.recuse_alike(session, by, other.id, member.id)
+                    measures.withhold_alike(session, by.desk.id, other.id, member.id)

@@ -23,6 +23,7 @@ from store.cases.decision_commands import Propose, Withdraw
 from store.cases.letter_commands import Consent, Send
 from store.cases.letter_order import read_order
 from store.cases.letters import Letter, as_letter
+from store.cases.measure_commands import KeepMeasure
 from store.cases.replies import How, Reply, as_reply
 from store.cases.urgency_commands import Urgent
 from store.context import Context
@@ -128,6 +129,13 @@ def case_consent(
 ) -> None:
     """Note that somebody agreed to be named to those who are heard. The name is read from standard input; the reporter is 'reporter'."""
     change(config, codename, by, Consent(f"{_text()} {'not ' if no else ''}to be named"), as_json=as_json)
+
+
+@changes_app.command("measure")
+def case_measure(codename: str, by: ByMember, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Keep what was decided about somebody, longer than the case. Standard input is what stands behind '/measure' in a mail."""
+    person, what = KeepMeasure.split(_text())
+    change(config, codename, by, KeepMeasure(person, what), as_json=as_json)
 
 
 @changes_app.command("recuse")
@@ -320,6 +328,9 @@ _PHRASES = {
     "decide": "agrees with proposal {}; that is enough",
     "object": "objects to proposal {}",
     "withdraw": "proposal {} is withdrawn",
+    "measure": "kept as the measure {}",
+    "lift": "the measure {} has ended",
+    "lift-vote": "noted; one more must agree that {} ends",
     "send": "draft {} is sent",
     "may-name": "{} may be named",
     "not-name": "{} may not be named any more",

@@ -11,7 +11,7 @@ import typer
 
 from desk import logs
 from desk.care import machine
-from desk.commands import care, cases, changes, init, junk, keys, show, web
+from desk.commands import care, cases, changes, init, junk, keys, measures, show, web
 from desk.commands.options import ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
 from store.kit.clock import day_of
 from store.kit.config import load
@@ -31,6 +31,7 @@ changes.add_to(cases.cases_app)
 app.add_typer(cases.cases_app, name="case")
 app.add_typer(keys.keys_app, name="key")
 app.add_typer(junk.junk_app, name="junk")
+app.add_typer(measures.measures_app, name="measures")
 app.add_typer(web.web_app, name="web")
 app.add_typer(cases.outbox_app, name="outbox")
 app.add_typer(cases.roster_app, name="roster")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from intake.reading.message import without_marks
 from intake.reading.quotes import below_leading_quote
-from store.cases.command import CaseCommand, Command, Refused
+from store.cases.command import CaseCommand, Command, DeskCommand, Refused
 from store.cases.commands import COMMANDS
 from store.cases.letter_order import Order, read_order
 from store.cases.replies import How
@@ -29,7 +29,7 @@ _HOW: dict[str, How] = {"": "", "plain": "plain", "new-key": "new-key", "status"
 @dataclass(frozen=True)
 class Commands:
     """What a mail asks for, and the text below. `asks` are the names of commands that change no case; the text goes to the reporter with
-    `reply`, to somebody else with `write`, and is a note when both are None; `case` is the codename behind `/case`, empty without one."""
+    `reply`, to somebody else with `write`, and is a note when both are None; `case` is the codename behind `/case`, empty without one; `on_desk` are commands that need none."""
 
     on_case: tuple[CaseCommand, ...] = ()
     asks: frozenset[str] = frozenset()
@@ -37,11 +37,12 @@ class Commands:
     write: Order | None = None
     case: str = ""
     rest: str = ""
+    on_desk: tuple[DeskCommand, ...] = ()
 
     @property
     def any(self) -> bool:
         """Whether there is a command."""
-        return bool(self.on_case or self.asks or self.case) or not self.is_note
+        return bool(self.on_case or self.on_desk or self.asks or self.case) or not self.is_note
 
     @property
     def is_note(self) -> bool:
@@ -89,7 +90,15 @@ def parse(text: str) -> Commands:
             break
         found.add(_command(command[1].lower(), line, (command[2] or "").strip()), line)
     rest = "" if end is None else below_leading_quote(text)[end:]
-    return Commands(tuple(found.on_case), frozenset(found.asks), found.reply, found.write, found.case or "", rest)
+    return Commands(
+        tuple(found.on_case),
+        frozenset(found.asks),
+        found.reply,
+        found.write,
+        found.case or "",
+        rest,
+        tuple(found.on_desk),
+    )
 
 
 def _lines(text: str) -> Iterator[tuple[str, int]]:
@@ -106,6 +115,7 @@ class _Found:
     """The commands that were found so far."""
 
     on_case: list[CaseCommand] = field(default_factory=list)
+    on_desk: list[DeskCommand] = field(default_factory=list)
     asks: set[str] = field(default_factory=set)
     reply: How | None = None
     write: Order | None = None
@@ -113,10 +123,12 @@ class _Found:
 
     def add(self, command: Command, line: str) -> None:
         """One more. Raises WrongLine when there are too many, or two that exclude each other."""
-        if len(self.on_case) >= _MOST:
+        if len(self.on_case) + len(self.on_desk) >= _MOST:
             raise WrongLine(line, marked("There are more than {number} commands in this mail."), number=_MOST)
         if isinstance(command, CaseCommand):
             self.on_case.append(command)
+        elif isinstance(command, DeskCommand):
+            self.on_desk.append(command)
         elif command.name in ("reply", "write"):
             if self.reply is not None or self.write is not None:
                 raise WrongLine(line, marked("A mail can only contain one reply."))

@@ -18,10 +18,12 @@ from mailer.saying.translation import speech
 from mailer.sealing.mime import DeskKey, Pad
 from mailer.sealing.mime import content as content_of
 from mailer.sealing.padding import padded_length, stepped_length
-from store.cases import content, decisions, letterboxes, lookup, overview, threads
+from store.cases import content, decisions, letterboxes, lookup, measures, overview, threads
 from store.cases.answers import Answer
+from store.cases.case_file import Actor
 from store.cases.correspondence import Thread
 from store.cases.fields import FIELDS
+from store.cases.measures import Measure
 from store.context import Context
 from store.kit.clock import day_of
 from store.kit.config import Desk
@@ -201,12 +203,17 @@ class Contents:
             "record": record,
             "cases": listed,
             "junk": junk_list.junk_values(session, self._context, desk, viewer) if answer.junk else None,
+            "measures": self._measures(session, desk, viewer) if answer.measures else None,
             "made_reports": junk_list.codenames(session, viewer, answer.made_reports),
             digest.LISTED: ids,
             "commands": command_values(desk),
             "outcomes": list(desk.outcomes),
             "fields": [{"name": name, "what": what} for name, what in FIELDS.items()],
         }
+
+    def _measures(self, session: Session, desk: Desk, viewer: overview.Viewer) -> list[Measure]:
+        by = Actor(self._context.vault, desk, viewer.roster, viewer.member or "operator", viewer.at)
+        return measures.visible(session, by)
 
     def _written_to(self, session: Session, answer: Answer, view: CaseView | None) -> str | Sentence:
         """To whom other than the reporter a member wrote."""
@@ -229,7 +236,9 @@ class Contents:
         """What goes to one member because it is time; None for an empty digest that is to be
         left out. A digest is of one of a few lengths."""
         values = self._timed_values(desk, claim.kind, member, roster)
-        empty = claim.kind == "digest" and not any(values[part] for part in ("total", "ending", "warnings", "junk"))
+        empty = claim.kind == "digest" and not any(
+            values[part] for part in ("total", "ending", "warnings", "measures", "junk")
+        )
         if empty and not desk.digest_when_empty:
             return None
         rendered = self._of(desk).render(claim.kind, member.language, values)

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from mailer.saying.deadlines import Deadline
 from mailer.saying.notices import CaseView, name_of
-from store.cases import junk, lookup, overview, retention
+from store.cases import junk, lookup, measures, overview, retention
 from store.cases.case_file import Actor
 from store.cases.deadlines import Due, Stage, dues
 from store.context import Context
@@ -71,10 +71,12 @@ def digest_values(session: Session, context: Context, desk: Desk, roster: Roster
             listed.add(case.id)
             deadlines += [Deadline(case.codename, case.id, item, _TO_DO[item.stage]) for item in to_do]
     sections = [{"title": title, "cases": lines[key]} for key, title in _SECTIONS if key in lines]
+    by = Actor(context.vault, desk, roster, member.id, at)
+    held = measures.ends_soon(measures.visible(session, by), at.astimezone(desk.zone).date())
     total = sum(map(len, lines.values()))
-    aside = {row.id for row in junk.visible(session, Actor(context.vault, desk, roster, member.id, at))}
+    aside = {row.id for row in junk.visible(session, by)}
     return {
-        "sections": sections, "ending": ending, "total": total, "junk": len(aside), LISTED: frozenset(listed | aside),
+        "sections": sections, "ending": ending, "total": total, "measures": held, "junk": len(aside), LISTED: frozenset(listed | aside),
         DEADLINES: deadlines,
     }  # fmt: skip
 

@@ -72,6 +72,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "written": {"text": "A sample.", "files": ["sample.txt"]}, "told": ["Ada Example"], "in_plain": True, "key": "0" * 40,
         "help": True, "case": "amber-heron", "record": record, "cases": listed, "commands": [{"written": "/assign NAME", "what": "say who handles the case"}],
         "outcomes": list(desk.outcomes), "made_reports": ["blue-fox"],
+        "measures": [{"name": "blue-fox", "person": "Sam", "what": "Stays away.", "until": day, "appeal": day}],
         "junk": {"items": [{"number": 3, "codename": "blue-fox", "domain": "casino.example", "subject": "Win", "day": day}], "more": 2, "days": 30},
         "fields": [{"name": "when", "what": "when it happened"}],
     }  # fmt: skip
@@ -95,7 +96,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         for trouble in ("quorum", "term", "key", "desk-key")
     ]
     timed = {
-        "desk": base["desk"], "member": "Ada Example", "sections": [{"title": "New, and not answered yet", "cases": [line]}], "total": 1, "junk": 12,
+        "desk": base["desk"], "member": "Ada Example", "sections": [{"title": "New, and not answered yet", "cases": [line]}], "total": 1, "junk": 12, "measures": [{"name": "blue-fox", "person": "Sam", "until": day}],
         "ending": [{"codename": "blue-fox", "day": day}], "warnings": warnings, "quorum": 2,
     }  # fmt: skip
     return {

@@ -30,7 +30,7 @@ _KEPT = timedelta(days=30)
 class Answer:
     """What a member is told of a mail of theirs. `refusal` says why nothing was done, `line` because of which line.
 
-    `junk`: they are shown what is junk; `made_reports` are the cases (ids) that they took out of there.
+    `measures`: they are shown the measures that they can see. `junk`: they are shown what is junk; `made_reports` are the cases (ids) that they took out of there.
     `wrote` is `note` or `reply`, `message` the id of the one that it is kept as, `answers` the Message-ID of their mail.
     """
 
@@ -48,6 +48,7 @@ class Answer:
     answers: str = ""
     junk: bool = False
     made_reports: tuple[str, ...] = ()
+    measures: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""

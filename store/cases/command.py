@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from store.cases.case_file import CaseFile
+from sqlmodel import Session
+
+from store.cases.case_file import Actor, CaseFile
 from store.kit.errors import NoSuchCase, NotAllowed, OmbudError
 from store.kit.sentences import marked
 from store.tables.records import Change
@@ -56,6 +58,14 @@ class CaseCommand(Command, ABC):
         return False
 
 
+class DeskCommand(Command, ABC):
+    """A command that needs no case."""
+
+    @abstractmethod
+    def do_at(self, session: Session, by: Actor) -> Change:
+        """Do it at a desk. Raises NotAllowed."""
+
+
 class Refused(NotAllowed):
     """One of several commands cannot be carried out. `line` is the one."""
 
@@ -77,6 +87,17 @@ def perform(file: CaseFile, commands: Sequence[CaseCommand]) -> tuple[Change, ..
             raise Refused(command.line, error) from None
         file.session.add(file.row)
         file.session.flush()
+    return tuple(done)
+
+
+def perform_at(session: Session, by: Actor, commands: Sequence[DeskCommand]) -> tuple[Change, ...]:
+    """Do what needs no case, in order. Raises Refused, as `perform`."""
+    done = []
+    for command in commands:
+        try:
+            done.append(command.do_at(session, by))
+        except NotAllowed as error:
+            raise Refused(command.line, error) from None
     return tuple(done)
 
 

@@ -9,6 +9,7 @@ from store.cases.command import CaseCommand, Command
 from store.cases.decision_commands import Agree, ObjectTo, Propose, Withdraw
 from store.cases.junk_commands import Junk, NotJunk
 from store.cases.letter_commands import Consent, Send, Write
+from store.cases.measure_commands import KeepMeasure, Lift, Measures
 from store.cases.urgency_commands import Urgent
 from store.kit.sentences import marked
 
@@ -72,6 +73,7 @@ ON_CASES: Mapping[str, type[CaseCommand]] = {
         Withdraw,
         Send,
         Consent,
+        KeepMeasure,
         Deadline,
         Field,
         Link,
@@ -82,5 +84,16 @@ ON_CASES: Mapping[str, type[CaseCommand]] = {
         Urgent,
     )
 }
-_ALL: tuple[type[Command], ...] = (ToReporter, Write, *ON_CASES.values(), Show, Cases, Key, ForCase, Help)
+_ALL: tuple[type[Command], ...] = (
+    ToReporter,
+    Write,
+    *ON_CASES.values(),
+    Show,
+    Cases,
+    Measures,
+    Lift,
+    Key,
+    ForCase,
+    Help,
+)
 COMMANDS: Mapping[str, type[Command]] = {command.name: command for command in _ALL}

@@ -286,6 +286,32 @@ class ProposalWordRow(SQLModel, table=True):
     at: str
 
 
+class MeasureRow(SQLModel, table=True):
+    """What was decided about a person, apart from the case: it outlives that, under a key of its own. `case_id` is where it comes from, also when
+    that is gone; `withheld` are the members (ids, with commas) who must not know of it then, `lifting` those who want it to end."""
+
+    __tablename__ = "measures"
+    id: str = Field(default_factory=new_id, primary_key=True)
+    name: str = Field(unique=True)
+    desk: str = Field(index=True)
+    case_id: str = Field(index=True)
+    since: str
+    until: str | None = None
+    ended: str | None = None
+    withheld: str = ""
+    lifting: str = ""
+    wrapped_key: bytes | None = Field(sa_type=LargeBinary)
+    about_sealed: bytes | None = Field(sa_type=LargeBinary)
+
+
+class MeasureFormRow(SQLModel, table=True):
+    """Of whom a measure is: a keyed hash of one normalised form of their name or handle."""
+
+    __tablename__ = "measure_forms"
+    measure_id: str = Field(foreign_key="measures.id", primary_key=True)
+    form: str = Field(primary_key=True, index=True)
+
+
 class LetterboxRow(SQLModel, table=True):
     """Where answers wait for a reporter who came by the web form. `lookup_hash` and `address_hash` are keyed hashes of their receipt's
     look-up value and of the address that stands for them; `locked_sealed` is their own key, as only the receipt opens it."""

@@ -88,6 +88,15 @@ class Vault(Box):
         """The box of a case from its wrapped key."""
         return Box(self.open(wrapped, "cases", "wrapped_key", case_id))
 
+    def new_measure_key(self, measure_id: str) -> tuple[Box, bytes]:
+        """The same for a measure, which outlives its case."""
+        key = new_key()
+        return Box(key), self.seal(key, "measures", "wrapped_key", measure_id)
+
+    def measure_box(self, wrapped: bytes, measure_id: str) -> Box:
+        """The box of a measure from its wrapped key."""
+        return Box(self.open(wrapped, "measures", "wrapped_key", measure_id))
+
     def digest(self, purpose: str, value: bytes) -> str:
         """A keyed hash for look-ups, 32 octets in hexadecimal; equal values of two purposes differ."""
         return self.digest_of(purpose, (value,))

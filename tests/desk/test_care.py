@@ -384,6 +384,8 @@ def test_an_upgrade_copies_the_database_first(desk: Desk) -> None:
             "letters",
             "letterboxes",
             "proposal_words",
+            "measure_forms",
+            "measures",
             "threads",
             "proposals",
         ):
