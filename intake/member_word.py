@@ -24,14 +24,16 @@ from intake.reading.files import is_public_key
 from intake.reading.opened import Signed
 from intake.reading.quotes import own_text
 from intake.speaker import CODENAME
-from store.cases import answers, lookup, notes, threads
+from store.cases import answers, lookup, notes, tables, threads
 from store.cases.access import may_know
 from store.cases.answers import Answer
 from store.cases.case_file import Actor, CaseFile, open_case
 from store.cases.command import Refused, perform_at
+from store.cases.dates import day_written
 from store.cases.letter_order import Order
 from store.cases.letters import Letter, as_letter
 from store.cases.replies import Reply, as_reply
+from store.cases.table_commands import Debrief
 from store.context import Context
 from store.kit.errors import ConfigError, KeyProblem, NotAllowed, RosterError
 from store.kit.sentences import NOTHING, Sentence, marked
@@ -188,7 +190,9 @@ class MemberWord:
         """Raise NotAllowed unless the mail only asks for what belongs to no case."""
         commands = parse(text)
         on_desk = junk_word.is_about_the_list(commands.on_case)
-        asks = commands.asks <= {"cases", "measures", "help", "key"} and (commands.asks or on_desk or commands.on_desk)
+        asks = commands.asks <= {"cases", "measures", "debrief", "help", "key"} and (
+            commands.asks or on_desk or commands.on_desk
+        )
         if not commands.is_note or (commands.on_case and not on_desk) or not asks:
             raise NotAllowed(WHICH)
         if not any(item.id == self.member.id for item in self.opened.job.roster.on_duty(self.context.clock())):
@@ -198,10 +202,14 @@ class MemberWord:
         desk = self.opened.job.desk
         if "show" in commands.asks and desk.notice == "summary":
             raise NotAllowed(SUMMARIES)
+        if commands.asks & {"compile", "debrief"}:
+            tables.require_lead(self.by)
         answer = Answer(
             show="show" in commands.asks,
             cases="cases" in commands.asks,
             measures="measures" in commands.asks,
+            compiled=file is not None and "compile" in commands.asks,
+            debrief=self._days(commands.days) if "debrief" in commands.asks else None,
             done=perform_at(session, self.by, commands.on_desk),
             help="help" in commands.asks,
             in_plain=self.opened.content.body.encryption == "none",
@@ -223,6 +231,13 @@ class MemberWord:
             answer = replace(answer, done=(*answer.done, *acted.changes), wrote=_wrote(arrival), message=acted.message)
             self._answer(session, self._with_key(answer, said, commands), file)
         return "thread", file.row.codename
+
+    def _days(self, written: str) -> tuple[str, str]:
+        """Two days, the first one first. Raises NotAllowed."""
+        days = sorted(day_written(item) for item in written.split())
+        if len(days) != 2:
+            raise NotAllowed(Debrief.lacking)
+        return days[0].isoformat(), days[1].isoformat()
 
     def _with_key(self, answer: Answer, said: Signed, commands: Commands) -> Answer:
         """With the member's other key put into place, when they ask for it: last, for no transaction undoes a file."""

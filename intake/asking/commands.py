@@ -29,7 +29,8 @@ _HOW: dict[str, How] = {"": "", "plain": "plain", "new-key": "new-key", "status"
 @dataclass(frozen=True)
 class Commands:
     """What a mail asks for, and the text below. `asks` are the names of commands that change no case; the text goes to the reporter with
-    `reply`, to somebody else with `write`, and is a note when both are None; `case` is the codename behind `/case`, empty without one; `on_desk` are commands that need none."""
+    `reply`, to somebody else with `write`, and is a note when both are None; `case` is the codename behind `/case`, empty without one; `on_desk` are commands that need
+    none, `days` what stands behind `/debrief`."""
 
     on_case: tuple[CaseCommand, ...] = ()
     asks: frozenset[str] = frozenset()
@@ -38,6 +39,7 @@ class Commands:
     case: str = ""
     rest: str = ""
     on_desk: tuple[DeskCommand, ...] = ()
+    days: str = ""
 
     @property
     def any(self) -> bool:
@@ -98,6 +100,7 @@ def parse(text: str) -> Commands:
         found.case or "",
         rest,
         tuple(found.on_desk),
+        found.days,
     )
 
 
@@ -120,6 +123,7 @@ class _Found:
     reply: How | None = None
     write: Order | None = None
     case: str | None = None
+    days: str = ""
 
     def add(self, command: Command, line: str) -> None:
         """One more. Raises WrongLine when there are too many, or two that exclude each other."""
@@ -143,6 +147,7 @@ class _Found:
             self.case = named
         else:
             self.asks.add(command.name)
+            self.days = command.subject if command.name == "debrief" else self.days
 
 
 def _how(line: str, written: str) -> How:

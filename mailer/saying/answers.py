@@ -11,9 +11,20 @@ from store.cases import overview
 from store.cases.commands import COMMANDS
 from store.kit.clock import from_text
 from store.kit.config import Desk
-from store.kit.sentences import Sentence
+from store.kit.sentences import Sentence, marked
 from store.tables.records import Body, Change, LetterTo
 from store.team.members import Roster
+
+STAGE_NAMES = {
+    "acknowledge": marked("answer to the reporter:"), "status": marked("news for the reporter:"), "respond": marked("decision:"),
+    "follow-up": marked("look back:"), "deadline": marked("deadline:"),
+}  # fmt: skip
+KEPT_NAMES = {
+    "in time": marked("in time"),
+    "late": marked("late"),
+    "open": marked("open"),
+    "overdue": marked("overdue"),
+}
 
 
 def command_values(desk: Desk) -> list[dict[str, Any]]:

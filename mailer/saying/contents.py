@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
 from typing import Any
 
 from sqlmodel import Session
 
 from mailer.saying import digest, junk_list, notices
-from mailer.saying.answers import case_values, command_values, record_values
+from mailer.saying.answers import KEPT_NAMES, STAGE_NAMES, case_values, command_values, record_values
 from mailer.saying.language import language_of
 from mailer.saying.notices import CaseView
 from mailer.saying.render import Rendered, Templates, templates_of
@@ -18,12 +19,11 @@ from mailer.saying.translation import speech
 from mailer.sealing.mime import DeskKey, Pad
 from mailer.sealing.mime import content as content_of
 from mailer.sealing.padding import padded_length, stepped_length
-from store.cases import content, decisions, letterboxes, lookup, measures, overview, threads
+from store.cases import content, decisions, letterboxes, lookup, measures, overview, tables, threads
 from store.cases.answers import Answer
 from store.cases.case_file import Actor
 from store.cases.correspondence import Thread
 from store.cases.fields import FIELDS
-from store.cases.measures import Measure
 from store.context import Context
 from store.kit.clock import day_of
 from store.kit.config import Desk
@@ -175,6 +175,7 @@ class Contents:
         language = asker.language if asker else desk.language
         told = [item.name for item in view.readers if item.id != viewer.member] if view else []
         linked = overview.known_links(session, view.case.id, viewer) if view else []
+        by = Actor(self._context.vault, desk, roster, viewer.member or "operator", viewer.at)
         record = None
         if view and answer.show:
             found = overview.case_record(session, self._context.vault, view.case.codename, viewer, desk)
@@ -203,17 +204,22 @@ class Contents:
             "record": record,
             "cases": listed,
             "junk": junk_list.junk_values(session, self._context, desk, viewer) if answer.junk else None,
-            "measures": self._measures(session, desk, viewer) if answer.measures else None,
+            "measures": measures.visible(session, by) if answer.measures else None,
+            "stepped_back": notices.name_of(roster, answer.stepped_back) if answer.stepped_back else "",
+            "why": answer.why,
+            "compiled": tables.related(session, by, view.case.id) if view and answer.compiled else None,
+            "debrief": tables.between(session, by, *map(date.fromisoformat, answer.debrief))
+            if answer.debrief
+            else None,
+            "debrief_days": answer.debrief,
+            "STAGE_NAMES": STAGE_NAMES,
+            "KEPT_NAMES": KEPT_NAMES,
             "made_reports": junk_list.codenames(session, viewer, answer.made_reports),
             digest.LISTED: ids,
             "commands": command_values(desk),
             "outcomes": list(desk.outcomes),
             "fields": [{"name": name, "what": what} for name, what in FIELDS.items()],
         }
-
-    def _measures(self, session: Session, desk: Desk, viewer: overview.Viewer) -> list[Measure]:
-        by = Actor(self._context.vault, desk, viewer.roster, viewer.member or "operator", viewer.at)
-        return measures.visible(session, by)
 
     def _written_to(self, session: Session, answer: Answer, view: CaseView | None) -> str | Sentence:
         """To whom other than the reporter a member wrote."""

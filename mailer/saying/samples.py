@@ -5,10 +5,18 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any, get_args
 
+from mailer.saying.answers import KEPT_NAMES, STAGE_NAMES
 from mailer.saying.notices import WHY_WITHHELD, desk_values
+from store.cases.tables import CaseDates, Kept
 from store.kit.config import Desk
 from store.kit.sentences import NOTHING, Sentence
+from store.tables.promise import PromiseKind
 from store.tables.records import Verb
+
+
+def _dates(day: date) -> CaseDates:
+    kept: dict[PromiseKind, Kept] = {"acknowledge": "in time", "respond": "late", "follow-up": "overdue"}
+    return CaseDates("blue-fox", "", "harassment", day, "closed", "warning", day, kept, ("deadline", day), 1)
 
 
 def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
@@ -73,6 +81,8 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "help": True, "case": "amber-heron", "record": record, "cases": listed, "commands": [{"written": "/assign NAME", "what": "say who handles the case"}],
         "outcomes": list(desk.outcomes), "made_reports": ["blue-fox"],
         "measures": [{"name": "blue-fox", "person": "Sam", "what": "Stays away.", "until": day, "appeal": day}],
+        "stepped_back": "Jo Example", "why": "We are friends.",
+        "compiled": [_dates(day)], "debrief": [_dates(day)], "debrief_days": ("2026-01-01", "2026-06-30"), "STAGE_NAMES": STAGE_NAMES, "KEPT_NAMES": KEPT_NAMES,
         "junk": {"items": [{"number": 3, "codename": "blue-fox", "domain": "casino.example", "subject": "Win", "day": day}], "more": 2, "days": 30},
         "fields": [{"name": "when", "what": "when it happened"}],
     }  # fmt: skip

@@ -30,6 +30,8 @@ _KEPT = timedelta(days=30)
 class Answer:
     """What a member is told of a mail of theirs. `refusal` says why nothing was done, `line` because of which line.
 
+    `compiled`: they get a table of this case and those that belong to it, `debrief` one of the cases between two days.
+    `stepped_back` is a member (id) who wants them told why they left a case.
     `measures`: they are shown the measures that they can see. `junk`: they are shown what is junk; `made_reports` are the cases (ids) that they took out of there.
     `wrote` is `note` or `reply`, `message` the id of the one that it is kept as, `answers` the Message-ID of their mail.
     """
@@ -49,6 +51,10 @@ class Answer:
     junk: bool = False
     made_reports: tuple[str, ...] = ()
     measures: bool = False
+    compiled: bool = False
+    debrief: tuple[str, str] | None = None
+    stepped_back: str = ""
+    why: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value that is sealed."""
@@ -59,7 +65,16 @@ class Answer:
         """The answer of a sealed JSON value."""
         done = tuple(Change(**item) for item in value["done"])
         made = tuple(value.get("made_reports", ()))
-        return cls(**{**value, "refusal": Sentence.from_json(value["refusal"]), "done": done, "made_reports": made})
+        debrief = tuple(value["debrief"]) if value.get("debrief") else None
+        return cls(
+            **{
+                **value,
+                "debrief": debrief,
+                "refusal": Sentence.from_json(value["refusal"]),
+                "done": done,
+                "made_reports": made,
+            }
+        )
 
 
 def give(session: Session, to: Actor, answer: Answer, file: CaseFile | None = None) -> None:

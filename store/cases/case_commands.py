@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from store.cases import decisions, lookup, patterns, promises, withholding
+from store.cases import conflicts, decisions, lookup, patterns, promises, withholding
 from store.cases.access import may_know
 from store.cases.case_file import CaseFile, open_case
 from store.cases.command import CaseCommand, member_meant
@@ -16,8 +16,9 @@ from store.kit.sentences import marked
 from store.tables.models import CaseRow, LinkRow
 from store.tables.records import Change
 from store.team.meant import who_is_meant
-from store.team.members import Roster
+from store.team.members import Member, Roster
 
+_TELL = re.compile(r"tell\s+(?P<names>[^:]{1,200}):(?P<why>.*)", re.IGNORECASE | re.DOTALL)
 STATES = ("acknowledged", "investigating", "decided", "closed")
 
 
@@ -41,7 +42,10 @@ class Recuse(CaseCommand):
     """Withholding a case from a member, or withdrawing oneself."""
 
     name = "recuse"
-    help = (("/recuse NAME WHY", marked("keep the case from somebody; with '/recuse me' you step back yourself")),)
+    help = (
+        ("/recuse NAME WHY", marked("keep the case from somebody; with '/recuse me' you step back yourself")),
+        ("/recuse me tell NAME, NAME: WHY", marked("step back, and tell only these two leads why")),
+    )
     lacking = marked("Whom? Write a member's name, or 'me', after '/recuse'.")
 
     @classmethod
@@ -51,11 +55,25 @@ class Recuse(CaseCommand):
 
     def do(self, file: CaseFile) -> Change:
         member = member_meant(file, self.subject)
+        if asked := self._told:
+            conflicts.tell(file, member, _members(file, asked["names"]), asked["why"].strip())
+            withholding.recuse_by_hand(file, member.id)
+            file.row.assignee = None if file.row.assignee == member.id else file.row.assignee
+            return Change("recuse", member.id)
         if withholding.recuse_by_hand(file, member.id, self.text):
             return Change("consent", member.id, self.text)
         if file.row.assignee == member.id:
             file.row.assignee = None
         return Change("recuse", member.id, self.text)
+
+    @property
+    def kept_text(self) -> str:
+        return "" if self._told else self.text
+
+    @property
+    def _told(self) -> re.Match[str] | None:
+        """Who alone is told why one steps back oneself."""
+        return _TELL.fullmatch(self.text) if self.subject.casefold() == "me" else None
 
     def withdraws(self, actor: str, roster: Roster) -> bool:
         meant = [member.id for member in who_is_meant(self.subject, roster.members)]
@@ -243,6 +261,12 @@ class Release(CaseCommand):
         file.row.on_hold = 0
         file.note("released", {"why": self.text})
         return Change("release", text=self.text)
+
+
+def _members(file: CaseFile, names: str) -> list[Member]:
+    """The members whom a list of names means. Raises NotAllowed."""
+    written = [name.strip() for name in re.split(r",|\s(?:and|und|y|et|e)\s", names) if name.strip()]
+    return [member_meant(file, name) for name in written]
 
 
 def _first_word(written: str) -> tuple[str, str]:

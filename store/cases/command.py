@@ -53,6 +53,11 @@ class CaseCommand(Command, ABC):
     def do(self, file: CaseFile) -> Change:
         """Do it. Raises NotAllowed, or NoSuchCase of another case."""
 
+    @property
+    def kept_text(self) -> str:
+        """What of it is kept with the case, and searched for members."""
+        return self.text
+
     def withdraws(self, actor: str, roster: Roster) -> bool:  # noqa: ARG002 (most never do)
         """Whether who acts withdraws themself by it."""
         return False

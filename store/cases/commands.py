@@ -10,6 +10,7 @@ from store.cases.decision_commands import Agree, ObjectTo, Propose, Withdraw
 from store.cases.junk_commands import Junk, NotJunk
 from store.cases.letter_commands import Consent, Send, Write
 from store.cases.measure_commands import KeepMeasure, Lift, Measures
+from store.cases.table_commands import Compile, Debrief
 from store.cases.urgency_commands import Urgent
 from store.kit.sentences import marked
 
@@ -92,6 +93,8 @@ _ALL: tuple[type[Command], ...] = (
     Cases,
     Measures,
     Lift,
+    Compile,
+    Debrief,
     Key,
     ForCase,
     Help,

@@ -59,25 +59,31 @@ def dues(case: Case, desk: Desk) -> list[Due]:
 
 def _until(promise: Promise, case: Case, desk: Desk) -> datetime | None:
     """By when something is owed; None for what the desk has no time for, or what is not owed as the case stands."""
-    off, zone, since = day_off(desk.working_days), desk.zone, promise.since
     fresh, closed, decided = case.state in ("new", "held"), case.state == "closed", case.state in ("decided", "closed")
     if case.state in ("automatic", "junk", "destroyed"):
         return None
-    if promise.kind == "acknowledge":
-        owed = bool(desk.acknowledge_hours) and not closed and (case.writable or fresh)
-        if owed and case.urgent and desk.urgent_hours:  # also on a holiday
-            return since + timedelta(hours=min(desk.acknowledge_hours, desk.urgent_hours))
-        return _next_working(since + timedelta(hours=desk.acknowledge_hours), zone, off) if owed else None
-    days, owed = {
-        "status": (desk.status_days, case.writable and not decided),
-        "respond": (desk.respond_days, not fresh and not closed and (case.writable or not decided)),
-        "follow-up": (desk.follow_up_days, case.writable and decided),
+    owed = {
+        "acknowledge": not closed and (case.writable or fresh),
+        "status": case.writable and not decided,
+        "respond": not fresh and not closed and (case.writable or not decided),
+        "follow-up": case.writable and decided,
     }[promise.kind]
-    if not (days and owed):
+    return time_for(promise.kind, promise.since, desk, urgent=case.urgent) if owed else None
+
+
+def time_for(kind: PromiseKind, since: datetime, desk: Desk, *, urgent: bool) -> datetime | None:
+    """By when something that is owed since a moment is to be done; None for what the desk has no time for."""
+    off, zone = day_off(desk.working_days), desk.zone
+    if kind == "acknowledge":
+        if not desk.acknowledge_hours:
+            return None
+        if urgent and desk.urgent_hours:  # also on a holiday
+            return since + timedelta(hours=min(desk.acknowledge_hours, desk.urgent_hours))
+        return _next_working(since + timedelta(hours=desk.acknowledge_hours), zone, off)
+    days = {"status": desk.status_days, "respond": desk.respond_days, "follow-up": desk.follow_up_days}[kind]
+    if not days:
         return None
-    return (
-        _after(since, -(-days // _URGENT_SHARE), zone, day_off("")) if case.urgent else _after(since, days, zone, off)
-    )
+    return _after(since, -(-days // _URGENT_SHARE), zone, day_off("")) if urgent else _after(since, days, zone, off)
 
 
 @cache

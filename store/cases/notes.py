@@ -37,7 +37,7 @@ def act(file: CaseFile, commands: Sequence[CaseCommand], arrival: Arrival) -> Ac
     if file.row.state == "junk" and not (commands and all(item.on_junk for item in commands)):
         raise NotAllowed(marked("{case} is among the junk. '/notjunk' makes a report of it."), case=file.row.codename)
     changes = command.perform(file, commands)
-    said = [arrival.body.text, *(item.name for item in arrival.attachments), *(item.text for item in commands)]
+    said = [arrival.body.text, *(item.name for item in arrival.attachments), *(item.kept_text for item in commands)]
     said += _who_is_written_to(file, arrival)  # a member who becomes a correspondent is a reader no more, first of all
     changes += _withheld_from_who_is_named(file, said)
     withholding.narrow_screened(file, {member.id: member.identity for member in file.roster.members})
