@@ -24,7 +24,7 @@ from intake.reading.files import is_public_key
 from intake.reading.opened import Signed
 from intake.reading.quotes import own_text
 from intake.speaker import CODENAME
-from store.cases import answers, lookup, notes, tables, threads
+from store.cases import answers, lookup, notes, overview, tables, threads
 from store.cases.access import may_know
 from store.cases.answers import Answer
 from store.cases.case_file import Actor, CaseFile, open_case
@@ -32,6 +32,7 @@ from store.cases.command import Refused, perform_at
 from store.cases.dates import day_written
 from store.cases.letter_order import Order
 from store.cases.letters import Letter, as_letter
+from store.cases.overview import Viewer
 from store.cases.replies import Reply, as_reply
 from store.cases.table_commands import Debrief
 from store.context import Context
@@ -208,6 +209,7 @@ class MemberWord:
             show="show" in commands.asks,
             cases="cases" in commands.asks,
             measures="measures" in commands.asks,
+            file=self._file(session, file, commands.file) if file is not None else 0,
             compiled=file is not None and "compile" in commands.asks,
             debrief=self._days(commands.days) if "debrief" in commands.asks else None,
             done=perform_at(session, self.by, commands.on_desk),
@@ -231,6 +233,13 @@ class MemberWord:
             answer = replace(answer, done=(*answer.done, *acted.changes), wrote=_wrote(arrival), message=acted.message)
             self._answer(session, self._with_key(answer, said, commands), file)
         return "thread", file.row.codename
+
+    def _file(self, session: Session, file: CaseFile, number: int) -> int:
+        """The number of a file that there is. Raises NotAllowed."""
+        if number:
+            viewer = Viewer(file.roster, self.member.id, file.at)
+            overview.file_of(session, self.context.vault, file.row, number, viewer)
+        return number
 
     def _days(self, written: str) -> tuple[str, str]:
         """Two days, the first one first. Raises NotAllowed."""

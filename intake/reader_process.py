@@ -177,7 +177,7 @@ def _bounded(work: Callable[..., Any], arguments: tuple[object, ...]) -> Any:
 
 def _read(config: Config, job: Job, unread: str) -> Opened:
     """In a reader process: read one mail. Its octets are not sent back."""
-    opened = open_job(job, Tools(_keyring(config), config.is_own, _lookups(config)), unread)
+    opened = open_job(job, Tools(keyring_of(config), config.is_own, _lookups(config)), unread)
     if len(job.envelope.raw) > _LARGE:
         give_back_now()
     return replace(opened, job=replace(opened.job, envelope=replace(job.envelope, raw=b"")))
@@ -186,7 +186,7 @@ def _read(config: Config, job: Job, unread: str) -> Opened:
 _keyrings: dict[str, Keyring] = {}
 
 
-def _keyring(config: Config) -> Keyring:
+def keyring_of(config: Config) -> Keyring:
     """The keyring of a configuration, opened once in a process: that starts gpg, and takes the desk's keys from its agent.
 
     What Sequoia unpacks goes into a file in memory, which grows no larger than a mail may unpack to.

@@ -182,7 +182,9 @@ def _screen_all(config: Config) -> None:
 
 
 def import_old(
-    path: Annotated[Path, typer.Argument(help="An mbox file or a Maildir that holds reports.")],
+    path: Annotated[
+        Path, typer.Argument(help="An mbox file or a Maildir that holds reports, or a case that 'case export' wrote.")
+    ],
     config: ConfigOption = None,
     desk: DeskOption = None,
     notify: Annotated[bool, typer.Option("--notify", help="Tell the readers of each, as of a new report.")] = False,
@@ -191,8 +193,12 @@ def import_old(
     """Take old reports in from an archive. Nobody is answered, and importing the same file twice changes nothing.
 
     Without --notify they are closed cases of the date of their mail, from which figures and retention count; with it they
-    are open cases that came in now. Newsletters and other bulk mail are kept as automatic.
+    are open cases that came in now. Newsletters and other bulk mail are kept as automatic. A case of another desk keeps its dates;
+    nobody reads it before everybody here was looked for in it.
     """
+    if path.is_file() and (sealed := _sealed_case(path)):
+        _take_in(config, desk, sealed, as_json=as_json)
+        return
     from intake.doors.archive import Archive
     from intake.receive import Receiver
     from store.cases.retention import ANNOUNCED, overdue
@@ -223,3 +229,29 @@ def import_old(
         raise ConfigError(
             f"{counts['too large']} mails are larger than listener.size_limit and were left out. Raise it, and import once more."
         )
+
+
+def _sealed_case(path: Path) -> bytes:
+    """The octets of a file that is an OpenPGP message; empty for any other."""
+    try:
+        octets = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
+    # An OpenPGP packet begins with its highest bit set (RFC 9580 section 4.2); no mbox file does.
+    return octets if octets[:1] > b"\x7f" or octets.startswith(b"-----BEGIN PGP MESSAGE") else b""
+
+
+def _take_in(config: ConfigOption, desk: DeskOption, sealed: bytes, *, as_json: bool) -> None:
+    from desk.care.export import take_in
+    from intake.screening import screen_desk
+
+    with opened(config) as context:
+        chosen = chosen_desk(context.config.desk, desk)
+        taken = take_in(context, chosen, sealed)
+        screen_desk(context, chosen)
+    if as_json:
+        show.print_json({"codename": taken.codename, "signer": taken.signer})
+    elif taken.signer:
+        print(f"{taken.codename}: taken in. It is signed by {taken.signer}: compare that with the other desk.")
+    else:
+        print(f"{taken.codename}: taken in. WARNING: it is not signed by a key that this desk knows.")

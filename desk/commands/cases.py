@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from store.cases import lookup, overview, retention
 from store.kit.clock import day_of
 from store.kit.config import load
 from store.kit.errors import ConfigError, NotAllowed
+from store.kit.files import write_private
 from store.kit.local import find
 from store.openpgp.keyring import open_keyring
 from store.outbox import retries
@@ -102,6 +104,13 @@ def case_destroy(
         print("\n".join(f"{codename} is destroyed." for codename in codenames))
 
 
+def _key_data(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
+
+
 def _destroyable(session: Session, codename: str) -> str:
     """The id of a case that may be destroyed. Raises NoSuchCase or NotAllowed."""
     row = lookup.find_row(session, codename)
@@ -109,6 +118,44 @@ def _destroyable(session: Session, codename: str) -> str:
         raise lookup.no_such_case(codename)
     retention.require_destroyable(row)
     return row.id
+
+
+@cases_app.command("export")
+def case_export(
+    codename: str,
+    out: Annotated[Path, typer.Argument(help="The file to be written; it must not exist.")],
+    to: Annotated[Path, typer.Option("--to", metavar="KEYFILE", help="The public key of who is to open it.")],
+    config: ConfigOption = None,
+    as_member: AsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a case with all mails, files, signatures and events as one archive, sealed to a public key: for a lawyer, or for another desk
+    ('ombud import')."""
+    from desk.care.export import export_case
+
+    if out.exists():
+        raise NotAllowed(f"{out} is there already. Choose another name.")
+    with opened(config) as context:
+        require_member(context, as_member)
+        sealed = export_case(context, codename, as_member, _key_data(to))
+    write_private(out, sealed)
+    if as_json:
+        show.print_json({"codename": codename, "octets": len(sealed)})
+    else:
+        print(f"{codename} is written, sealed to that key: {len(sealed)} octets. Opened, it is a tar archive.")
+
+
+@cases_app.command("file")
+def case_file(
+    codename: str,
+    number: Annotated[int, typer.Argument(help="As 'case show' and '/show' number the files of a case.")],
+    config: ConfigOption = None,
+    as_member: AsOption = None,
+) -> None:
+    """Write one attachment of a case to standard output."""
+    with opened(config) as context, context.database.read() as session:
+        require_member(context, as_member)
+        sys.stdout.buffer.write(show.case_file(context, session, codename, as_member, number).data)
 
 
 @outbox_app.command("list")

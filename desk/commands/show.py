@@ -20,7 +20,7 @@ from store.context import Context
 from store.kit.clock import from_text
 from store.outbox.outcomes import UNDONE
 from store.tables.models import CaseRow, DeliveryRow, NoticeRow
-from store.tables.records import Case
+from store.tables.records import Attachment, Case
 from store.team.members import Roster
 
 _PIPE_WIDTH = 240  # where nobody sees the edge of a screen, a cell is better left whole
@@ -43,6 +43,18 @@ def case_record(context: Context, session: Session, codename: str, member: str |
         raise lookup.no_such_case(codename)
     viewer = Viewer(context.roster(desk), member, context.clock())
     return overview.case_record(session, context.vault, codename, viewer, desk)
+
+
+def case_file(context: Context, session: Session, codename: str, member: str | None, number: int) -> Attachment:
+    """One file of a case by its number. Raises NoSuchCase, NotAllowed."""
+    row = lookup.find_row(session, codename)
+    desk = context.config.find_desk(row.desk) if row else None
+    if row is None or desk is None or row.wrapped_key is None:
+        raise lookup.no_such_case(codename)
+    viewer = Viewer(context.roster(desk), member, context.clock())
+    if not viewer.may_know(lookup.case_of(session, row)):
+        raise lookup.no_such_case(codename)
+    return overview.file_of(session, context.vault, row, number, viewer)
 
 
 def deliveries(session: Session) -> list[JSON]:
@@ -179,4 +191,6 @@ def print_case(record: JSON) -> None:
                 + "\n".join(f"> {line}" for line in message["outside_text"].splitlines())
             )
         for item in message["attachments"]:
-            console.print(f"attached: {item['name']} ({item['type']}, {item['size']} bytes) {item['note']}")
+            console.print(
+                f"attached: {item['number']}. {item['name']} ({item['type']}, {item['size']} bytes) {item['note']}"
+            )

@@ -30,7 +30,7 @@ _HOW: dict[str, How] = {"": "", "plain": "plain", "new-key": "new-key", "status"
 class Commands:
     """What a mail asks for, and the text below. `asks` are the names of commands that change no case; the text goes to the reporter with
     `reply`, to somebody else with `write`, and is a note when both are None; `case` is the codename behind `/case`, empty without one; `on_desk` are commands that need
-    none, `days` what stands behind `/debrief`."""
+    none, `days` what stands behind `/debrief`, `file` the number behind `/show file`."""
 
     on_case: tuple[CaseCommand, ...] = ()
     asks: frozenset[str] = frozenset()
@@ -40,6 +40,7 @@ class Commands:
     rest: str = ""
     on_desk: tuple[DeskCommand, ...] = ()
     days: str = ""
+    file: int = 0
 
     @property
     def any(self) -> bool:
@@ -101,6 +102,7 @@ def parse(text: str) -> Commands:
         rest,
         tuple(found.on_desk),
         found.days,
+        found.file,
     )
 
 
@@ -124,6 +126,7 @@ class _Found:
     write: Order | None = None
     case: str | None = None
     days: str = ""
+    file: int = 0
 
     def add(self, command: Command, line: str) -> None:
         """One more. Raises WrongLine when there are too many, or two that exclude each other."""
@@ -145,6 +148,9 @@ class _Found:
             if self.case not in (None, named):
                 raise WrongLine(line, marked("A mail can only be about one case."))
             self.case = named
+        elif command.name == "show" and command.subject:
+            self.file = _file(line, command.subject)
+            self.asks.add("file")
         else:
             self.asks.add(command.name)
             self.days = command.subject if command.name == "debrief" else self.days
@@ -160,6 +166,13 @@ def _how(line: str, written: str) -> How:
             ),
         )
     return how
+
+
+def _file(line: str, written: str) -> int:
+    found = re.fullmatch(r"file\s+([0-9]{1,6})", written.strip(), re.IGNORECASE)
+    if found is None:
+        raise WrongLine(line, marked("After '/show' you can only write 'file' and its number."))
+    return int(found[1])
 
 
 def _order(line: str, written: str) -> Order:

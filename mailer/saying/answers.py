@@ -92,7 +92,7 @@ def _message_values(view: CaseView, message: overview.JSON, text_of: Callable[[B
         "draft": letter.draft if letter and message["direction"] == "note" else 0,
         "text": text_of(Body(text=message["text"], status_until=message["status_until"], letter=letter)),
         "failure": message["failure"],
-        "files": [item["name"] for item in message["attachments"]],
+        "files": [f"{item['number']}. {item['name']}" for item in message["attachments"]],
         "letter": _letter_values(message["letter"]),
         "done": notices.done_values((Change(**item) for item in message["done"]), view.roster),
     }

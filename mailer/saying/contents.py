@@ -164,8 +164,18 @@ class Contents:
         viewer = overview.Viewer(roster, member.id, self._context.clock())
         with self._context.database.read() as session:
             values = self._answer_values(session, desk, viewer, answer, view)
+            files = self._asked_file(session, view, viewer, answer.file) if view and answer.file else ()
         rendered = self._of(desk).render("answer", member.language, values)
-        return Protected(rendered.subject, content_of(rendered.text), listed=values[digest.LISTED])
+        return Protected(rendered.subject, content_of(rendered.text, files), listed=values[digest.LISTED])
+
+    def _asked_file(
+        self, session: Session, view: CaseView, viewer: overview.Viewer, number: int
+    ) -> tuple[Attachment, ...]:
+        row = lookup.row_by_id(session, view.case.id)
+        try:
+            return (overview.file_of(session, self._context.vault, row, number, viewer),)
+        except NotAllowed:
+            return ()
 
     def _answer_values(
         self, session: Session, desk: Desk, viewer: overview.Viewer, answer: Answer, view: CaseView | None
@@ -205,6 +215,7 @@ class Contents:
             "cases": listed,
             "junk": junk_list.junk_values(session, self._context, desk, viewer) if answer.junk else None,
             "measures": measures.visible(session, by) if answer.measures else None,
+            "file": answer.file,
             "stepped_back": notices.name_of(roster, answer.stepped_back) if answer.stepped_back else "",
             "why": answer.why,
             "compiled": tables.related(session, by, view.case.id) if view and answer.compiled else None,

@@ -31,7 +31,10 @@ class Show(Command):
     """The record of the case is asked for."""
 
     name = "show"
-    help = (("/show", marked("get the record of the case")),)
+    help = (
+        ("/show", marked("get the record of the case")),
+        ("/show file 2", marked("get one of its files")),
+    )
 
 
 class Cases(Command):

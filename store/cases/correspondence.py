@@ -109,12 +109,19 @@ def is_letter_to(message: Message, thread: Thread) -> bool:
     return message.direction == "letter" and letter is not None and letter.thread == thread.id
 
 
+def to_value(thread: Thread) -> dict[str, Any]:
+    """A thread as a JSON value."""
+    return {**asdict(thread), **{name: base64.b64encode(getattr(thread, name)).decode() for name in _KEYS}}
+
+
+def from_value(value: Mapping[str, Any]) -> Thread:
+    """The thread of a JSON value."""
+    return Thread(**{**value, **{name: base64.b64decode(value[name]) for name in _KEYS}})
+
+
 def _sealed(box: Box, thread: Thread) -> bytes:
-    keys = {name: base64.b64encode(getattr(thread, name)).decode() for name in _KEYS}
-    return box.seal_json({**asdict(thread), **keys}, "threads", "about", thread.id)
+    return box.seal_json(to_value(thread), "threads", "about", thread.id)
 
 
 def _opened(box: Box, row: ThreadRow) -> Thread:
-    value: dict[str, Any] = box.open_json(row.about_sealed, "threads", "about", row.id)
-    keys = {name: base64.b64decode(value[name]) for name in _KEYS}
-    return Thread(**{**value, **keys})
+    return from_value(box.open_json(row.about_sealed, "threads", "about", row.id))

@@ -16,13 +16,16 @@ from store.cases.decisions import Proposal
 from store.cases.threads import author_of, is_correspondent
 from store.kit.clock import to_text
 from store.kit.config import Desk
+from store.kit.errors import NotAllowed
+from store.kit.sentences import marked
 from store.tables.models import CaseRow, LinkRow
-from store.tables.records import Case, Change, Message
+from store.tables.records import Attachment, Case, Change, Message
 from store.tables.vault import Vault
 from store.team.members import Roster
 
 JSON = dict[str, Any]
 _AT_ONCE = 500
+NO_FILE = marked("There is no file of that number. '/show' lists them.")
 
 
 def case_line(case: Case) -> JSON:
@@ -76,6 +79,7 @@ def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer, d
     linked = known_links(session, row.id, viewer)
     known = {other.id for other in linked}
     messages = content.messages(session, vault, row.id)
+    numbers = file_numbers(messages)
     read = letterboxes.read_times(session, [message.id for message in messages if message.direction == "out"])
     return {
         **case_line(case),
@@ -92,7 +96,7 @@ def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer, d
         ],
         "may_be_named": list(content.facts(vault, row).may_be_named),
         "messages": [
-            {**message_record(message, known), "letter": _letter(message, read)}
+            {**message_record(message, known, numbers), "letter": _letter(message, read)}
             for message in messages
             if _says_something(message, known, viewer.member)
         ],
@@ -143,7 +147,24 @@ def visible_to(done: tuple[Change, ...], known: set[str]) -> list[Change]:
     return [item for item in done if not item.other_case or item.other_case in known]
 
 
-def message_record(message: Message, known: set[str]) -> JSON:
+def file_numbers(messages: Iterable[Message]) -> Mapping[str, int]:
+    """The number of each file of a case (by id), from 1, as they came."""
+    ids = [item.id for message in messages for item in message.attachments]
+    return {item: number for number, item in enumerate(ids, 1)}
+
+
+def file_of(session: Session, vault: Vault, row: CaseRow, number: int, viewer: Viewer) -> Attachment:
+    """One file of a case by its number. Raises NotAllowed where there is none, or none that the viewer may see."""
+    for message in content.messages(session, vault, row.id):
+        hidden = any(item.verb == "consent" and item.subject == viewer.member for item in message.body.done)
+        for attachment in content.attachment_contents(session, vault, row, message):
+            number -= 1
+            if number == 0 and not hidden:
+                return attachment
+    raise NotAllowed(NO_FILE)
+
+
+def message_record(message: Message, known: set[str], numbers: Mapping[str, int]) -> JSON:
     """A message of a case. Sizes are octets."""
     body = message.body
     return {
@@ -171,7 +192,14 @@ def message_record(message: Message, known: set[str]) -> JSON:
         "signature": {"status": body.signature.status, "fingerprint": body.signature.fingerprint},
         "failure": body.failure,
         "attachments": [
-            {"name": item.name, "type": item.type, "size": item.size, "sha256": item.sha256, "note": item.note}
+            {
+                "number": numbers[item.id],
+                "name": item.name,
+                "type": item.type,
+                "size": item.size,
+                "sha256": item.sha256,
+                "note": item.note,
+            }
             for item in message.attachments
         ],
     }

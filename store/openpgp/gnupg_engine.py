@@ -105,6 +105,12 @@ class GnuPG:
         intact = sum(word == "PLAINTEXT" for word, _ in lines) == 1
         return (plain if intact else None), read_signature(lines)
 
+    def unwrap(self, message: bytes) -> bytes:
+        """An encrypted message without its encryption, as its signer made it: what is left can be verified by anybody. Empty when it does
+        not open."""
+        plain, lines, _ = self._run(["--unwrap"], message)
+        return plain if any(word == "DECRYPTION_OKAY" for word, _ in lines) else b""
+
     def sign(self, data: bytes, fingerprint: str) -> tuple[bytes, str]:
         """A detached armored signature and the `micalg` that names its hash (RFC 3156 section 5)."""
         made, lines, _ = self._run(["--detach-sign", "--armor", "--local-user", fingerprint], data)

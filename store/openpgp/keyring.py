@@ -109,6 +109,10 @@ class Keyring:
             return self._sequoia.verify_clear(data) or (text, signature)
         return text, signature
 
+    def unwrap(self, message: bytes) -> bytes:
+        """An encrypted message without its encryption, with the signature that was under it; empty when it does not open."""
+        return self._gnupg.unwrap(outside(dearmored(message)).message)
+
     def signs_here(self, fingerprint: str) -> bool:
         """Whether this process can sign with a key itself, and so sign and seal at once."""
         try:

@@ -1,0 +1,183 @@
+"""A case leaves as one sealed archive: whoever it is for opens it with gpg alone, and another desk takes it in."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from desk.demo.mails import pgp_mime, plain_mail
+from desk.demo.rehearsal import Person
+from tests.conftest import Desk, DeskMaker
+from tests.support.talk import read, say, to, words
+
+FILE = b"CANARY-FILE what I saw"
+
+
+def ombud(desk: Desk, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    line = [sys.executable, "-m", "desk", *arguments, "--config", str(desk.play.config)]
+    return subprocess.run(line, capture_output=True, check=False, timeout=60)
+
+
+def with_file(text: str) -> bytes:
+    return (
+        f"Content-Type: multipart/mixed; boundary=m\n\n--m\nContent-Type: text/plain\n\n{text}\n--m\nContent-Type: text/plain\n"
+        'Content-Disposition: attachment; filename="what I saw.txt"\nContent-Transfer-Encoding: base64\n\n'
+        f"{base64.b64encode(FILE).decode()}\n--m--\n"
+    ).encode()
+
+
+def signed_case(desk: Desk, sam: Person, text: str = "CANARY-REPORT it happened.") -> str:
+    """A case of a report that was encrypted and signed, with a file; a member's signed words; its codename."""
+    raw = pgp_mime(with_file(text), desk.play.desk_key, sam.keyring, sam.fingerprint, sender=sam.email)
+    codename = desk.receive(raw, sender=sam.email).codename
+    desk.mail_out()
+    return codename
+
+
+def exported(desk: Desk, codename: str, key: bytes, *more: str) -> bytes:
+    folder = Path(tempfile.mkdtemp(dir=desk.play.folder.parent))
+    (folder / "key.asc").write_bytes(key)
+    done = ombud(desk, "case", "export", codename, str(folder / "case.pgp"), "--to", str(folder / "key.asc"), *more)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "case.pgp").stat().st_mode & 0o777 == 0o600
+    return (folder / "case.pgp").read_bytes()
+
+
+def unpacked(sealed: bytes, person: Person) -> dict[str, bytes]:
+    opened = person.keyring.decrypt(sealed)
+    assert opened.plain is not None
+    with tarfile.open(fileobj=io.BytesIO(opened.plain)) as archive:
+        return {entry.name: archive.extractfile(entry).read() for entry in archive}  # type: ignore[union-attr]
+
+
+def gpg(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["gpg", "--batch", "--homedir", str(folder), *arguments], capture_output=True, check=False)
+
+
+def test_a_lawyer_opens_it_and_checks_every_signature_with_gpg_alone(
+    make_desk: DeskMaker, team: list[Person], sam: Person, stranger: Person, short_tmp: Path
+) -> None:
+    desk = make_desk()
+    codename = signed_case(desk, sam)
+    say(desk, team[0], "/propose removal", codename)
+    say(desk, team[1], "/agree 1", codename)
+    files = unpacked(exported(desk, codename, stranger.public_key), stranger)
+    assert files["messages/1/files/1-what_I_saw.txt"] == FILE
+    record = json.loads(files["record.json"])
+    assert record["messages"][0]["text"] == "CANARY-REPORT it happened."
+    assert {"case-opened", "proposed", "agreed"} <= {item["kind"] for item in json.loads(files["events.json"])}
+    home = Path(tempfile.mkdtemp(dir=short_tmp))
+    home.chmod(0o700)
+    try:
+        for name, octets in files.items():
+            if name.startswith("keys/"):
+                (home / "key.asc").write_bytes(octets)
+                assert gpg(home, "--import", str(home / "key.asc")).returncode == 0
+        (home / "key.asc").write_bytes(sam.public_key)  # it did not come with the report
+        gpg(home, "--import", str(home / "key.asc"))
+        signers = {"1": sam, "2": team[0], "3": team[1]}
+        for number, signer in signers.items():
+            (home / "signed.pgp").write_bytes(files[f"messages/{number}/signed-1.pgp"])
+            checked = gpg(home, "--status-fd", "1", "--verify", str(home / "signed.pgp"))
+            assert f"VALIDSIG {signer.fingerprint}".encode() in checked.stdout
+    finally:
+        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False)
+    assert any(
+        item["kind"] == "exported"
+        for item in json.loads(unpacked(exported(desk, codename, stranger.public_key), stranger)["events.json"])
+    )
+
+
+def test_who_may_not_know_the_case_cannot_export_it(
+    make_desk: DeskMaker, sam: Person, stranger: Person, short_tmp: Path
+) -> None:
+    desk = make_desk()
+    codename = signed_case(desk, sam, "Exclude: bo\n\nIt happened.")
+    key = short_tmp / "stranger.asc"
+    key.write_bytes(stranger.public_key)
+    refused = [
+        ombud(desk, "case", "export", name, str(short_tmp / "x.pgp"), "--to", str(key), "--as", "bo")
+        for name in (codename, "no-such")
+    ]
+    assert refused[0].stderr.replace(codename.encode(), b"X") == refused[1].stderr.replace(b"no-such", b"X")
+    assert not (short_tmp / "x.pgp").exists()
+    key.write_bytes(stranger.public_key + sam.public_key)
+    assert (
+        b"one public key" in ombud(desk, "case", "export", codename, str(short_tmp / "x.pgp"), "--to", str(key)).stderr
+    )
+
+
+def test_another_desk_takes_it_in_and_looks_for_its_own_members_first(
+    make_desk: DeskMaker, team: list[Person], sam: Person, short_tmp: Path
+) -> None:
+    one, other = make_desk(), make_desk(team[:3])
+    codename = signed_case(one, sam, "Exclude: Chidi\n\nCANARY-REPORT Bo Lindqvist saw it.")
+    say(one, team[0], "/field when: Friday", codename)
+    say(one, team[0], "/reply plain\nCANARY-REPLY we look into it.", codename)
+    key = other.context.keyring.export(other.context.config.desk[0].fingerprint, armored=True)
+    path = short_tmp / "case.pgp"
+    path.write_bytes(exported(one, codename, key))
+    done = ombud(other, "import", str(path), "--json")
+    assert done.returncode == 0, done.stderr
+    here = json.loads(done.stdout)["codename"]
+    record = other.case(here)
+    assert record["fields"]["when"] == "Friday"
+    assert [item["author"] for item in record["messages"]][:1] == ["reporter"]
+    assert "ada (elsewhere)" in {item["author"] for item in record["messages"]}
+    assert {item["member"] for item in record["recused"]} == {"bo", "chidi"}
+    mails = other.mail_out()
+    assert {item.recipient for item in mails} == {team[0].email}, "nobody outside hears of it"
+    assert "CANARY-REPORT" in read(team[0], mails[0])
+    shown = to(team[0], say(other, team[0], "/show", here))[0]
+    assert "CANARY-REPLY" in shown
+    got = say(other, team[0], "/show file 1", here)
+    assert base64.b64encode(FILE).strip() in (team[0].opens(got[0].mail) or b"").replace(b"\r\n", b"").replace(
+        b"\n", b""
+    )
+    assert "no file of that number" in words(to(team[0], say(other, team[0], "/show file 2", here))[0])
+    again = ombud(other, "import", str(path), "--json")
+    assert json.loads(again.stdout)["codename"] == here, "twice is once"
+
+
+@pytest.mark.parametrize("what", ["nothing", "text", "tar", "json"])
+def test_what_is_no_exported_case_is_refused_and_nothing_is_kept(
+    make_desk: DeskMaker, what: str, short_tmp: Path
+) -> None:
+    desk = make_desk()
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        if what == "json":
+            entry = tarfile.TarInfo("case.json")
+            said = json.dumps({"version": 1, "messages": [{"body": {}}], "facts": {}}).encode()
+            entry.size = len(said)
+            archive.addfile(entry, io.BytesIO(said))
+        else:
+            entry = tarfile.TarInfo("../../etc/x")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            archive.addfile(entry)
+    plain = {"nothing": b"", "text": b"hello", "tar": out.getvalue(), "json": out.getvalue()}[what]
+    here = desk.context.config.desk[0]
+    path = short_tmp / f"{what}.pgp"
+    path.write_bytes(desk.context.keyring.seal(plain, [here.fingerprint], None))
+    done = ombud(desk, "import", str(path))
+    assert done.returncode != 0
+    assert b"no case that another desk exported" in done.stderr
+    with desk.context.database.read() as session:
+        assert session.connection().exec_driver_sql("SELECT COUNT(*) FROM cases").scalar() == 0
+
+
+def test_one_file_of_a_case(make_desk: DeskMaker, sam: Person) -> None:
+    desk = make_desk()
+    codename = signed_case(desk, sam, "Exclude: bo\n\nIt happened.")
+    assert ombud(desk, "case", "file", codename, "1").stdout == FILE
+    assert b"no file of that number" in ombud(desk, "case", "file", codename, "2").stderr
+    assert ombud(desk, "case", "file", codename, "1", "--as", "bo").stdout == b""
+    assert desk.receive(plain_mail("x")).codename
