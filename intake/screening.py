@@ -7,7 +7,7 @@ rule as for a mail that comes in.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from sqlmodel import Session, col, select
@@ -41,7 +41,7 @@ class MessageTexts:
     body: Body = field(repr=False)
     files: tuple[Attachment, ...] = field(repr=False)
     from_outside: bool = True
-    by_reporter: bool = True
+    author: str = "reporter"
 
 
 def screen_desk(context: Context, desk: Desk) -> int:
@@ -117,18 +117,17 @@ def _one(session: Session, context: Context, row: CaseRow, message: Message) -> 
     outside = message.direction == "in"
     raw = content.raw_message(session, context.vault, row, message.id) if outside else b""
     files = tuple(content.attachment_contents(session, context.vault, row, message))
-    by_reporter = message.author == "reporter"
-    return MessageTexts(b"".join(without_trace(raw)), message.body, files, outside, by_reporter)
+    return MessageTexts(b"".join(without_trace(raw)), message.body, files, outside, message.author)
 
 
 def look(said: MessageTexts, asked: ReporterRequest, roster: Roster, unseen: Sequence[str]) -> list[Recusal]:
     """In a reader process: whom of some members one message withholds its case from."""
     opened = OpenedMail(said.body, said.files)
     if not said.from_outside:
-        return _only(
-            _named([*opened.texts(), *look_into(said.files).texts, *(item.text for item in said.body.done)], roster),
-            unseen,
-        )
+        # Whoever wrote it stands in its header, and may sign with their name: that is no reason to keep it from them.
+        opened = OpenedMail(replace(said.body, sender=""), said.files)
+        texts = [*opened.texts(), *look_into(said.files).texts, *(item.text for item in said.body.done)]
+        return [item for item in _only(_named(texts, roster), unseen) if item.member != said.author]
     octets = (
         said.raw,
         *(item.data for item in said.files),
@@ -138,7 +137,7 @@ def look(said: MessageTexts, asked: ReporterRequest, roster: Roster, unseen: Seq
     found = who_is_recused(searched, None, asked, roster)
     if not found.whole:
         return [Recusal(member, "named") for member in unseen]
-    if said.by_reporter:
+    if said.author == "reporter":
         return _only(found.recusals, unseen)
     # Nobody else can choose who reads the case, but whom they name is withheld.
     named = [Recusal(item.member, "named") for item in found.recusals if item.member not in found.beside_only]

@@ -174,3 +174,15 @@ def test_a_case_that_cannot_be_searched_is_withheld_from_who_joins_until_two_rea
         desk.tick()
     assert desk.case(name)["recused"] == [{"member": "bo", "source": "named"}]
     assert screen_desk(desk.context, desk.context.config.desk[0]) == 0, "it is not tried over and over"
+
+
+def test_a_reader_who_gains_a_name_keeps_the_cases_that_they_wrote_in(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk()
+    name = desk.receive(plain_mail("It happened.")).codename
+    desk.mail_out()
+    say(desk, team[0], "I look into it.\n\nAda Quist", name)
+    file = desk.play.folder / "roster.toml"
+    file.write_text(file.read_text().replace('name = "Ada Quist"', 'name = "Ada Quist"\naliases = ["adaq"]', 1))
+    desk.tick()
+    assert desk.case(name)["recused"] == []
+    assert "ada" in desk.case(name)["readers"]
