@@ -14,9 +14,15 @@ from desk.demo.mails import pgp_mime, plain_mail, text_entity, text_of
 from desk.demo.rehearsal import Delivered, Person, Rehearsal
 
 _REPORTER = "robin@reporter.example"
+_REPORTED = "morgan@vale.example"
 NOTE = "/assign me\n/state investigating\n\nI have met them before. Who joins me for a call on Friday?"
 REPLY = "/reply\nThank you for writing. You are safe with us; may we call you on Friday?"
 MORE = "Friday is fine."
+HEAR = "/write Morgan Vale <morgan@vale.example> as reported using hearing until 2099-12-31\n\nWere you at the meetup on Friday, and what happened there?"
+TELLING = "/write Morgan Vale\n\nRobin says that you follow them."
+HEARD = "I was there. I did not know that I frightened anybody."
+PROPOSE = "/propose warning: they were heard, and say that they did not know"
+AGREE = "/agree 1"
 CLOSE = "/state closed warning They were warned, and agreed to stay away."
 
 
@@ -52,12 +58,37 @@ class Conversation:
         )
         reply = next(item for item in sent if item.recipient == _REPORTER)
         self._check_anonymous(reply)
-        found = re.search(r"<(.+)>", str(reply.headers["Reply-To"]))
-        address = found[1] if found else self.play.address
+        address = self._answers_to(reply)
         more = plain_mail(MORE, sender=f"Robin <{_REPORTER}>")
         self._step("the reporter answers", lambda: self.play.send(more, address), [person.email for person in everyone])
+        self._hear(others)
+        self._step(f"{self.lead.id}: /propose", self._word(self.lead, PROPOSE), [*others, self.lead.email])
+        second, rest = self.others[0], [person.email for person in everyone if person != self.others[0]]
+        self._step(f"{second.id}: /agree", self._word(second, AGREE), [*rest, second.email])
         self._step(f"{self.lead.id}: /state closed", self._word(self.lead, CLOSE), [*others, self.lead.email])
         self._ask_as_withheld()
+
+    def _hear(self, others: list[str]) -> None:
+        """The reported person is heard, by a letter that tells nothing of who reported."""
+        title = f"{self.lead.id}: /write to the reported person, naming the reporter: refused"
+        self._step(
+            f"{self.lead.id}: /write to the reported person",
+            self._word(self.lead, HEAR),
+            [*others, self.lead.email, _REPORTED],
+        )
+        letter = next(item for item in self.play.sink.mails if item.recipient == _REPORTED)
+        self._check_anonymous(letter)
+        if b"robin" in text_of(letter.mail).lower().encode() or self.codename.encode() in letter.mail:
+            self.faults.append("the letter to the reported person tells who reported, or names the case")
+        self._step(title, self._word(self.lead, TELLING), [self.lead.email])
+        heard = plain_mail(HEARD, sender=f"Morgan <{_REPORTED}>")
+        address = self._answers_to(letter)
+        everyone = [self.lead.email, *others]
+        self._step("the reported person answers", lambda: self.play.send(heard, address, sender=_REPORTED), everyone)
+
+    def _answers_to(self, mail: Delivered) -> str:
+        found = re.search(r"<(.+)>", str(mail.headers["Reply-To"]))
+        return found[1] if found else self.play.address
 
     def _word(self, member: Person, text: str, codename: str = "") -> Callable[[], None]:
         """A member's mail as their mail program sends it: sealed, signed, with the subject inside."""
