@@ -7,7 +7,7 @@ a case, every mail about it is answered as one about a case that does not exist.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from sqlmodel import Session
@@ -36,13 +36,14 @@ from store.cases.overview import Viewer
 from store.cases.replies import Reply, as_reply
 from store.cases.table_commands import Debrief
 from store.context import Context
+from store.kit.config import Desk
 from store.kit.errors import ConfigError, KeyProblem, NotAllowed, RosterError
 from store.kit.sentences import NOTHING, Sentence, marked
 from store.openpgp.values import SignatureDoubt
 from store.tables.models import CaseRow
 from store.tables.records import Arrival, Attachment, Body, Facts
 from store.team import keyfiles
-from store.team.members import Member
+from store.team.members import Member, Roster
 
 NOT_OPENED = marked("It could not be opened: encrypt it to the desk's key.")
 NOT_SIGNED = marked("It is not signed. Sign it with your OpenPGP key, and send it again.")
@@ -84,7 +85,7 @@ _SKEW = timedelta(hours=1)
 @dataclass(frozen=True)
 class MemberWord:
     """A member's mail, not yet found to count. `own_case` is what becomes of it when it can't even be refused, `cleaned` its files as they
-    may leave to somebody outside."""
+    may leave to somebody outside, `elsewhere` the other desks, if it is about one."""
 
     context: Context
     opened: Opened
@@ -92,6 +93,7 @@ class MemberWord:
     member: Member
     own_case: OwnCase
     cleaned: CleanFiles = NO_FILES
+    elsewhere: Mapping[str, tuple[Desk, Roster]] = field(default_factory=dict)
 
     def carry_out(self, session: Session) -> tuple[Taken, str]:
         """Do what it asks for and answer, or answer why nothing was done. All of it, or nothing."""
@@ -271,7 +273,7 @@ class MemberWord:
     @property
     def by(self) -> Actor:
         """The member, at this desk and now."""
-        return actor(self.context, self.opened.job, self.member.id)
+        return replace(actor(self.context, self.opened.job, self.member.id), elsewhere=self.elsewhere)
 
     def _arrival(self, file: CaseFile, said: Signed, commands: Commands) -> Arrival:
         """The mail as a message of the case: a note, or a reply to the reporter. Raises NotAllowed."""
@@ -315,6 +317,15 @@ class MemberWord:
 
     def _answer(self, session: Session, answer: Answer, file: CaseFile | None = None) -> None:
         answers.give(session, self.by, replace(answer, answers=self.opened.mail.message_id), file)
+
+
+def elsewhere(context: Context, opened: Opened) -> Mapping[str, tuple[Desk, Roster]]:
+    """The other desks of the install with their rosters, for a mail that hands a case over: read before the transaction."""
+    said = opened.content.signed
+    if said is None or "/handover" not in said.text.casefold():
+        return {}
+    others = [desk for desk in context.config.desk if desk.id != opened.job.desk.id]
+    return {desk.id: (desk, context.roster(desk)) for desk in others}
 
 
 def _wrote(arrival: Arrival) -> str:

@@ -20,7 +20,8 @@ def route(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> 
     if member is not None:
         speaker.look_at_keys(context, opened, place)
         files = outgoing_files.clean_files(opened)
-        return member_word.MemberWord(context, opened, place, member, own_case.silent(), files)
+        others = member_word.elsewhere(context, opened)
+        return member_word.MemberWord(context, opened, place, member, own_case.silent(), files, others)
     return from_outside(context, opened, place, own_case)
 
 

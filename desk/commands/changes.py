@@ -20,6 +20,7 @@ from store.cases.case_commands import STATES, Assign, Deadline, Field, Hold, Lin
 from store.cases.case_file import Actor, CaseFile, open_for
 from store.cases.command import CaseCommand
 from store.cases.decision_commands import Propose, Withdraw
+from store.cases.handover import HandOver
 from store.cases.letter_commands import Consent, Send
 from store.cases.letter_order import read_order
 from store.cases.letters import Letter, as_letter
@@ -136,6 +137,19 @@ def case_measure(codename: str, by: ByMember, config: ConfigOption = None, as_js
     """Keep what was decided about somebody, longer than the case. Standard input is what stands behind '/measure' in a mail."""
     person, what = KeepMeasure.split(_text())
     change(config, codename, by, KeepMeasure(person, what), as_json=as_json)
+
+
+@changes_app.command("handover")
+def case_handover(
+    codename: str,
+    desk: Annotated[str, typer.Argument(help="The id of the other desk.")],
+    config: ConfigOption = None,
+    by: ByOption = None,
+    why: WhyOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a case to another desk of this install as well. It is looked through for members there before anybody reads it."""
+    change(config, codename, by, HandOver(desk, _text() if why else ""), as_json=as_json)
 
 
 @changes_app.command("recuse")
@@ -272,12 +286,14 @@ def change(config: ConfigOption, codename: str, by: str | None, command: CaseCom
 @contextmanager
 def _case(context: Context, codename: str, actor: str) -> Iterator[CaseFile]:
     """The case for an actor, for writing. Raises NoSuchCase alike for none and for one that the actor may not know of."""
+    rosters = {desk.id: (desk, context.roster(desk)) for desk in context.config.desk}
     with context.database.write() as session:
         row = lookup.find_row(session, codename)
         desk = context.config.find_desk(row.desk) if row else None
         if desk is None:
             raise lookup.no_such_case(codename)
-        by = Actor(context.vault, desk, context.roster(desk), actor, context.clock())
+        others = {name: there for name, there in rosters.items() if name != desk.id}
+        by = Actor(context.vault, desk, rosters[desk.id][1], actor, context.clock(), elsewhere=others)
         yield open_for(session, by, codename)
 
 
@@ -328,6 +344,7 @@ _PHRASES = {
     "decide": "agrees with proposal {}; that is enough",
     "object": "objects to proposal {}",
     "withdraw": "proposal {} is withdrawn",
+    "handover": "given to {} as well",
     "measure": "kept as the measure {}",
     "lift": "the measure {} has ended",
     "lift-vote": "noted; one more must agree that {} ends",

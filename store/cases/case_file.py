@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +32,7 @@ _NEW_MESSAGE = insert(MessageRow)  # written once: putting a statement together 
 @dataclass(frozen=True)
 class Actor:
     """Who acts at a desk, and when: a member's id, `operator`, `desk` or `reporter`. `signer` is the fingerprint of the key that
-    signed what they want, if one did."""
+    signed what they want, if one did; `elsewhere` are the other desks of the install, by name, where they may be needed."""
 
     vault: Vault
     desk: Desk
@@ -40,6 +40,7 @@ class Actor:
     id: str
     at: datetime
     signer: str = ""
+    elsewhere: Mapping[str, tuple[Desk, Roster]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from store.cases.case_commands import Assign, Deadline, Field, Hold, Link, Recuse, Reinstate, Release, State
 from store.cases.command import CaseCommand, Command
 from store.cases.decision_commands import Agree, ObjectTo, Propose, Withdraw
+from store.cases.handover import HandOver
 from store.cases.junk_commands import Junk, NotJunk
 from store.cases.letter_commands import Consent, Send, Write
 from store.cases.measure_commands import KeepMeasure, Lift, Measures
@@ -78,6 +79,7 @@ ON_CASES: Mapping[str, type[CaseCommand]] = {
         Send,
         Consent,
         KeepMeasure,
+        HandOver,
         Deadline,
         Field,
         Link,

@@ -46,6 +46,7 @@ Verb = Literal[
     "measure",
     "lift",
     "lift-vote",
+    "handover",
     "send",
     "may-name",
     "not-name",

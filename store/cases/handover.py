@@ -1,0 +1,89 @@
+"""A case given to another desk of the same install, such as the board or another chapter. It is looked through there before anybody reads it.
+
+Works within a transaction that the caller opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from store.cases import content, lookup, recusals, transfer
+from store.cases.case_file import Actor, CaseFile, open_case
+from store.cases.command import CaseCommand
+from store.cases.transfer import Blobs
+from store.kit.addresses import same_mailbox
+from store.kit.errors import NotAllowed
+from store.kit.sentences import marked
+from store.tables.records import Change, Recusal
+from store.team.members import Member, Roster
+
+NO_DESK = marked("There is no other desk '{name}' here. The desks are: {desks}.")
+
+
+class HandOver(CaseCommand):
+    """The case is given to another desk."""
+
+    name = "handover"
+    help = (
+        (
+            "/handover DESK WHY",
+            marked(
+                "give the case to another desk; you keep it here, and they read it once it was searched for their members"
+            ),
+        ),
+    )
+    lacking = marked("To which desk? Write its name after '/handover'.")
+
+    @classmethod
+    def split(cls, written: str) -> tuple[str, str]:
+        desk, _, why = written.partition(" ")
+        return desk.casefold(), why.strip()
+
+    def do(self, file: CaseFile) -> Change:
+        there = file.by.elsewhere.get(self.subject)
+        if there is None:
+            desks = ", ".join(sorted(file.by.elsewhere)) or "-"
+            raise NotAllowed(NO_DESK, name=self.subject, desks=desks)
+        give(file, replace(file.by, id="desk", desk=there[0], roster=there[1], signer=""))
+        left = ", ".join(member.name for member in file.readers) or "-"
+        return Change("handover", there[0].title, f"{left} - {self.text}" if self.text else left)
+
+
+def give(file: CaseFile, to: Actor) -> None:
+    """Make it a case of another desk, withheld there from the same people. Given again, it is the same one while nothing was added."""
+    row, vault = file.row, file.by.vault
+    value = transfer.as_value(file.session, vault, row)
+    state = f"{row.id} {content.count_messages(file.session, row.id)}"
+    digest = vault.digest(f"handed over to {to.desk.id}", state.encode())
+    codename = transfer.take_in(file.session, to, value, _blobs(file), digest)
+    there = lookup.find_row(file.session, codename)
+    if there is not None:
+        recusals.recuse(open_case(file.session, to, there), list(_alike(file, to.roster)))
+    file.note("handed-over", {"desk": to.desk.id})
+
+
+def _alike(file: CaseFile, roster: Roster) -> Iterator[Recusal]:
+    """From whom it is withheld there because it is here: the same people, by key, mailbox or name."""
+    for recusal in file.case.recusals:
+        here = file.roster.get(recusal.member)
+        for member in roster.members:
+            if here is not None and _is_same(here, member):
+                yield Recusal(member.id, recusal.source)
+
+
+def _is_same(one: Member, other: Member) -> bool:
+    names = (one.name.casefold(), other.name.casefold())
+    return one.fingerprint == other.fingerprint or same_mailbox(one.email, other.email) or names[0] == names[1]
+
+
+def _blobs(file: CaseFile) -> Blobs:
+    messages = file.messages()
+
+    def raw(number: int) -> bytes:
+        return content.raw_message(file.session, file.by.vault, file.row, messages[number - 1].id)
+
+    def attachment(number: int, index: int) -> bytes:
+        return file.attachment_contents(messages[number - 1])[index - 1].data
+
+    return Blobs(raw, attachment)

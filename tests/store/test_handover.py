@@ -1,0 +1,74 @@
+"""A case given to another desk: looked through there first, withheld there from the same people, and readable here as before."""
+
+from __future__ import annotations
+
+import pytest
+
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person, roster_text
+from tests.conftest import Desk, DeskMaker
+from tests.support.talk import read, say, to, words
+
+
+@pytest.fixture
+def desks(make_desk: DeskMaker, team: list[Person]) -> Desk:
+    """A desk with a second one beside it, the board, whose roster is the same but for Ada."""
+    desk = make_desk()
+    folder = desk.play.folder
+    (folder / "board.toml").write_text(roster_text(team[1:]))
+    fingerprint = desk.context.config.desk[0].fingerprint
+    with desk.play.config.open("a") as file:
+        file.write(
+            f'\n[[desk]]\nid = "board"\nname = "Board"\naddress = "board@desk.example"\nfingerprint = "{fingerprint}"\nroster = "board.toml"\n'
+        )
+    desk.reopen()
+    desk.tick()
+    desk.mail_out()
+    return desk
+
+
+def reported(desk: Desk, text: str) -> str:
+    codename = desk.receive(plain_mail(text)).codename
+    desk.mail_out()
+    desk.clock.forward(minutes=1)
+    return codename
+
+
+def test_it_is_read_there_after_a_look_and_here_as_before(desks: Desk, team: list[Person]) -> None:
+    ada, bo, chidi, *_ = team
+    codename = reported(desks, "Exclude: Bo\n\nCANARY it happened.")
+    mails = say(desks, ada, "/handover board we are not enough", codename)
+    (told,) = to(chidi, mails)
+    assert "given to Board as well. These can still read it here: Ada Quist, Chidi Okafor" in words(told)
+    assert not any("CANARY" in read(chidi, item) for item in mails if item.recipient == chidi.email), (
+        "nobody reads it before the look"
+    )
+    desks.tick()
+    there = [item for item in desks.mail_out() if "[board]" in item.headers["Subject"]]
+    assert {item.recipient for item in there} == {person.email for person in team if person.id not in ("ada", "bo")}
+    assert all(
+        "CANARY it happened." in read(next(p for p in team if p.email == item.recipient), item) for item in there
+    )
+    assert bo.email not in {item.recipient for item in mails}
+    say(desks, ada, "/state investigating", codename)
+    assert desks.case(codename)["state"] == "investigating"
+
+
+def test_who_stepped_back_here_does_not_read_it_there(desks: Desk, team: list[Person]) -> None:
+    ada, bo, chidi, dana, *_ = team
+    codename = reported(desks, "It happened.")
+    say(desks, chidi, "/recuse me", codename)
+    say(desks, ada, "/recuse dana a friend", codename)
+    say(desks, ada, "/handover board", codename)
+    desks.tick()
+    there = {item.recipient for item in desks.mail_out() if "[board]" in item.headers["Subject"]}
+    assert not there & {chidi.email, dana.email}
+    assert bo.email in there
+
+
+def test_there_is_no_such_desk(desks: Desk, team: list[Person]) -> None:
+    codename = reported(desks, "It happened.")
+    for name in ("nobody", "conduct"):
+        answer = to(team[0], say(desks, team[0], f"/handover {name}", codename))
+        assert "There is no other desk" in words(answer[0])
+        assert "The desks are: board." in words(answer[0])
