@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from sqlmodel import Session
 
-from intake import junk_word
+from intake import junk_word, word_of_mouth
 from intake.arrival import Opened
 from intake.asking.commands import Commands, WrongLine, named_case, parse
 from intake.asking.directives import desk_of
@@ -24,7 +24,7 @@ from intake.reading.files import is_public_key
 from intake.reading.opened import Signed
 from intake.reading.quotes import own_text
 from intake.speaker import CODENAME
-from store.cases import answers, lookup, notes, overview, tables, threads
+from store.cases import answers, conversation, lookup, notes, overview, tables, threads
 from store.cases.access import may_know
 from store.cases.answers import Answer
 from store.cases.case_file import Actor, CaseFile, open_case
@@ -35,13 +35,14 @@ from store.cases.letters import Letter, as_letter
 from store.cases.overview import Viewer
 from store.cases.replies import Reply, as_reply
 from store.cases.table_commands import Debrief
+from store.cases.told_order import Told
 from store.context import Context
 from store.kit.config import Desk
 from store.kit.errors import ConfigError, KeyProblem, NotAllowed, RosterError
 from store.kit.sentences import NOTHING, Sentence, marked
 from store.openpgp.values import SignatureDoubt
 from store.tables.models import CaseRow
-from store.tables.records import Arrival, Attachment, Body, Facts
+from store.tables.records import Arrival, Attachment, Body, Change, Facts
 from store.team import keyfiles
 from store.team.members import Member, Roster
 
@@ -78,6 +79,9 @@ SEVERAL = marked(
 NO_CASE = marked("There is no such case.")
 EMPTY = marked("It contains neither text nor a command. '/help' gives you a list.")
 SUMMARIES = marked("This desk sends no content by mail. Look at the case on the desk's machine.")
+
+NEW_ALONE = marked("Write '/new' in a mail of its own, without other commands.")
+NOTHING_TOLD = marked("Write what you were told below the line '/new'.")
 
 _SKEW = timedelta(hours=1)
 
@@ -155,7 +159,7 @@ class MemberWord:
 
     def _case(self, session: Session, said: Signed) -> CaseFile | None:
         """The case that the signed part names, opened; None for a mail that needs none. Raises NotAllowed."""
-        rows = self._named(session, said)
+        rows = [] if parse(said.text).told is not None else self._named(session, said)
         if not rows:
             self._require_no_case(said.text)
             return None
@@ -192,9 +196,11 @@ class MemberWord:
     def _require_no_case(self, text: str) -> None:
         """Raise NotAllowed unless the mail only asks for what belongs to no case."""
         commands = parse(text)
+        if commands.told is not None and (commands.on_case or commands.asks or not commands.is_note):
+            raise NotAllowed(NEW_ALONE)
         on_desk = junk_word.is_about_the_list(commands.on_case)
         asks = commands.asks <= {"cases", "measures", "debrief", "help", "key"} and (
-            commands.asks or on_desk or commands.on_desk
+            commands.asks or on_desk or commands.on_desk or commands.told is not None
         )
         if not commands.is_note or (commands.on_case and not on_desk) or not asks:
             raise NotAllowed(WHICH)
@@ -203,6 +209,8 @@ class MemberWord:
 
     def _do(self, session: Session, file: CaseFile | None, said: Signed, commands: Commands) -> tuple[Taken, str]:
         desk = self.opened.job.desk
+        if commands.told is not None:
+            return self._open_case(session, said, commands.told, commands.rest)
         if "show" in commands.asks and desk.notice == "summary":
             raise NotAllowed(SUMMARIES)
         if commands.asks & {"compile", "debrief"}:
@@ -235,6 +243,21 @@ class MemberWord:
             answer = replace(answer, done=(*answer.done, *acted.changes), wrote=_wrote(arrival), message=acted.message)
             self._answer(session, self._with_key(answer, said, commands), file)
         return "thread", file.row.codename
+
+    def _open_case(self, session: Session, said: Signed, told: Told, text: str) -> tuple[Taken, str]:
+        """Write down a case of what somebody told the member, who reads it as the others do."""
+        text = own_text(text, (self.opened.job.desk.title, *self.opened.job.desk.addresses)).strip()
+        if not text:
+            raise NotAllowed(NOTHING_TOLD)
+        files = tuple(item for item in said.files if not self._is_own_key(item))
+        arrival = word_of_mouth.as_report(
+            self.own_case.arrival, self.member, told, replace(said, text=text, files=files)
+        )
+        file = conversation.begin(session, self.by, arrival)
+        file.note("told-by-word-of-mouth", {"member": self.member.id})
+        in_plain = self.opened.content.body.encryption == "none"
+        self._answer(session, Answer(done=(Change("new", file.row.codename),), in_plain=in_plain), file)
+        return "case", file.row.codename
 
     def _file(self, session: Session, file: CaseFile, number: int) -> int:
         """The number of a file that there is. Raises NotAllowed."""

@@ -344,6 +344,7 @@ _PHRASES = {
     "decide": "agrees with proposal {}; that is enough",
     "object": "objects to proposal {}",
     "withdraw": "proposal {} is withdrawn",
+    "new": "case {}",
     "handover": "given to {} as well",
     "measure": "kept as the measure {}",
     "lift": "the measure {} has ended",

@@ -16,6 +16,7 @@ from store.cases.command import CaseCommand, Command, DeskCommand, Refused
 from store.cases.commands import COMMANDS
 from store.cases.letter_order import Order, read_order
 from store.cases.replies import How
+from store.cases.told_order import Told, read_told
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 
@@ -30,7 +31,8 @@ _HOW: dict[str, How] = {"": "", "plain": "plain", "new-key": "new-key", "status"
 class Commands:
     """What a mail asks for, and the text below. `asks` are the names of commands that change no case; the text goes to the reporter with
     `reply`, to somebody else with `write`, and is a note when both are None; `case` is the codename behind `/case`, empty without one; `on_desk` are commands that need
-    none, `days` what stands behind `/debrief`, `file` the number behind `/show file`."""
+    none, `days` what stands behind `/debrief`, `file` the number behind `/show file`; with `told` the text
+    is what somebody told its author, and becomes a case."""
 
     on_case: tuple[CaseCommand, ...] = ()
     asks: frozenset[str] = frozenset()
@@ -41,11 +43,12 @@ class Commands:
     on_desk: tuple[DeskCommand, ...] = ()
     days: str = ""
     file: int = 0
+    told: Told | None = None
 
     @property
     def any(self) -> bool:
         """Whether there is a command."""
-        return bool(self.on_case or self.on_desk or self.asks or self.case) or not self.is_note
+        return bool(self.on_case or self.on_desk or self.asks or self.case or self.told) or not self.is_note
 
     @property
     def is_note(self) -> bool:
@@ -103,6 +106,7 @@ def parse(text: str) -> Commands:
         tuple(found.on_desk),
         found.days,
         found.file,
+        found.told,
     )
 
 
@@ -127,6 +131,7 @@ class _Found:
     case: str | None = None
     days: str = ""
     file: int = 0
+    told: Told | None = None
 
     def add(self, command: Command, line: str) -> None:
         """One more. Raises WrongLine when there are too many, or two that exclude each other."""
@@ -148,6 +153,8 @@ class _Found:
             if self.case not in (None, named):
                 raise WrongLine(line, marked("A mail can only be about one case."))
             self.case = named
+        elif command.name == "new":
+            self.told = _told(line, command.subject)
         elif command.name == "show" and command.subject:
             self.file = _file(line, command.subject)
             self.asks.add("file")
@@ -173,6 +180,13 @@ def _file(line: str, written: str) -> int:
     if found is None:
         raise WrongLine(line, marked("After '/show' you can only write 'file' and its number."))
     return int(found[1])
+
+
+def _told(line: str, written: str) -> Told:
+    try:
+        return read_told(written)
+    except NotAllowed as error:
+        raise Refused(_shown(line), error) from None
 
 
 def _order(line: str, written: str) -> Order:

@@ -28,6 +28,20 @@ class ToReporter(Command):
     )
 
 
+class New(Command):
+    """The rest of the mail is what somebody told a member, and becomes a case. `told_order.read_told` reads what stands behind it."""
+
+    name = "new"
+    help = (
+        (
+            "/new NAME <ADDRESS> on 2026-01-31",
+            marked(
+                "open a case of what somebody told you; write it below. Without an address nobody can write to them"
+            ),
+        ),
+    )
+
+
 class Show(Command):
     """The record of the case is asked for."""
 
@@ -94,6 +108,7 @@ _ALL: tuple[type[Command], ...] = (
     ToReporter,
     Write,
     *ON_CASES.values(),
+    New,
     Show,
     Cases,
     Measures,

@@ -47,6 +47,7 @@ Verb = Literal[
     "lift",
     "lift-vote",
     "handover",
+    "new",
     "send",
     "may-name",
     "not-name",
