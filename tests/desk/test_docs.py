@@ -70,3 +70,10 @@ def test_each_name_of_the_code_that_a_page_names_is_there(page: Path) -> None:
         if not known:
             missing.append(name)
     assert not missing
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    named = {found for page in PAGES for found in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text())}
+    assert len(named) > 15
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / file).read_text(), (file, test)
