@@ -199,7 +199,7 @@ class MemberWord:
         if commands.told is not None and (commands.on_case or commands.asks or not commands.is_note):
             raise NotAllowed(NEW_ALONE)
         on_desk = junk_word.is_about_the_list(commands.on_case)
-        asks = commands.asks <= {"cases", "measures", "debrief", "help", "key"} and (
+        asks = commands.asks <= {"cases", "measures", "debrief", "person", "help", "key"} and (
             commands.asks or on_desk or commands.on_desk or commands.told is not None
         )
         if not commands.is_note or (commands.on_case and not on_desk) or not asks:
@@ -221,6 +221,7 @@ class MemberWord:
             measures="measures" in commands.asks,
             file=self._file(session, file, commands.file) if file is not None else 0,
             compiled=file is not None and "compile" in commands.asks,
+            person=commands.person,
             debrief=self._days(commands.days) if "debrief" in commands.asks else None,
             done=perform_at(session, self.by, commands.on_desk),
             help="help" in commands.asks,

@@ -44,6 +44,7 @@ class Commands:
     days: str = ""
     file: int = 0
     told: Told | None = None
+    person: str = ""
 
     @property
     def any(self) -> bool:
@@ -107,6 +108,7 @@ def parse(text: str) -> Commands:
         found.days,
         found.file,
         found.told,
+        found.person,
     )
 
 
@@ -132,6 +134,7 @@ class _Found:
     days: str = ""
     file: int = 0
     told: Told | None = None
+    person: str = ""
 
     def add(self, command: Command, line: str) -> None:
         """One more. Raises WrongLine when there are too many, or two that exclude each other."""
@@ -160,6 +163,7 @@ class _Found:
             self.asks.add("file")
         else:
             self.asks.add(command.name)
+            self.person = command.subject if command.name == "person" else self.person
             self.days = command.subject if command.name == "debrief" else self.days
 
 

@@ -195,6 +195,8 @@ class Contents:
             visible = overview.visible_cases(session, desk.id, viewer)
             listed = [case_values(desk, roster, overview.case_line(case)) for case in visible]
             ids = frozenset(case.id for case in visible)
+        holding = tables.holding(session, by, answer.person) if answer.person else []
+        ids |= {case_id for case_id, _ in holding}
         if answer.junk or answer.made_reports:
             ids |= junk_list.listed(session, self._context, desk, viewer, answer)
         return {
@@ -223,6 +225,8 @@ class Contents:
             if answer.debrief
             else None,
             "debrief_days": answer.debrief,
+            "person": answer.person,
+            "holding": [name for _, name in holding],
             "STAGE_NAMES": STAGE_NAMES,
             "KEPT_NAMES": KEPT_NAMES,
             "made_reports": junk_list.codenames(session, viewer, answer.made_reports),

@@ -81,7 +81,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "help": True, "case": "amber-heron", "record": record, "cases": listed, "commands": [{"written": "/assign NAME", "what": "say who handles the case"}],
         "outcomes": list(desk.outcomes), "made_reports": ["blue-fox"],
         "measures": [{"name": "blue-fox", "person": "Sam", "what": "Stays away.", "until": day, "appeal": day}],
-        "file": 2, "stepped_back": "Jo Example", "why": "We are friends.",
+        "person": "Sam", "holding": ["blue-fox"], "file": 2, "stepped_back": "Jo Example", "why": "We are friends.",
         "compiled": [_dates(day)], "debrief": [_dates(day)], "debrief_days": ("2026-01-01", "2026-06-30"), "STAGE_NAMES": STAGE_NAMES, "KEPT_NAMES": KEPT_NAMES,
         "junk": {"items": [{"number": 3, "codename": "blue-fox", "domain": "casino.example", "subject": "Win", "day": day}], "more": 2, "days": 30},
         "fields": [{"name": "when", "what": "when it happened"}],

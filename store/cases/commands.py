@@ -11,7 +11,7 @@ from store.cases.handover import HandOver
 from store.cases.junk_commands import Junk, NotJunk
 from store.cases.letter_commands import Consent, Send, Write
 from store.cases.measure_commands import KeepMeasure, Lift, Measures
-from store.cases.table_commands import Compile, Debrief
+from store.cases.table_commands import Compile, Debrief, OfPerson
 from store.cases.urgency_commands import Urgent
 from store.kit.sentences import marked
 
@@ -115,6 +115,7 @@ _ALL: tuple[type[Command], ...] = (
     Lift,
     Compile,
     Debrief,
+    OfPerson,
     Key,
     ForCase,
     Help,

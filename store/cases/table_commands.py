@@ -20,6 +20,19 @@ class Compile(Command):
     )
 
 
+class OfPerson(Command):
+    """Which cases hold something of a person."""
+
+    name = "person"
+    help = (
+        (
+            "/person NAME",
+            marked("list the cases that you can see and that name somebody, such as when they ask for their data"),
+        ),
+    )
+    lacking = marked("Whose? Write a name after '/person'.")
+
+
 class Debrief(Command):
     """A table of the cases of a time."""
 

@@ -6,23 +6,25 @@ Works within a transaction that the caller opened.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from sqlmodel import Session, col, select
 
-from store.cases import content, decisions, lookup, overview
+from store.cases import content, correspondence, decisions, lookup, overview
 from store.cases.case_file import Actor
 from store.cases.deadlines import dues, time_for
 from store.cases.overview import Viewer
+from store.cases.persons import Person
 from store.kit.clock import from_text
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.models import CaseRow, PatternRow, PromiseRow
 from store.tables.promise import PromiseKind
 from store.tables.records import Case
+from store.team.names import who_may_be_named
 
 Kept = Literal["", "in time", "late", "open", "overdue"]
 _COUNTED: tuple[PromiseKind, ...] = ("acknowledge", "respond", "follow-up")
@@ -71,6 +73,29 @@ def related(session: Session, by: Actor, case_id: str) -> list[CaseDates]:
     rows[case_id] = lookup.row_by_id(session, case_id)
     cases = lookup.cases_of(session, [row for row in rows.values() if row.wrapped_key is not None])
     return [_dates(session, by, case) for case in sorted(cases, key=lambda case: case.received_at)]
+
+
+def holding(session: Session, by: Actor, name: str) -> list[tuple[str, str]]:
+    """The cases (ids and codenames) that a member may know of and that name a person, in mails, files' names, fields or threads: what
+    somebody who asks for their data, or wants it gone, has to be looked for in. Every text of these cases is read."""
+    person = Person(":asked", name)
+    found = []
+    for case in overview.visible_cases(session, by.desk.id, Viewer(by.roster, by.id, by.at)):
+        texts = (f"\n.\n{text}" for text in _texts(session, by, case.id))
+        if who_may_be_named(list(texts), [person], ()):
+            found.append((case.id, case.codename))
+    return found
+
+
+def _texts(session: Session, by: Actor, case_id: str) -> Iterator[str]:
+    row = lookup.row_by_id(session, case_id)
+    yield from content.fields(by.vault, row).values()
+    for thread in correspondence.threads_in(session, content.box_of(by.vault, row), case_id):
+        yield from (thread.name, thread.address)
+    for message in content.messages(session, by.vault, case_id):
+        body = message.body
+        yield from (body.sender, body.subject, body.text, body.outside_text)
+        yield from (item.name for item in message.attachments)
 
 
 def _of_the_same_person(session: Session, by: Actor, case_id: str, viewer: Viewer) -> Iterable[CaseRow]:

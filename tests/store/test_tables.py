@@ -104,3 +104,22 @@ def test_a_lead_who_must_not_know_of_the_case_is_not_told_of_the_conflict(desk: 
     assert to(ada, mails) == []
     assert "cannot be told of this" in words(to(chidi, mails)[0])
     assert to(bo, mails) == []
+
+
+def test_whose_data_is_asked_for_is_found_in_what_one_may_know(desk: Desk, team: list[Person]) -> None:
+    ada, bo, *_ = team
+    said = case(desk, "It was Morgan Vale robin0")
+    field = case(desk, "It was somebody robin1")
+    heard = case(desk, "It was somebody else robin2")
+    other = case(desk, "It was nobody robin3")
+    apart = case(desk, "Exclude: ada\n\nMorgan Vale again robin9")
+    say(desk, bo, "/field witnesses: morgan vale", field)
+    say(desk, bo, "/write Morgan Vale <mv@x.example> as witness\n\nWere you there?", heard)
+    (answer,) = to(ada, say(desk, ada, "/person Morgan Vale"))
+    table = answer.partition("Cases that name")[2]
+    assert said in table
+    assert field in table
+    assert heard in table
+    assert other not in table
+    assert apart not in answer
+    assert apart in to(bo, say(desk, bo, "/person Morgan Vale"))[0]
