@@ -80,7 +80,9 @@ def as_heard(arrival: Arrival, author: str, beside_only: Collection[str]) -> Arr
     """
     found = [item for item in arrival.recusals if item.member not in beside_only]
     found = [replace(item, source="named") if item.source in ("reporter", "doubtful") else item for item in found]
-    body = replace(arrival.body, reply_to="")
+    body = replace(
+        arrival.body, reply_to="", chat=False
+    )  # a line of theirs never waits for, or goes with, one of somebody else
     return replace(
         arrival, author=author, body=body, recusals=tuple(found), facts=Facts(), fields={}, urgent=False,
         notices=("message",),

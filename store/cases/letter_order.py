@@ -11,6 +11,7 @@ from store.cases.correspondence import ROLES, Role
 from store.kit.errors import NotAllowed
 from store.kit.kinds import LANGUAGES, mail_address
 from store.kit.sentences import marked
+from store.openpgp.receipts import stands_for_a_receipt
 from store.tables.records import LetterKind
 
 LetterHow = Literal["", "plain", "new-key"]
@@ -78,6 +79,9 @@ def _one_of(known: Sequence[Known], word: str | None) -> Known | None:
 
 def _plain(address: str) -> str:
     try:
-        return mail_address(address.strip())
+        found = mail_address(address.strip())
     except ValueError:
         raise NotAllowed(ONE_ADDRESS) from None
+    if stands_for_a_receipt(found):  # whoever has a receipt is a reporter
+        raise NotAllowed(ONE_ADDRESS)
+    return found

@@ -20,7 +20,7 @@ from store.cases.replies import KeyReader
 from store.kit.addresses import same_mailbox
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
-from store.tables.records import Arrival, Attachment, Facts, LetterTo, Message
+from store.tables.records import Arrival, Attachment, Body, Facts, LetterTo, Message
 from store.team.members import Member
 
 UNKNOWN = marked(
@@ -192,12 +192,12 @@ def _require_discreet(
     file: CaseFile, thread: Thread, text: str, files: Sequence[Attachment], seen: Sequence[str]
 ) -> None:
     """Raise NotAllowed when a letter names a member or a protected person, or repeats what somebody else wrote."""
-    told = file.messages()
-    theirs = [item for item in told if item.author == thread.author]
     author = file.roster.get(file.actor)
-    require_anonymous(Draft(text, tuple(files), author, theirs, file.row.codename), file.roster)
+    # They may be greeted by their name. Which member they think is behind it must not be confirmed, so nothing else of theirs counts.
+    greeted = [Message("", "in", file.at, Body(sender=f"{thread.name} <{thread.address}>"))]
+    require_anonymous(Draft(text, tuple(files), author, greeted, file.row.codename), file.roster)
     for said in seen:
-        require_anonymous(Draft(said, (), author, theirs, file.row.codename), file.roster)
+        require_anonymous(Draft(said, (), author, greeted, file.row.codename), file.roster)
     telling.require_discreet(file, thread, [text, *seen, *(item.name.title() for item in files)])
 
 

@@ -22,6 +22,7 @@ _MOST_PIXELS = 80_000_000  # twenty pages, or one very large picture
 _MOST_PAGES = 50
 _PDF_SCALE = 150 / 72
 _QUALITY = 88
+_MARKUP = ("<", "{\\rtf", "BEGIN:V", "%!PS", "From ", "Received:", "-----BEGIN PGP")
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"GIF8")
 
 
@@ -45,6 +46,8 @@ def _text(data: bytes) -> tuple[str, bytes]:
     text = data.decode("utf-8-sig")
     if any(char < " " and char not in "\t\r\n\f" for char in text) or "\x7f" in text:
         raise ValueError("no plain text")
+    if text.lstrip().startswith(_MARKUP):
+        raise ValueError("a text that tells more than is seen of it")
     return "text/plain", text.encode()
 
 

@@ -69,7 +69,7 @@ def test_a_text_stays_a_text() -> None:
     "data",
     [
         b"PK\x03\x04" + b"x" * 100, b"\xd0\xcf\x11\xe0" * 20, b"%PDF-1.4 nonsense", b"\x89PNG\r\n\x1a\n" + b"x" * 50, b"\xff\xd8\xff" + b"x" * 50,
-        b"\xff\xfe\x00", b"a\x00b", b"\x1b[31mred", b"RIFF....WEBPVP8 ", "caf\u00e9".encode("latin-1"),
+        b"\xff\xfe\x00", b"a\x00b", b"\x1b[31mred", b"<html><meta name=author content=x>", b"  <svg/>", b"BEGIN:VCARD\nFN:X", b"{\\rtf1 x}", b"RIFF....WEBPVP8 ", "caf\u00e9".encode("latin-1"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_made_anew_is_refused(data: bytes) -> None:

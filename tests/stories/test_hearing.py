@@ -397,3 +397,35 @@ def test_who_joins_later_and_was_heard_does_not_read_it(make_desk: DeskMaker, te
     desk.tick()
     assert dana.email not in {item.recipient for item in desk.mail_out()}
     assert {"member": "dana", "source": "named"} in desk.case(codename)["recused"]
+
+
+def test_which_member_they_think_of_is_not_confirmed(desk: Desk, team: list[Person]) -> None:
+    ada = team[0]
+    codename = reported(desk)
+    mail = heard(desk, ada, codename)
+    answer(desk, mail, "I know that it is Chidi who writes this.", MORGAN)
+    refused = write(desk, ada, codename, "Morgan Vale", "Do you think that Chidi is unfair?")
+    assert MORGAN not in {item.recipient for item in refused}
+
+
+def test_lines_of_two_people_who_chat_are_two_notices(desk: Desk, team: list[Person]) -> None:
+    ada = team[0]
+    codename = reported(desk)
+    (reply,) = [item for item in say(desk, ada, "/reply\nThank you.", codename) if "robin" in item.recipient]
+    mail = heard(desk, ada, codename)
+    for item, sender, text in ((reply, "robin@sander.example", "A LINE OF ROBIN"), (mail, MORGAN, "A LINE OF MORGAN")):
+        address = email.utils.parseaddr(headers(item)["Reply-To"])[1]
+        raw = plain_mail(text, sender=sender, extra="Chat-Version: 1.0\n")
+        desk.receive(raw.replace(b"To: conduct@desk.example", f"To: {address}".encode()), address, sender=sender)
+    desk.clock.forward(minutes=5)
+    read_by_ada = "\n".join(to(ada, desk.mail_out()))
+    assert "A LINE OF ROBIN" in read_by_ada
+    assert "A LINE OF MORGAN" in read_by_ada
+
+
+def test_a_receipt_is_nobody_to_write_to(desk: Desk, team: list[Person]) -> None:
+    codename = reported(desk)
+    address = f"{'a' * 32}@form.invalid"
+    mails = write(desk, team[0], codename, f"Somebody <{address}>", "Hello.")
+    assert "one plain mail address" in words(to(team[0], mails)[0])
+    assert desk.case(codename)["correspondents"] == []
