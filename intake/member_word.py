@@ -14,10 +14,10 @@ from sqlmodel import Session
 
 from intake import junk_word, word_of_mouth
 from intake.arrival import Opened
-from intake.asking.commands import Commands, WrongLine, named_case, parse
+from intake.asking.commands import Commands, WrongLine, has_command, named_case, parse
 from intake.asking.directives import desk_of
-from intake.asking.recused import is_one_of
 from intake.follow_up import OwnCase, Place
+from intake.member_message import MemberMessage, wrote
 from intake.outgoing_files import NO_FILES, CleanFiles
 from intake.plan import Taken, actor, may_reply
 from intake.reading.files import is_public_key
@@ -30,10 +30,7 @@ from store.cases.answers import Answer
 from store.cases.case_file import Actor, CaseFile, open_case
 from store.cases.command import Refused, perform_at
 from store.cases.dates import day_written
-from store.cases.letter_order import Order
-from store.cases.letters import Letter, as_letter
 from store.cases.overview import Viewer
-from store.cases.replies import Reply, as_reply
 from store.cases.table_commands import Debrief
 from store.cases.told_order import Told
 from store.context import Context
@@ -42,7 +39,7 @@ from store.kit.errors import ConfigError, KeyProblem, NotAllowed, RosterError
 from store.kit.sentences import NOTHING, Sentence, marked
 from store.openpgp.values import SignatureDoubt
 from store.tables.models import CaseRow
-from store.tables.records import Arrival, Attachment, Body, Change, Facts
+from store.tables.records import Change
 from store.team import keyfiles
 from store.team.members import Member, Roster
 
@@ -159,7 +156,7 @@ class MemberWord:
 
     def _case(self, session: Session, said: Signed) -> CaseFile | None:
         """The case that the signed part names, opened; None for a mail that needs none. Raises NotAllowed."""
-        rows = [] if parse(said.text).told is not None else self._named(session, said)
+        rows = [] if has_command(said.text, "new") else self._named(session, said)
         if not rows:
             self._require_no_case(said.text)
             return None
@@ -233,7 +230,7 @@ class MemberWord:
             return "thread", ""
         commands = replace(commands, rest=own_text(commands.rest, (desk.title, *desk.addresses)))
         withdraws = any(item.withdraws(self.member.id, file.roster) for item in commands.on_case)
-        arrival = self._arrival(file, said, commands)
+        arrival = self._message.arrival(file, said, commands)
         file = replace(file, by=replace(file.by, signer=said.by.fingerprint or ""))
         acted = notes.act(file, commands.on_case, arrival)
         if not (acted.changes or acted.message or commands.asks or commands.on_desk):
@@ -241,7 +238,7 @@ class MemberWord:
         if withdraws:
             self._answer(session, Answer(withdrawn=True, in_plain=answer.in_plain))
         elif commands.any or answer.in_plain:
-            answer = replace(answer, done=(*answer.done, *acted.changes), wrote=_wrote(arrival), message=acted.message)
+            answer = replace(answer, done=(*answer.done, *acted.changes), wrote=wrote(arrival), message=acted.message)
             self._answer(session, self._with_key(answer, said, commands), file)
         return "thread", file.row.codename
 
@@ -250,7 +247,7 @@ class MemberWord:
         text = own_text(text, (self.opened.job.desk.title, *self.opened.job.desk.addresses)).strip()
         if not text:
             raise NotAllowed(NOTHING_TOLD)
-        files = tuple(item for item in said.files if not self._is_own_key(item))
+        files = self._message.files(said)
         arrival = word_of_mouth.as_report(
             self.own_case.arrival, self.member, told, replace(said, text=text, files=files)
         )
@@ -295,45 +292,13 @@ class MemberWord:
             raise NotAllowed(error.sentence) from None
 
     @property
+    def _message(self) -> MemberMessage:
+        return MemberMessage(self.context, self.opened, self.member, self.cleaned)
+
+    @property
     def by(self) -> Actor:
         """The member, at this desk and now."""
         return replace(actor(self.context, self.opened.job, self.member.id), elsewhere=self.elsewhere)
-
-    def _arrival(self, file: CaseFile, said: Signed, commands: Commands) -> Arrival:
-        """The mail as a message of the case: a note, or a reply to the reporter. Raises NotAllowed."""
-        job, body = self.opened.job, self.opened.content.body
-        arrival = Arrival(
-            desk=file.row.desk, state="new", at=file.at, raw=job.envelope.raw, digest=job.digest,
-            message_id=self.opened.mail.message_id, facts=Facts(), author=self.member.id, direction="note",
-            attachments=tuple(item for item in said.files if not self._is_own_key(item)),
-            body=Body(
-                sender=body.sender, text=commands.rest, encryption=body.encryption, signature=said.by, date=body.date,
-                message_id=body.message_id,
-            ),
-        )  # fmt: skip
-        if commands.write is not None:
-            return self._letter(file, arrival, commands.write, commands.rest, said)
-        if commands.reply is None:
-            return arrival
-        files = tuple(item for item in said.files if not _is_key(item))
-        return as_reply(file, arrival, Reply(commands.rest, files, commands.reply), self.context.keyring)
-
-    def _letter(self, file: CaseFile, arrival: Arrival, order: Order, text: str, said: Signed) -> Arrival:
-        """The mail as a letter to somebody other than the reporter. Raises NotAllowed."""
-        if self.cleaned.trouble is not None:
-            raise self.cleaned.trouble
-        keys = tuple(item.data for item in said.files if is_public_key(item.data) and not self._is_own_key(item))
-        letter = Letter(order, text, self.cleaned.files, self.cleaned.seen, keys)
-        return as_letter(file, arrival, letter, self.context.keyring, self.context.config.is_own)
-
-    def _is_own_key(self, item: Attachment) -> bool:
-        """Whether a file is nothing but the member's own key: mail programs attach it to each mail."""
-        if not is_public_key(item.data):
-            return False
-        found = self.context.keyring.read_key_data(item.data)
-        return bool(found) and all(
-            key.fingerprint == self.member.fingerprint or is_one_of(self.member, list(key.addresses)) for key in found
-        )
 
     def _refuse(self, session: Session, why: Sentence, line: str = "") -> None:
         in_plain = self.opened.content.body.encryption == "none"
@@ -350,17 +315,3 @@ def elsewhere(context: Context, opened: Opened) -> Mapping[str, tuple[Desk, Rost
         return {}
     others = [desk for desk in context.config.desk if desk.id != opened.job.desk.id]
     return {desk.id: (desk, context.roster(desk)) for desk in others}
-
-
-def _wrote(arrival: Arrival) -> str:
-    """What a member's mail was, in the answer to them."""
-    if arrival.body.letter is not None:
-        return "draft" if arrival.direction == "note" else "letter"
-    if arrival.direction == "out":
-        return "reply"
-    return "note" if arrival.body.text or arrival.attachments else ""
-
-
-def _is_key(item: Attachment) -> bool:
-    """Whether a file is an OpenPGP key or signature: mail programs attach them, and they tell who wrote."""
-    return item.type in ("application/pgp-keys", "application/pgp-signature") or is_public_key(item.data)

@@ -75,13 +75,21 @@ def begins_with_command(text: str) -> bool:
 
 def named_case(text: str) -> str:
     """The codename behind `/case` among the commands on top, whatever else stands there; empty when there is none."""
+    return next((behind.casefold() for name, behind in _on_top(text) if name == "case"), "")
+
+
+def has_command(text: str, name: str) -> bool:
+    """Whether a command is among those on top, whatever else stands there."""
+    return any(found == name for found, _ in _on_top(text))
+
+
+def _on_top(text: str) -> Iterator[tuple[str, str]]:
+    """The commands on top, whether there are such ones or not: their names, and what stands behind each."""
     for line, _ in _lines(text):
         found = _COMMAND.match(line[:_LINE_LIMIT])
         if found is None:
-            break
-        if found[1].lower() == "case":
-            return (found[2] or "").strip().casefold()
-    return ""
+            return
+        yield found[1].lower(), (found[2] or "").strip()
 
 
 def parse(text: str) -> Commands:
