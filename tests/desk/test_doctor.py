@@ -14,6 +14,7 @@ from desk.care import private
 from desk.care.doctor import examine
 from desk.care.machine import Finding
 from store.kit.config import load
+from store.tables.database import MIGRATION_HEAD
 from tests.conftest import Desk
 
 
@@ -84,7 +85,7 @@ def test_a_newer_database(desk: Desk) -> None:
     file = desk.play.folder / "ombud.sqlite3"
     desk.reopen()
     with sqlite3.connect(file) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0009'")
+        connection.execute(f"UPDATE alembic_version SET version_num = '{int(MIGRATION_HEAD) + 1:04}'")
     connection.close()
     assert "newer version of ombud. Install that version" in finding(desk, "database").detail
     before = sorted(desk.play.folder.iterdir())

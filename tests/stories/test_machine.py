@@ -193,7 +193,7 @@ def test_one_part_of_what_is_due_does_not_keep_the_others(desk: Desk, monkeypatc
     assert any(other in subject for subject in reminded)
     assert not any(name in subject for subject in reminded)
     with desk.context.database.read() as session:
-        parts = ("digest", "reminders", "daily care", "key checks", "terms", "unread answers")
+        parts = ("digest", "reminders", "daily care", "key checks", "terms", "unread answers", "measures")
         assert set(heartbeat.troubles(session)) == {f"{part} of conduct" for part in parts}
     desk.clock.forward(minutes=6)
     ticks.run()
