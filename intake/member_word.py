@@ -24,7 +24,7 @@ from intake.reading.files import is_public_key
 from intake.reading.opened import Signed
 from intake.reading.quotes import own_text
 from intake.speaker import CODENAME
-from store.cases import answers, conversation, lookup, notes, overview, tables, threads
+from store.cases import answers, conversation, correspondents, lookup, notes, overview, tables, threads
 from store.cases.access import may_know
 from store.cases.answers import Answer
 from store.cases.case_file import Actor, CaseFile, open_case
@@ -251,7 +251,7 @@ class MemberWord:
         arrival = word_of_mouth.as_report(
             self.own_case.arrival, self.member, told, replace(said, text=text, files=files)
         )
-        file = conversation.begin(session, self.by, arrival)
+        file = conversation.begin(session, self.by, correspondents.inheriting(session, self.by, arrival))
         file.note("told-by-word-of-mouth", {"member": self.member.id})
         in_plain = self.opened.content.body.encryption == "none"
         self._answer(session, Answer(done=(Change("new", file.row.codename),), in_plain=in_plain), file)

@@ -196,7 +196,9 @@ class Contents:
             listed = [case_values(desk, roster, overview.case_line(case)) for case in visible]
             ids = frozenset(case.id for case in visible)
         holding = tables.holding(session, by, answer.person) if answer.person else []
-        ids |= {case_id for case_id, _ in holding}
+        compiled = tables.related(session, by, view.case.id) if view and answer.compiled else None
+        debrief = tables.between(session, by, *map(date.fromisoformat, answer.debrief)) if answer.debrief else None
+        ids |= {case_id for case_id, _ in holding} | {item.id for item in (*(compiled or ()), *(debrief or ()))}
         if answer.junk or answer.made_reports:
             ids |= junk_list.listed(session, self._context, desk, viewer, answer)
         return {
@@ -220,10 +222,8 @@ class Contents:
             "file": answer.file,
             "stepped_back": notices.name_of(roster, answer.stepped_back) if answer.stepped_back else "",
             "why": answer.why,
-            "compiled": tables.related(session, by, view.case.id) if view and answer.compiled else None,
-            "debrief": tables.between(session, by, *map(date.fromisoformat, answer.debrief))
-            if answer.debrief
-            else None,
+            "compiled": compiled,
+            "debrief": debrief,
             "debrief_days": answer.debrief,
             "person": answer.person,
             "holding": [name for _, name in holding],

@@ -18,6 +18,7 @@ from store.kit.sentences import marked
 from store.tables.records import Change, Recusal
 from store.team.members import Member, Roster
 
+ALREADY = marked("{desk} has this case already. What came since has to be told to them by hand.")
 NO_DESK = marked("There is no other desk '{name}' here. The desks are: {desks}.")
 
 
@@ -51,11 +52,12 @@ class HandOver(CaseCommand):
 
 
 def give(file: CaseFile, to: Actor) -> None:
-    """Make it a case of another desk, withheld there from the same people. Given again, it is the same one while nothing was added."""
+    """Make it a case of another desk, withheld there from the same people. Raises NotAllowed when it is one already."""
     row, vault = file.row, file.by.vault
+    digest = vault.digest(f"handed over to {to.desk.id}", row.id.encode())
+    if lookup.find_by_digest(file.session, to.desk.id, digest) is not None:
+        raise NotAllowed(ALREADY, desk=to.desk.title)
     value = transfer.as_value(file.session, vault, row)
-    state = f"{row.id} {content.count_messages(file.session, row.id)}"
-    digest = vault.digest(f"handed over to {to.desk.id}", state.encode())
     codename = transfer.take_in(file.session, to, value, _blobs(file), digest)
     there = lookup.find_row(file.session, codename)
     if there is not None:

@@ -53,6 +53,13 @@ def note_writable(session: Session, by: Actor) -> None:
         file.remember(file.facts)
 
 
+def count_anew(session: Session, case_id: str, at: datetime) -> None:
+    """What is owed on a case counts from now: it just came from another desk."""
+    for item in _rows(session, case_id):
+        item.since = to_text(at)
+        session.add(item)
+
+
 def reached(session: Session, row: CaseRow, at: datetime) -> None:
     """A mail by the team reached the reporter."""
     row.acknowledged_at = row.acknowledged_at or to_text(at)

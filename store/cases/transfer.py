@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from store.cases import content, conversation, correspondence, correspondents, lookup
+from store.cases import content, conversation, correspondence, correspondents, lookup, promises
 from store.cases.case_file import Actor, CaseFile
 from store.cases.correspondence import Thread
 from store.cases.fields import FIELDS, LONGEST
@@ -104,6 +104,7 @@ def _take_in(session: Session, by: Actor, value: Mapping[str, Any], blobs: Blobs
         known = value["outcome"] in by.desk.outcomes
         file.row.closed_at, file.row.outcome = value["closed_at"], value["outcome"] if known else None
         session.add(file.row)
+    promises.count_anew(session, file.row.id, by.at)
     correspondents.note(file)
     file.note("taken-over", {"from": value["codename"]})
     return file.row.codename

@@ -72,3 +72,27 @@ def test_there_is_no_such_desk(desks: Desk, team: list[Person]) -> None:
         answer = to(team[0], say(desks, team[0], f"/handover {name}", codename))
         assert "There is no other desk" in words(answer[0])
         assert "The desks are: board." in words(answer[0])
+
+
+def test_it_is_given_once_and_what_is_owed_there_counts_from_then(desks: Desk, team: list[Person]) -> None:
+    ada = team[0]
+    codename = reported(desks, "It happened.")
+    desks.clock.forward(hours=60)
+    say(desks, ada, "/handover board", codename)
+    desks.tick()
+    sent = desks.mail_out()
+    assert not [item for item in sent if "[board]" in item.headers["Subject"] and "Overdue" in read(team[1], item)]
+    desks.clock.forward(minutes=1)
+    again = to(ada, say(desks, ada, f"/case {codename}\n/handover board"))
+    assert "Board has this case already" in words(again[0])
+
+
+def test_a_talk_is_kept_from_whom_its_teller_excluded_before(desks: Desk, team: list[Person]) -> None:
+    ada, bo, *_ = team
+    desks.receive(
+        plain_mail("Exclude: Bo\n\nIt happened.", sender="robin@sander.example"), sender="robin@sander.example"
+    )
+    desks.mail_out()
+    mails = say(desks, ada, "/new Robin <robin@sander.example>\n\nThey told me more.")
+    assert bo.email not in {item.recipient for item in mails}
+    assert len(mails) > 1
