@@ -14,7 +14,7 @@ from store.cases.persons import Person
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.team.folding import words
-from store.team.name_words import PARTICLES
+from store.team.name_words import NO_NAME, PARTICLES
 from store.team.names import who_may_be_named
 
 NAMED = marked(
@@ -29,6 +29,7 @@ QUOTED = marked(
 
 RUN = 8
 _INFLECTED, _LONGEST_ENDING = 4, 2
+_TELLING = 5
 _CAPITAL = re.compile(r"[^\W\d_]+")
 
 
@@ -63,9 +64,17 @@ def _require_nobody_named(text: str, persons: Sequence[Person], to: Recipient) -
     if found:
         raise _named(found[0])
     spoken = {word for said in _CAPITAL.findall(without) if said[0].isupper() for word in words(said)} - own - PARTICLES
+    said_at_all = set(words(without)) - own
     for person in persons:
+        if named := _telling_names(person) & said_at_all:
+            raise _named(person, min(named))
         if told := [word for word in spoken for name in _single_names(person) if _is_form_of(word, name)]:
             raise _named(person, min(told))
+
+
+def _telling_names(person: Person) -> set[str]:
+    """The words of a person's name that mean them however they are written: long enough, and no words of a language besides."""
+    return {word for word in words(person.name) if len(word) >= _TELLING and word not in NO_NAME}
 
 
 def _is_form_of(word: str, name: str) -> bool:

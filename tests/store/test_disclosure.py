@@ -31,7 +31,7 @@ def is_told(text: str, *, person: Person = ROBIN, to: str = "Morgan Vale", writt
         "Robin said so.", "ROBIN SANDER said so.", "We asked robin sander.", "Ask Sander.", "Mr. Sander wrote.", "R. Sander wrote.",
         "Sander, Robin", "robin.sander@mail.example", "Robin.Sander+x@Mail.Example", "See @rs-on-mastodon.", "Ro\u00adbin Sander", "Robin\u200b Sander",
         "Róbin Sänder", "Робин Сандер", "\uff32\uff4f\uff42\uff49\uff4e \uff33\uff41\uff4e\uff44\uff45\uff52", "robin\nsander", "Dear Robin,\n\nHello.", "Robins Brief",
-        "RobinSander", "Robin M. Sander", "What Robin's friend saw", "*Robin*", "_Robin Sander_", "robin_sander", "ROBIN",
+        "RobinSander", "Robin M. Sander", "ask sander about it", "What Robin's friend saw", "*Robin*", "_Robin Sander_", "robin_sander", "ROBIN",
     ],
 )  # fmt: skip
 def test_a_name_is_seen_however_it_is_written(text: str) -> None:
@@ -41,6 +41,12 @@ def test_a_name_is_seen_however_it_is_written(text: str) -> None:
 @pytest.mark.parametrize("text", ["We were told of it.", "The robin sings.", "A sandier beach.", "", "Morgan, hello."])
 def test_what_names_nobody_goes(text: str) -> None:
     assert not is_told(text)
+
+
+def test_a_first_name_alone_is_seen_in_small_letters_where_it_is_no_word() -> None:
+    assert is_told("we asked morgana", person=Person("p", "Morgana Li"))
+    assert not is_told("the robin sings", person=Person("p", "Robin Li"))
+    assert not is_told("please contact us", person=Person("p", "", "contact@x.example", calls=("contact",)))
 
 
 def test_who_bears_the_same_name_can_be_greeted() -> None:
