@@ -350,6 +350,7 @@ _PHRASES = {
     "lift": "the measure {} has ended",
     "lift-vote": "noted; one more must agree that {} ends",
     "send": "draft {} is sent",
+    "release-statement": "statement {} may be said now",
     "may-name": "{} may be named",
     "not-name": "{} may not be named any more",
 }

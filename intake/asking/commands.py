@@ -31,7 +31,7 @@ _HOW: dict[str, How] = {"": "", "plain": "plain", "new-key": "new-key", "status"
 class Commands:
     """What a mail asks for, and the text below. `asks` are the names of commands that change no case; the text goes to the reporter with
     `reply`, to somebody else with `write`, and is a note when both are None; `case` is the codename behind `/case`, empty without one; `on_desk` are commands that need
-    none, `days` what stands behind `/debrief`, `file` the number behind `/show file`; with `told` the text
+    none, `days` what stands behind `/debrief`, `file` the number behind `/show file`; it is a `statement` of the team, or, with `told`,
     is what somebody told its author, and becomes a case."""
 
     on_case: tuple[CaseCommand, ...] = ()
@@ -45,6 +45,7 @@ class Commands:
     file: int = 0
     told: Told | None = None
     person: str = ""
+    statement: bool = False
 
     @property
     def any(self) -> bool:
@@ -54,7 +55,7 @@ class Commands:
     @property
     def is_note(self) -> bool:
         """Whether the text stays among the readers."""
-        return self.reply is None and self.write is None
+        return self.reply is None and self.write is None and not self.statement
 
 
 class WrongLine(NotAllowed):
@@ -117,6 +118,7 @@ def parse(text: str) -> Commands:
         found.file,
         found.told,
         found.person,
+        found.statement,
     )
 
 
@@ -143,6 +145,7 @@ class _Found:
     file: int = 0
     told: Told | None = None
     person: str = ""
+    statement: bool = False
 
     def add(self, command: Command, line: str) -> None:
         """One more. Raises WrongLine when there are too many, or two that exclude each other."""
@@ -152,13 +155,15 @@ class _Found:
             self.on_case.append(command)
         elif isinstance(command, DeskCommand):
             self.on_desk.append(command)
-        elif command.name in ("reply", "write"):
-            if self.reply is not None or self.write is not None:
+        elif command.name in ("reply", "write", "statement"):
+            if self.reply is not None or self.write is not None or self.statement:
                 raise WrongLine(line, marked("A mail can only contain one reply."))
             if command.name == "reply":
                 self.reply = _how(line, command.subject)
-            else:
+            elif command.name == "write":
                 self.write = _order(line, command.subject)
+            else:
+                self.statement = True
         elif command.name == "case":
             named = command.subject.casefold()
             if self.case not in (None, named):

@@ -93,6 +93,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "to_reporter": True,
         "to": Sentence("{name} (a witness)", {"name": "Sam"}),
         "draft": 0,
+        "statement": False,
         "sealed": False,
         "text": "A sample.",
         "done": done,

@@ -9,7 +9,7 @@ from store.cases.command import CaseCommand, Command
 from store.cases.decision_commands import Agree, ObjectTo, Propose, Withdraw
 from store.cases.handover import HandOver
 from store.cases.junk_commands import Junk, NotJunk
-from store.cases.letter_commands import Consent, Send, Write
+from store.cases.letter_commands import Consent, Send, Statement, Write
 from store.cases.measure_commands import KeepMeasure, Lift, Measures
 from store.cases.table_commands import Compile, Debrief, OfPerson
 from store.cases.urgency_commands import Urgent
@@ -107,6 +107,7 @@ ON_CASES: Mapping[str, type[CaseCommand]] = {
 _ALL: tuple[type[Command], ...] = (
     ToReporter,
     Write,
+    Statement,
     *ON_CASES.values(),
     New,
     Show,

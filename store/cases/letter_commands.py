@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from store.cases import correspondence, letters, telling
+from store.cases import correspondence, letters, statements, telling
 from store.cases.case_file import CaseFile
 from store.cases.command import CaseCommand, Command
 from store.cases.persons import Person, consent_form
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
-from store.tables.records import Change
+from store.tables.records import Arrival, Change, Facts, Message
 
 NOBODY = marked(
     "Nobody called '{name}' is protected in this case. Write 'reporter', or a name as the record has it: {names}."
@@ -41,18 +41,46 @@ class Write(Command):
     lacking = marked("To whom? Write a name after '/write', and their address in angle brackets the first time.")
 
 
+class Statement(Command):
+    """The rest of the mail is what the team may say in public, once another reader releases it."""
+
+    name = "statement"
+    help = (
+        (
+            "/statement",
+            marked(
+                "draft what the team may say in public; it is searched for everybody in the case, and released with '/send'"
+            ),
+        ),
+    )
+
+
 class Send(CaseCommand):
     """What another reader drafted goes out."""
 
     name = "send"
-    help = (("/send 1", marked("send a draft that somebody else wrote")),)
+    help = (("/send 1", marked("send a draft, or release a statement, that somebody else wrote")),)
     lacking = marked("Write the number of the draft, such as 1.")
 
     def do(self, file: CaseFile) -> Change:
         if not re.fullmatch(r"#?[0-9]{1,4}", self.subject):
             raise NotAllowed(self.lacking)
-        thread, _ = letters.send_draft(file, int(self.subject.removeprefix("#")))
-        return Change("send", self.subject.removeprefix("#"), thread.name)
+        number = int(self.subject.removeprefix("#"))
+        draft = letters.waiting_draft(file, number)
+        if draft.body.letter is not None and draft.body.letter.kind == "statement":
+            statements.require_public(file, draft.body.text)
+            self._release(file, draft)
+            return Change("release-statement", str(number))
+        return Change("send", str(number), letters.send_draft(file, number).name)
+
+    def _release(self, file: CaseFile, draft: Message) -> None:
+        """Keep a statement as one that may be said."""
+        body = replace(draft.body, done=())
+        made = Arrival(
+            file.row.desk, "new", file.at, b"", "", "", body, Facts(), author=draft.author, direction="letter"
+        )
+        file.add_message(made)
+        file.note("statement-released", {"number": letters.draft_number(draft)})
 
 
 class Consent(CaseCommand):

@@ -98,16 +98,24 @@ def _addressed(file: CaseFile, thread: Thread, arrival: Arrival, *, draft: bool)
     return replace(arrival, direction="letter", body=body)
 
 
-def send_draft(file: CaseFile, number: int) -> tuple[Thread, str]:
-    """Send what another reader drafted, after the same looks once more; to whom, and the id of the message. Raises NotAllowed."""
+def waiting_draft(file: CaseFile, number: int) -> Message:
+    """A draft that another reader wrote and nobody sent yet. Raises NotAllowed."""
     told = file.messages()
     draft = next((item for item in told if item.direction == "note" and draft_number(item) == number), None)
     sent = any(item.direction == "letter" and draft_number(item) == number for item in told)
-    thread = _of_draft(file, draft)
-    if draft is None or draft.body.letter is None or thread is None or sent or not number:
+    if draft is None or sent or not number:
         raise NotAllowed(NO_DRAFT, number=number)
     if draft.author == file.actor:
         raise NotAllowed(OWN_DRAFT)
+    return draft
+
+
+def send_draft(file: CaseFile, number: int) -> Thread:
+    """Send what another reader drafted, after the same looks once more; to whom. Raises NotAllowed."""
+    draft = waiting_draft(file, number)
+    thread = _of_draft(file, draft)
+    if draft.body.letter is None or thread is None:
+        raise NotAllowed(NO_DRAFT, number=number)
     files = tuple(file.attachment_contents(draft))
     _require_not_withheld(file, thread, draft=True)
     _require_discreet(file, thread, draft.body.text, files, ())
@@ -119,11 +127,11 @@ def send_draft(file: CaseFile, number: int) -> tuple[Thread, str]:
     message_id = file.add_message(_addressed(file, thread, arrival, draft=False))
     file.enqueue("write", message_id)
     file.note("draft-sent", {"number": number})
-    return thread, message_id
+    return thread
 
 
-def _of_draft(file: CaseFile, draft: Message | None) -> Thread | None:
-    letter = draft.body.letter if draft else None
+def _of_draft(file: CaseFile, draft: Message) -> Thread | None:
+    letter = draft.body.letter
     return next((item for item in correspondence.threads(file) if letter and item.id == letter.thread), None)
 
 

@@ -164,6 +164,14 @@ def file_of(session: Session, vault: Vault, row: CaseRow, number: int, viewer: V
     raise NotAllowed(NO_FILE)
 
 
+def _thread_of(message: Message) -> str:
+    """The correspondent (an author) in whose thread a message stands; empty for the reporter's, and for what is in none."""
+    letter = message.body.letter
+    if letter is not None:
+        return author_of(letter.thread) if letter.thread else ""
+    return message.author if is_correspondent(message.author) else ""
+
+
 def message_record(message: Message, known: set[str], numbers: Mapping[str, int]) -> JSON:
     """A message of a case. Sizes are octets."""
     body = message.body
@@ -176,11 +184,7 @@ def message_record(message: Message, known: set[str], numbers: Mapping[str, int]
         "subject": body.subject,
         "text": body.text,
         "status_until": body.status_until,
-        "thread": author_of(body.letter.thread)
-        if body.letter
-        else message.author
-        if is_correspondent(message.author)
-        else "",
+        "thread": _thread_of(message),
         "to": asdict(body.letter) if body.letter else None,
         "done": [
             {"verb": item.verb, "subject": item.subject, "text": item.text} for item in visible_to(body.done, known)

@@ -13,7 +13,7 @@ from store.cases.case_file import CaseFile
 from store.cases.correspondence import Thread
 from store.cases.disclosure import Recipient, Secrets
 from store.cases.disclosure import require_discreet as require_nothing_told
-from store.cases.persons import REPORTER, Person, may_be_named, protected, reporter_agreed
+from store.cases.persons import REPORTER, Person, may_be_named, named_in, protected, reporter_agreed
 from store.kit.documents import texts_of
 from store.tables.records import Message
 from store.team.names import who_may_be_named
@@ -36,6 +36,16 @@ def require_discreet(file: CaseFile, thread: Thread | None, texts: Sequence[str]
     known_texts = [*own, *(text for item in sent for text in _texts(file, item))]
     to = Recipient(thread.name if thread else _reporters_name(told), known_texts)
     require_nothing_told(texts, Secrets(persons, written), to)
+
+
+def require_public(file: CaseFile, text: str) -> None:
+    """Raise NotAllowed when a text, meant for everybody, tells of anybody in the case: the reported person too, whoever agreed to be named
+    to those who are heard, and whatever any of them wrote."""
+    told = file.messages()
+    persons = [*everybody_in(file), *named_in(file.fields.get("reported", ""), ":reported")]
+    persons += [_person(item) for item in correspondence.threads(file)]
+    written = [said for item in told if item.direction == "in" for said in _texts(file, item)]
+    require_nothing_told([text], Secrets(persons, written), Recipient(""))
 
 
 def protected_in(file: CaseFile) -> tuple[Person, ...]:

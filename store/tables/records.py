@@ -17,7 +17,7 @@ State = Literal["new", "held", "automatic", "junk", "acknowledged", "investigati
 # `in` came from outside, `out` went to the reporter, `letter` to another correspondent; a `note` stayed here.
 Direction = Literal["in", "out", "letter", "note"]
 # What the desk itself says above what a reader writes to a correspondent.
-LetterKind = Literal["", "hearing", "outcome", "warning"]
+LetterKind = Literal["", "hearing", "outcome", "warning", "statement"]
 # What a filter says of a mail; empty when none was asked.
 Filtered = Literal["", "clean", "doubtful", "junk"]
 Encryption = Literal["none", "pgp/mime", "inline", "attachment"]
@@ -49,6 +49,7 @@ Verb = Literal[
     "handover",
     "new",
     "send",
+    "release-statement",
     "may-name",
     "not-name",
 ]
@@ -86,7 +87,7 @@ class Change:
 
 @dataclass(frozen=True)
 class LetterTo:
-    """To whom a reader writes, other than the reporter: a thread (its id). `kind` is what the desk says above their text, `until` by
+    """To whom a reader writes, other than the reporter: a thread (its id), or everybody, for a `statement`. `kind` is what the desk says above their text, `until` by
     which day (ISO 8601) they may answer, `language` that of the mail. `draft` is the number of a text that another reader sends; what
     was sent so bears the same number. `plain`: a reader said that it may go unencrypted.
     """
