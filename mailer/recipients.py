@@ -49,7 +49,8 @@ def view_of(session: Session, context: Context, claim: Claim, roster: Roster) ->
         message = chat.with_lines(session, vault, row.id, message)
     box = content.box_of(vault, row)
     threads = correspondence.threads_in(session, box, row.id)
-    return CaseView(case, content.facts_in(box, row), readers(case, roster, at), roster, message, threads)
+    label = content.fields_in(box, row).get("label", "")
+    return CaseView(case, content.facts_in(box, row), readers(case, roster, at), roster, message, threads, label)
 
 
 def audience_of(session: Session, context: Context, claim: Claim, roster: Roster, view: CaseView | None) -> Audience:

@@ -19,6 +19,7 @@ from intake.evidence import Evidence, evidence
 from intake.reader_process import Unreadable
 from store.cases import content, lookup, overview, transfer
 from store.cases.case_file import Actor, open_case
+from store.cases.classification import require_may_leave
 from store.cases.overview import Viewer
 from store.cases.transfer import Blobs
 from store.context import Context
@@ -66,6 +67,7 @@ def export_case(context: Context, codename: str, member: str | None, key: bytes)
             raise lookup.no_such_case(codename)
         viewer = Viewer(context.roster(desk), member, context.clock())
         record = overview.case_record(session, context.vault, codename, viewer, desk)
+        require_may_leave(desk, record["fields"])
         by = Actor(context.vault, desk, viewer.roster, member or "operator", viewer.at)
         open_case(session, by, row).note("exported", {"key": found[0].fingerprint})
         archive = _packed(dict(_entries(context, session, desk, row, record)))

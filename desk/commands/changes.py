@@ -18,6 +18,7 @@ from desk.commands.options import ConfigOption, JsonOption, opened
 from store.cases import content, correspondence, lookup, notes
 from store.cases.case_commands import STATES, Assign, Deadline, Field, Hold, Link, Recuse, Reinstate, Release, State
 from store.cases.case_file import Actor, CaseFile, open_for
+from store.cases.classification import Classify
 from store.cases.command import CaseCommand
 from store.cases.decision_commands import Propose, Withdraw
 from store.cases.handover import HandOver
@@ -137,6 +138,18 @@ def case_measure(codename: str, by: ByMember, config: ConfigOption = None, as_js
     """Keep what was decided about somebody, longer than the case. Standard input is what stands behind '/measure' in a mail."""
     person, what = KeepMeasure.split(_text())
     change(config, codename, by, KeepMeasure(person, what), as_json=as_json)
+
+
+@changes_app.command("classify")
+def case_classify(
+    codename: str,
+    label: Annotated[str, typer.Argument(help="One of desk.labels, or none.")],
+    config: ConfigOption = None,
+    by: ByOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how closely a case is to be kept."""
+    change(config, codename, by, Classify(label), as_json=as_json)
 
 
 @changes_app.command("handover")
@@ -345,6 +358,7 @@ _PHRASES = {
     "object": "objects to proposal {}",
     "withdraw": "proposal {} is withdrawn",
     "new": "case {}",
+    "classify": "label {}",
     "handover": "given to {} as well",
     "measure": "kept as the measure {}",
     "lift": "the measure {} has ended",

@@ -275,6 +275,8 @@ canary = true                           # a mail to its own address once a day, 
 # retention = { withdrawn = 90 }        # days for single outcomes
 # outcomes = ["no-action", "warning"]   # what a case can be closed with
 # decide = { removal = 3, warning = 2 } # how many readers must agree to an outcome, by signed mail, before a case is closed with it
+# labels = ["green", "amber", "red"]    # how closely a case is to be kept: '/classify amber' puts one on it, shown in its notices
+# stays = ["red"]                       # cases with these leave neither by '/handover' nor by 'ombud case export'
 
 # A mailbox at a provider that mail is taken from; see docs/mailbox.md.
 # [[desk.imap]]

@@ -76,7 +76,8 @@ WHY_WITHHELD: Mapping[Source, str] = {
 
 @dataclass(frozen=True)
 class CaseView:
-    """A case as a notice tells of it; `message` is the one that it is about, `threads` are its correspondents besides the reporter."""
+    """A case as a notice tells of it; `message` is the one that it is about, `threads` are its correspondents besides the reporter, `label` how
+    closely it is to be kept."""
 
     case: Case
     facts: Facts
@@ -84,6 +85,7 @@ class CaseView:
     roster: Roster
     message: Message | None
     threads: tuple[Thread, ...] = ()
+    label: str = ""
 
     @property
     def thread(self) -> Thread | None:
@@ -124,6 +126,7 @@ def case_values(desk: Desk, view: CaseView, reference: str, at: datetime) -> dic
             "reference": reference,
             "assignee": name_of(view.roster, case.assignee) if case.assignee else "",
             "urgent": case.urgent,
+            "label": view.label,
         },
         "due": {"stage": due.stage, "at": due.at, "over": due.at <= at} if due else None,
         "can_reply": bool(view.facts.answer_to),

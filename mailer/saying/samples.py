@@ -29,6 +29,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "reference": "t-" + 24 * "a",
         "assignee": "",
         "urgent": True,
+        "label": "amber",
     }
     base: dict[str, Any] = {
         "desk": desk_values(desk),

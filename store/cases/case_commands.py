@@ -184,6 +184,8 @@ class Field(CaseCommand):
 
     def do(self, file: CaseFile) -> Change:
         name, value = self._name(), self.text.strip()
+        if name == "label":
+            raise NotAllowed(marked("A label is put on with '/classify'."))
         if len(value) > LONGEST:
             raise NotAllowed(
                 marked("The value of '{name}' is longer than {number} characters. Write a note instead."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from store.cases.case_commands import Assign, Deadline, Field, Hold, Link, Recuse, Reinstate, Release, State
+from store.cases.classification import Classify
 from store.cases.command import CaseCommand, Command
 from store.cases.decision_commands import Agree, ObjectTo, Propose, Withdraw
 from store.cases.handover import HandOver
@@ -94,6 +95,7 @@ ON_CASES: Mapping[str, type[CaseCommand]] = {
         Consent,
         KeepMeasure,
         HandOver,
+        Classify,
         Deadline,
         Field,
         Link,

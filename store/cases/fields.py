@@ -10,6 +10,7 @@ from store.kit.sentences import marked
 # The name in commands and in the record, and what it holds.
 FIELDS: Mapping[str, str] = {
     "contact": marked("how to reach the reporter"),
+    "label": marked("how closely it is to be kept: written by '/classify'"),
     "kind": marked("what kind of thing it is, such as harassment: also for compilations, so without names"),
     "when": marked("when it happened"),
     "where": marked("where it happened"),

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from store.cases import content, lookup, recusals, transfer
 from store.cases.case_file import Actor, CaseFile, open_case
+from store.cases.classification import require_may_leave
 from store.cases.command import CaseCommand
 from store.cases.transfer import Blobs
 from store.kit.addresses import same_mailbox
@@ -54,6 +55,7 @@ class HandOver(CaseCommand):
 def give(file: CaseFile, to: Actor) -> None:
     """Make it a case of another desk, withheld there from the same people. Raises NotAllowed when it is one already."""
     row, vault = file.row, file.by.vault
+    require_may_leave(file.by.desk, file.fields)
     digest = vault.digest(f"handed over to {to.desk.id}", row.id.encode())
     if lookup.find_by_digest(file.session, to.desk.id, digest) is not None:
         raise NotAllowed(ALREADY, desk=to.desk.title)

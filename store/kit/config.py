@@ -82,6 +82,8 @@ class Desk(Section):
         "no-action", "advice", "mediation", "warning", "restriction", "removal", "referred", "withdrawn", "out-of-scope",
     )  # fmt: skip
     decide: dict[str, Annotated[int, Field(ge=2, le=50)]] = Field(default_factory=dict)
+    labels: tuple[Word, ...] = ()
+    stays: tuple[Word, ...] = ()
     digest: Schedule = "weekly@09:00"
     digest_when_empty: bool = True
     acknowledge_hours: Hours = 24
@@ -103,6 +105,11 @@ class Desk(Section):
         unknown = [outcome for outcome in self.retention if outcome not in self.outcomes]
         if unknown:
             raise ValueError(f"retention names '{unknown[0]}', which is none of outcomes: {', '.join(self.outcomes)}")
+        unknown = [label for label in self.stays if label not in self.labels]
+        if unknown:
+            raise ValueError(
+                f"stays names '{unknown[0]}', which is none of labels: {', '.join(self.labels) or 'there are none'}"
+            )
         undecided = [outcome for outcome in self.decide if outcome not in self.outcomes]
         if undecided:
             raise ValueError(f"decide names '{undecided[0]}', which is none of outcomes: {', '.join(self.outcomes)}")

@@ -47,6 +47,7 @@ Verb = Literal[
     "lift",
     "lift-vote",
     "handover",
+    "classify",
     "new",
     "send",
     "release-statement",

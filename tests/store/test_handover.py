@@ -96,3 +96,26 @@ def test_a_talk_is_kept_from_whom_its_teller_excluded_before(desks: Desk, team: 
     mails = say(desks, ada, "/new Robin <robin@sander.example>\n\nThey told me more.")
     assert bo.email not in {item.recipient for item in mails}
     assert len(mails) > 1
+
+
+def test_a_label_is_shown_and_what_it_says_of_leaving_is_obeyed(
+    desks: Desk, team: list[Person], stranger: Person
+) -> None:
+    ada, bo, *_ = team
+    desks.play.change_config('# labels = ["green", "amber", "red"]', 'labels = ["green", "red"] #')
+    desks.play.change_config('# stays = ["red"]', 'stays = ["red"] #')
+    desks.reopen()
+    codename = reported(desks, "It happened.")
+    assert "This desk has: green, red." in words(to(ada, say(desks, ada, "/classify blue", codename))[0])
+    assert "with '/classify'" in words(to(ada, say(desks, ada, "/field label: green", codename))[0])
+    say(desks, ada, "/classify red", codename)
+    (note,) = to(bo, say(desks, ada, "A note.", codename))
+    assert "Label: red" in words(note)
+    assert "it does not leave this desk" in words(to(ada, say(desks, ada, "/handover board", codename))[0])
+    (desks.play.folder / "key.asc").write_bytes(stranger.public_key)
+    out = desks.play.folder / "case.pgp"
+    done = desks.play.command("case", "export", codename, str(out), "--to", str(desks.play.folder / "key.asc"))
+    assert b"does not leave" in done.stderr
+    assert not out.exists()
+    say(desks, ada, "/classify none", codename)
+    assert "given to Board" in words(to(ada, say(desks, ada, f"/case {codename}\n/handover board", codename))[0])
