@@ -5,6 +5,7 @@ The demo, the tests and the measurements play on it. Nothing of it outlives its 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import email
 import itertools
@@ -98,6 +99,7 @@ class Sink:
         self.mails: list[Delivered] = []
         self.refuse_recipient: dict[str, str] = {}
         self.refuse_mail: dict[str, str] = {}
+        self.holds = False
         self.port = free_port()
         self._controller: Controller | None = None
 
@@ -111,7 +113,9 @@ class Sink:
         return "250 OK"
 
     async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:
-        """Keep the mail."""
+        """Keep the mail; not yet, while it `holds`."""
+        while self.holds:
+            await asyncio.sleep(0.02)
         for recipient in envelope.rcpt_tos:
             if recipient in self.refuse_mail:
                 return self.refuse_mail[recipient]
