@@ -14,7 +14,7 @@ from store.cases.case_file import CaseFile
 from store.cases.letter_order import Order
 from store.cases.letters import Letter, as_letter
 from store.cases.replies import Reply, as_reply
-from store.cases.statements import as_statement
+from store.cases.statements import PUBLIC, as_statement
 from store.context import Context
 from store.tables.records import Arrival, Attachment, Body, Facts
 from store.team.members import Member
@@ -42,7 +42,7 @@ class MemberMessage:
             ),
         )  # fmt: skip
         if commands.statement:
-            return as_statement(file, arrival, commands.rest)
+            return as_statement(file, arrival, commands.statement, commands.rest)
         if commands.write is not None:
             return self._letter(file, arrival, commands.write, commands.rest, said)
         if commands.reply is None:
@@ -74,7 +74,7 @@ class MemberMessage:
 
 def wrote(arrival: Arrival) -> str:
     """What a member's mail was, in the answer to them."""
-    if arrival.body.letter is not None and arrival.body.letter.kind == "statement":
+    if arrival.body.letter is not None and arrival.body.letter.kind in PUBLIC:
         return "statement"
     if arrival.body.letter is not None:
         return "draft" if arrival.direction == "note" else "letter"

@@ -6,14 +6,16 @@ a case, every mail about it is answered as one about a case that does not exist.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from sqlmodel import Session
 
-from intake import junk_word, word_of_mouth
+from intake import asked_archive, junk_word, word_of_mouth
 from intake.arrival import Opened
+from intake.asked_archive import NO_ARCHIVE, AskedArchive
 from intake.asking.commands import Commands, WrongLine, has_command, named_case, parse
 from intake.asking.directives import desk_of
 from intake.follow_up import OwnCase, Place
@@ -28,7 +30,8 @@ from store.cases import answers, conversation, correspondents, lookup, notes, ov
 from store.cases.access import may_know
 from store.cases.answers import Answer
 from store.cases.case_file import Actor, CaseFile, open_case
-from store.cases.command import Refused, perform_at
+from store.cases.classification import require_may_leave
+from store.cases.command import GUESTS, Refused, perform_at
 from store.cases.dates import day_written
 from store.cases.overview import Viewer
 from store.cases.table_commands import Debrief
@@ -78,15 +81,15 @@ EMPTY = marked("It contains neither text nor a command. '/help' gives you a list
 SUMMARIES = marked("This desk sends no content by mail. Look at the case on the desk's machine.")
 
 NEW_ALONE = marked("Write '/new' in a mail of its own, without other commands.")
-NOTHING_TOLD = marked("Write what you were told below the line '/new'.")
 
 _SKEW = timedelta(hours=1)
+_FOR_GUESTS = frozenset({"show", "file", "help"})
 
 
 @dataclass(frozen=True)
 class MemberWord:
     """A member's mail, not yet found to count. `own_case` is what becomes of it when it can't even be refused, `cleaned` its files as they
-    may leave to somebody outside, `elsewhere` the other desks, if it is about one."""
+    may leave to somebody outside, `elsewhere` the other desks, if it is about one, `archive` that of the case, if it asks for it."""
 
     context: Context
     opened: Opened
@@ -95,6 +98,21 @@ class MemberWord:
     own_case: OwnCase
     cleaned: CleanFiles = NO_FILES
     elsewhere: Mapping[str, tuple[Desk, Roster]] = field(default_factory=dict)
+    archive: AskedArchive = NO_ARCHIVE
+
+    def with_archive(self) -> MemberWord:
+        """The same with the archive of the case, if it asks for that and counts."""
+        said = self.opened.content.signed
+        if said is None or not has_command(said.text, "export") or self._not_counted():
+            return self
+        with self.context.database.read() as session:
+            rows = {
+                row.id: row for row in self._named(session, said) if row is not None and self._may_know(session, row)
+            }
+            if len(rows) != 1 or self.opened.job.desk.notice == "summary" or self.member.role == "guest":
+                return self
+            (row,) = rows.values()
+            return replace(self, archive=asked_archive.prepare(self.context, session, self.opened, self.member, row))
 
     def carry_out(self, session: Session) -> tuple[Taken, str]:
         """Do what it asks for and answer, or answer why nothing was done. All of it, or nothing."""
@@ -206,9 +224,11 @@ class MemberWord:
 
     def _do(self, session: Session, file: CaseFile | None, said: Signed, commands: Commands) -> tuple[Taken, str]:
         desk = self.opened.job.desk
+        if self.member.role == "guest" and (commands.told or commands.on_desk or commands.asks - _FOR_GUESTS):
+            raise NotAllowed(GUESTS)
         if commands.told is not None:
             return self._open_case(session, said, commands.told, commands.rest)
-        if "show" in commands.asks and desk.notice == "summary":
+        if commands.asks & {"show", "export"} and desk.notice == "summary":
             raise NotAllowed(SUMMARIES)
         if commands.asks & {"compile", "debrief"}:
             tables.require_lead(self.by)
@@ -218,6 +238,7 @@ class MemberWord:
             measures="measures" in commands.asks,
             file=self._file(session, file, commands.file) if file is not None else 0,
             compiled=file is not None and "compile" in commands.asks,
+            archive=self._archive(file) if file is not None and "export" in commands.asks else "",
             person=commands.person,
             debrief=self._days(commands.days) if "debrief" in commands.asks else None,
             done=perform_at(session, self.by, commands.on_desk),
@@ -246,7 +267,7 @@ class MemberWord:
         """Write down a case of what somebody told the member, who reads it as the others do."""
         text = own_text(text, (self.opened.job.desk.title, *self.opened.job.desk.addresses)).strip()
         if not text:
-            raise NotAllowed(NOTHING_TOLD)
+            raise NotAllowed(word_of_mouth.NOTHING_TOLD)
         files = self._message.files(said)
         arrival = word_of_mouth.as_report(
             self.own_case.arrival, self.member, told, replace(said, text=text, files=files)
@@ -263,6 +284,13 @@ class MemberWord:
             viewer = Viewer(file.roster, self.member.id, file.at)
             overview.file_of(session, self.context.vault, file.row, number, viewer)
         return number
+
+    def _archive(self, file: CaseFile) -> str:
+        """The archive that was asked for, in base64; written down that it leaves. Raises NotAllowed."""
+        data = self.archive.of(file.row.id)
+        require_may_leave(file.by.desk, file.fields)
+        file.note("exported", {"key": self.archive.fingerprint})
+        return base64.b64encode(data).decode()
 
     def _days(self, written: str) -> tuple[str, str]:
         """Two days, the first one first. Raises NotAllowed."""
@@ -309,9 +337,9 @@ class MemberWord:
 
 
 def elsewhere(context: Context, opened: Opened) -> Mapping[str, tuple[Desk, Roster]]:
-    """The other desks of the install with their rosters, for a mail that hands a case over: read before the transaction."""
+    """The other desks of the install with their rosters, for a mail that hands a case over, or invites a guest: read before the transaction."""
     said = opened.content.signed
-    if said is None or "/handover" not in said.text.casefold():
+    if said is None or not any(has_command(said.text, name) for name in ("handover", "guest")):
         return {}
     others = [desk for desk in context.config.desk if desk.id != opened.job.desk.id]
     return {desk.id: (desk, context.roster(desk)) for desk in others}

@@ -5,6 +5,8 @@ The one place that decides, for a mail that just came and for one that is opened
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from intake import canary, follow_up, heard, junk, member_word, outgoing_files, speaker
 from intake.arrival import Opened
 from intake.follow_up import OwnCase, Place
@@ -18,10 +20,13 @@ def route(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> 
         return canary.CanaryBack(context, opened.job.desk)
     member = speaker.speaker(context, opened, place)
     if member is not None:
+        # Who may read a case is asked with its guests; mail from outside is searched for the desk's own members.
+        opened = replace(opened, job=replace(opened.job, roster=context.team(opened.job.desk)))
         speaker.look_at_keys(context, opened, place)
         files = outgoing_files.clean_files(opened)
         others = member_word.elsewhere(context, opened)
-        return member_word.MemberWord(context, opened, place, member, own_case.silent(), files, others)
+        word = member_word.MemberWord(context, opened, place, member, own_case.silent(), files, others)
+        return word.with_archive()
     return from_outside(context, opened, place, own_case)
 
 

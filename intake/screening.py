@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
 from intake import reader_process
 from intake.asking.directives import ReporterRequest, of_wishes
@@ -20,15 +20,17 @@ from intake.reading.documents.look import look_into
 from intake.reading.message import read_mail
 from intake.reading.opened import OpenedMail
 from intake.reading.trace import without_trace
-from store.cases import content, correspondence, lookup, withholding
+from store.cases import content, correspondence, lookup, redaction, withholding
 from store.cases.case_file import Actor, open_case
 from store.context import Context
 from store.kit.config import Desk
 from store.kit.errors import Interrupted, NoSuchCase
-from store.tables.models import CaseRow
+from store.tables.models import CaseRow, GuestRow
 from store.tables.records import Attachment, Body, Message, Recusal
 from store.team.members import Roster
 from store.team.names import who_is_named
+
+_INVITING = frozenset({"guest", "guest-vote"})  # who is invited is named there, and is not to be kept out by that
 
 log = structlog.get_logger("ombud.intake")
 
@@ -49,16 +51,23 @@ def screen_desk(context: Context, desk: Desk) -> int:
 
     A case that something came to meanwhile is looked at again the next time. Raises TryLater.
     """
-    roster = context.roster(desk)
-    full = lookup.screened_text({member.id: member.identity for member in roster.members})
+    roster = context.team(desk)
     with context.database.read() as session:
-        left = select(CaseRow.id).where(
-            CaseRow.desk == desk.id, col(CaseRow.wrapped_key).is_not(None), CaseRow.screened != full
-        )
+        # Each case is searched for the desk's own members, and for its own guests.
+        of_desk = select(CaseRow).where(CaseRow.desk == desk.id, col(CaseRow.wrapped_key).is_not(None))
+        with_guests = select(GuestRow.case_id)
+        left = of_desk.where(or_(CaseRow.screened != _full(roster.of_case(())), col(CaseRow.id).in_(with_guests)))
         # Junk comes last: it can be much, and nobody waits for it.
-        waiting = session.exec(left.order_by(col(CaseRow.state) == "junk")).all()
+        rows = session.exec(left.order_by(col(CaseRow.state) == "junk")).all()
+        teams = {row.id: roster.of_case(lookup.guests_of(session, row.id)) for row in rows}
+        waiting = [row.id for row in rows if row.screened != _full(teams[row.id])]
     by = Actor(context.vault, desk, roster, "desk", context.clock())
-    return sum(_screen_case(context, by, case_id) for case_id in waiting)
+    return sum(_screen_case(context, replace(by, roster=teams[case_id]), case_id) for case_id in waiting)
+
+
+def _full(roster: Roster) -> str:
+    """What is written down of a case once everybody on a roster was looked for."""
+    return lookup.screened_text({member.id: member.identity for member in roster.members})
 
 
 def _screen_case(context: Context, by: Actor, case_id: str) -> bool:
@@ -74,6 +83,10 @@ def _screen_case(context: Context, by: Actor, case_id: str) -> bool:
         heard = correspondence.threads_in(session, content.box_of(context.vault, row), row.id)
         filled += [text for item in heard for text in (item.name, item.address)]
     found = _look_in(messages, filled, of_wishes(facts.wishes), roster, unseen)
+    found += [
+        Recusal(member.id, "named") for member in roster.members
+        if member.id in unseen and redaction.may_have_named(context.vault, facts.redacted, member)
+    ]  # fmt: skip
     if by.desk.first_names == "note":
         found = [item for item in found if item.source != "first-name"]
     with context.database.write() as session:
@@ -126,7 +139,11 @@ def look(said: MessageTexts, asked: ReporterRequest, roster: Roster, unseen: Seq
     if not said.from_outside:
         # Whoever wrote it stands in its header, and may sign with their name: that is no reason to keep it from them.
         opened = OpenedMail(replace(said.body, sender=""), said.files)
-        texts = [*opened.texts(), *look_into(said.files).texts, *(item.text for item in said.body.done)]
+        texts = [
+            *opened.texts(),
+            *look_into(said.files).texts,
+            *(item.text for item in said.body.done if item.verb not in _INVITING),
+        ]
         return [item for item in _only(_named(texts, roster), unseen) if item.member != said.author]
     octets = (
         said.raw,

@@ -13,7 +13,7 @@ from intake.reading.opened import Signed
 from store.cases import content, correspondence, lookup, threads
 from store.cases.access import may_know
 from store.context import Context
-from store.team.members import Member
+from store.team.members import Member, Roster
 
 CODENAME = re.compile(r"\]\s*([a-z]+(?:-[a-z]+){1,2})\b")
 
@@ -24,18 +24,19 @@ def speaker(context: Context, opened: Opened, place: Place) -> Member | None:
     On the team's side that is whoever signed or claims to have written. A member may be a reporter as well: on the
     reporter's side, and to the desk's own address, only a signed mail that is clearly about a case is meant.
     """
-    signed = _signer(opened)
+    roster = context.team(opened.job.desk)
+    signed = _signer(opened, roster)
     if opened.found.kind == "reply-by-machine" or (opened.found.kind == "machine" and signed is None):
         return None  # an absence note is no word on a case, and is never answered (RFC 3834)
     if place.found and place.side == "team":
-        return signed or _claimed(opened)
+        return signed or _claimed(opened, roster)
     if place.row is not None:
         with context.database.read() as session:
             case = lookup.case_of(session, place.row)
-        return signed if signed and may_know(case, opened.job.roster, signed.id, context.clock()) else None
+        return signed if signed and may_know(case, roster, signed.id, context.clock()) else None
     if signed and (said := opened.content.signed) and _is_about_a_case(said):
         return signed
-    claimed = _claimed(opened)
+    claimed = _claimed(opened, roster)
     return claimed if claimed and f"[{opened.job.desk.id}] " in opened.mail.subject else None
 
 
@@ -63,13 +64,13 @@ def _is_about_a_case(said: Signed) -> bool:
     return bool(begins_with_command(said.text) or threads.team_tokens(said.text) or CODENAME.search(said.subject))
 
 
-def _signer(opened: Opened) -> Member | None:
+def _signer(opened: Opened, roster: Roster) -> Member | None:
     signed = opened.content.signed
     if signed is None:
         return None
-    return next((item for item in opened.job.roster.members if item.fingerprint == signed.by.fingerprint), None)
+    return next((item for item in roster.members if item.fingerprint == signed.by.fingerprint), None)
 
 
-def _claimed(opened: Opened) -> Member | None:
+def _claimed(opened: Opened, roster: Roster) -> Member | None:
     authors = [item.address for item in opened.mail.sender]
-    return next((member for member in opened.job.roster.members if is_one_of(member, authors)), None)
+    return next((member for member in roster.members if is_one_of(member, authors)), None)

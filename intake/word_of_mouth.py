@@ -13,6 +13,7 @@ from store.tables.records import Arrival, Body, Facts
 from store.team.members import Member
 
 NOTED = marked("{name} wrote down what they were told")
+NOTHING_TOLD = marked("Write what you were told below the line '/new'.")
 _TOLD = marked("it was told to one of you, who wrote it down")
 
 

@@ -156,7 +156,7 @@ class Mailer:
         """Work out who should have the notice now."""
         context, at, since = self._context, self._context.clock(), time.monotonic()
         desk = context.config.desk_by_id(claim.desk)
-        roster = context.roster(desk)
+        roster = context.team(desk, session)
         view = recipients.view_of(session, context, claim, roster) if claim.case_id else None
         audience = recipients.audience_of(session, context, claim, roster, view)
         domain = desk.address.rpartition("@")[2]

@@ -32,7 +32,7 @@ def recheck(context: Context, work: ClaimedNotice, outgoing: Outgoing | Push | T
     """
     at, database, same, reader = context.clock(), context.database, True, outgoing.reader
     fresh = time.monotonic() - work.since < _FRESH_SECONDS
-    roster = work.roster if fresh else context.roster(work.desk)
+    roster = work.roster if fresh else context.team(work.desk)
     if work.others or outgoing.listed:
         with database.read() as session:
             recusals = claims.still_owned(session.connection(), work.claim, at)
@@ -51,7 +51,7 @@ def _knows_the_same(
     session: Session, context: Context, work: ClaimedNotice, outgoing: Outgoing | Push | ToLetterbox
 ) -> bool:
     """Whether a reader may still know of the other cases that they are told of, and of no more of them than before."""
-    roster, reader, listed = context.roster(work.desk), outgoing.reader, outgoing.listed
+    roster, reader, listed = context.team(work.desk, session), outgoing.reader, outgoing.listed
     if listed and recipients.known_others(session, context, roster, reader, listed) != listed:
         return False
     if not work.others:

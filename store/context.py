@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 from sqlmodel import Session
 
-from store.cases import measures, recusals
+from store.cases import guests, measures, recusals
 from store.cases.case_file import Actor
 from store.kit.addresses import same_mailbox
 from store.kit.clock import Clock, system_clock, to_text
@@ -48,6 +48,17 @@ class Context:
     def roster(self, desk: Desk) -> Roster:
         """The roster in force for a desk."""
         return self.rosters.roster(desk)
+
+    def team(self, desk: Desk, session: Session | None = None) -> Roster:
+        """The same, with the members of other desks who are guests of some case: for everything that asks who may read one."""
+        if session is None:
+            with self.database.read() as reading:
+                return self.team(desk, reading)
+        invited = guests.invited(session, desk.id)
+        if not invited:
+            return self.roster(desk)
+        elsewhere = {item.id: self.roster(item) for item in self.config.desk if item.id != desk.id}
+        return guests.with_guests(self.roster(desk), invited, elsewhere)
 
     def close(self) -> None:
         """Give back database connections."""

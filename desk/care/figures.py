@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, select
 
-from store.cases import promises, retention
+from store.cases import merging, promises, retention
 from store.kit.clock import from_text
 from store.kit.config import Desk
 from store.tables.models import CaseRow, PromiseRow
@@ -70,8 +70,9 @@ def _heard(session: Session, desk: Desk) -> Callable[[CaseRow], str | None]:
 
 
 def _is_report(row: CaseRow) -> bool:
-    """Whether a case counts: not what programs sent, and not junk, which may be destroyed by now."""
-    return row.state not in ("automatic", "junk") and row.outcome != retention.JUNK
+    """Whether a case counts: not what programs sent, not junk, which may be destroyed by now, and not what went
+    into another case."""
+    return row.state not in ("automatic", "junk") and row.outcome not in (retention.JUNK, merging.MERGED)
 
 
 def _came(row: CaseRow) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from html import escape
 from pathlib import Path
 
 import pygal
 from pygal.style import Style
-from sqlmodel import Session
 
 from desk.care.figures import Figures, ends, figures
+from store.cases.statements import summaries
+from store.context import Context
 from store.kit.config import Desk
 from store.kit.errors import ConfigError
 
@@ -18,6 +20,7 @@ _LEGEND = (
     "Numbers are given as ranges, and tables with too few cases are left out, so that nobody can be recognised in them. "
     "In the charts, the dark part of a bar is the least that a number can be, and the light part reaches to the most."
 )
+_IN_SHORT = "Cases in short"
 _CHART_STYLE = Style(
     background="transparent",
     plot_background="transparent",
@@ -28,28 +31,53 @@ _CHART_STYLE = Style(
 _STYLE = "body { font: 12pt sans-serif; max-width: 50em; margin: 2em auto; } td { padding: 0 1em 0 0; }"
 
 
-def markdown(desk: Desk, first: date, last: date, tables: list[Figures]) -> str:
+@dataclass(frozen=True)
+class Report:
+    """What the report of some days says: its tables, and what was released of single cases."""
+
+    desk: Desk
+    first: date
+    last: date
+    tables: tuple[Figures, ...]
+    told: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What the names of its files begin with."""
+        return f"{self.desk.id}-{self.first}-{self.last}"
+
+    @property
+    def title(self) -> str:
+        """Its heading."""
+        return f"{self.desk.title}: {self.first} to {self.last}"
+
+    def chart_name(self, table: Figures) -> str:
+        """The name of the file with a table's chart."""
+        return f"{self.name}-{'-'.join(table.title.lower().split())}.svg"
+
+
+def markdown(report: Report) -> str:
     """The report in Markdown, with the names of the files that its charts lie in."""
-    parts = [f"# {desk.title}: {first} to {last}", _LEGEND]
-    for table in tables:
+    parts = [f"# {report.title}", _LEGEND]
+    for table in report.tables:
         lines = "\n".join(f"| {name} | {value} |" for name, value in table.rows)
-        shown = f"![{table.title}]({_chart_name(desk, first, last, table)})\n\n| | |\n|---|---:|\n{lines}"
+        shown = f"![{table.title}]({report.chart_name(table)})\n\n| | |\n|---|---:|\n{lines}"
         parts.append(f"## {table.title}\n\n{shown if table.rows else 'Too few to show.'}")
+    if report.told:
+        parts.append("\n\n".join([f"## {_IN_SHORT}", *report.told]))
     return "\n\n".join(parts) + "\n"
 
 
-def _chart_name(desk: Desk, first: date, last: date, table: Figures) -> str:
-    return f"{desk.id}-{first}-{last}-{'-'.join(table.title.lower().split())}.svg"
-
-
-def page(desk: Desk, first: date, last: date, tables: list[Figures]) -> str:
+def page(report: Report) -> str:
     """The report as one HTML page without anything from elsewhere."""
     parts = []
-    for table in tables:
+    for table in report.tables:
         rows = "".join(f"<tr><td>{escape(name)}<td>{escape(value)}" for name, value in table.rows)
         shown = f"{chart(table)}<table>{rows}</table>" if table.rows else "<p>Too few to show.</p>"
         parts.append(f"<h2>{escape(table.title)}</h2>{shown}")
-    title = f"{escape(desk.title)}: {first} to {last}"
+    if report.told:
+        parts.append(f"<h2>{_IN_SHORT}</h2>" + "".join(f"<p>{escape(text)}</p>" for text in report.told))
+    title = escape(report.title)
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
     return f"{head}<h1>{title}</h1><p>{_LEGEND}</p>{''.join(parts)}</html>\n"
 
@@ -67,21 +95,21 @@ def chart(table: Figures) -> str:
     return str(made.render(is_unicode=True))
 
 
-def write(session: Session, desk: Desk, first: date, last: date, folder: Path) -> list[Path]:
-    """Write the report of a desk into a folder; the files. Raises ConfigError."""
+def write(context: Context, desk: Desk, days: tuple[date, date], folder: Path) -> list[Path]:
+    """Write the report of a desk into a folder, of the cases that came in from one day to another; the files. Raises ConfigError."""
+    first, last = days
     if last < first:
         raise ConfigError(f"--to {last} is before --from {first}.")
-    tables = figures(session, desk, first, last)
-    name = f"{desk.id}-{first}-{last}"
-    files = {f"{name}.md": markdown(desk, first, last, tables), f"{name}.html": page(desk, first, last, tables)}
-    files |= {_chart_name(desk, first, last, table): chart(table) for table in tables if table.rows}
-    made = []
-    for file, text in files.items():
-        path = folder / file
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be written ({error.strerror}). Choose another folder.") from None
-        made.append(path)
-    return made
+    with context.database.read() as session:
+        tables = figures(session, desk, first, last)
+        told = summaries(session, context.vault, desk, first, last)
+    report = Report(desk, first, last, tuple(tables), tuple(told))
+    files = {f"{report.name}.md": markdown(report), f"{report.name}.html": page(report)}
+    files |= {report.chart_name(table): chart(table) for table in tables if table.rows}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, text in files.items():
+            (folder / file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written ({error.strerror}). Choose another folder.") from None
+    return [folder / file for file in files]

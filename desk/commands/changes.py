@@ -46,7 +46,7 @@ def add_to(app: typer.Typer) -> None:
 @changes_app.command("note")
 def case_note(codename: str, by: ByMember, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Write to all who are on a case. The text is read from standard input."""
-    text = _text()
+    text = written_text()
     if not text:
         raise NotAllowed("There is no text on standard input: nothing was noted.")
     with opened(config) as context, _case(context, codename, by) as file:
@@ -68,7 +68,7 @@ def case_reply(
 ) -> None:
     """Write to the reporter, from the desk and without the member's name. The text is read from standard input."""
     how: How = "status" if status else "new-key" if new_key else "plain" if plain else ""
-    wanted = Reply("" if status else _text(), how=how)
+    wanted = Reply("" if status else written_text(), how=how)
     with opened(config) as context:
         _look_at_keys(context, codename)
         _reply(context, codename, by, wanted)
@@ -100,7 +100,7 @@ def _reply(context: Context, codename: str, by: str, wanted: Reply) -> None:
 def case_write(codename: str, by: ByMember, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Write to somebody other than the reporter, from the desk and without the member's name. The first line of standard input is what
     stands behind '/write' in a mail, such as 'Sam <sam@example.org> as witness'; the text follows."""
-    order, _, text = _text().partition("\n")
+    order, _, text = written_text().partition("\n")
     letter = Letter(read_order(order.removeprefix("/write")), text.strip())
     with opened(config) as context:
         _look_at_keys(context, codename)
@@ -130,13 +130,13 @@ def case_consent(
     as_json: JsonOption = False,
 ) -> None:
     """Note that somebody agreed to be named to those who are heard. The name is read from standard input; the reporter is 'reporter'."""
-    change(config, codename, by, Consent(f"{_text()} {'not ' if no else ''}to be named"), as_json=as_json)
+    change(config, codename, by, Consent(f"{written_text()} {'not ' if no else ''}to be named"), as_json=as_json)
 
 
 @changes_app.command("measure")
 def case_measure(codename: str, by: ByMember, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Keep what was decided about somebody, longer than the case. Standard input is what stands behind '/measure' in a mail."""
-    person, what = KeepMeasure.split(_text())
+    person, what = KeepMeasure.split(written_text())
     change(config, codename, by, KeepMeasure(person, what), as_json=as_json)
 
 
@@ -162,7 +162,7 @@ def case_handover(
     as_json: JsonOption = False,
 ) -> None:
     """Give a case to another desk of this install as well. It is looked through for members there before anybody reads it."""
-    change(config, codename, by, HandOver(desk, _text() if why else ""), as_json=as_json)
+    change(config, codename, by, HandOver(desk, written_text() if why else ""), as_json=as_json)
 
 
 @changes_app.command("recuse")
@@ -175,7 +175,7 @@ def case_recuse(
     as_json: JsonOption = False,
 ) -> None:
     """Withhold a case from a member: as the operator, as the member themself, or as another reader."""
-    change(config, codename, by, Recuse(member, _text() if why else ""), as_json=as_json)
+    change(config, codename, by, Recuse(member, written_text() if why else ""), as_json=as_json)
 
 
 @changes_app.command("reinstate")
@@ -205,7 +205,7 @@ def case_state(
     as_json: JsonOption = False,
 ) -> None:
     """Say how far a case has come."""
-    text = f"{outcome} {_text()}" if why else outcome
+    text = f"{outcome} {written_text()}" if why else outcome
     change(config, codename, by, State(state, text), as_json=as_json)
 
 
@@ -220,7 +220,7 @@ def case_propose(
     as_json: JsonOption = False,
 ) -> None:
     """Propose an outcome to the readers. Who agrees says so by signed mail: nobody can for them."""
-    reason = _text() if why else ""
+    reason = written_text() if why else ""
     text = f"until {until}: {reason}" if until else reason
     change(config, codename, by, Propose(outcome, text), as_json=as_json)
 
@@ -250,7 +250,7 @@ def case_field(
     codename: str, name: str, config: ConfigOption = None, by: ByOption = None, as_json: JsonOption = False
 ) -> None:
     """Fill a field of the record. The value is read from standard input; an empty one empties the field."""
-    change(config, codename, by, Field(name, _text()), as_json=as_json)
+    change(config, codename, by, Field(name, written_text()), as_json=as_json)
 
 
 @changes_app.command("link")
@@ -278,7 +278,7 @@ def case_hold(
     codename: str, config: ConfigOption = None, by: ByOption = None, why: WhyOption = False, as_json: JsonOption = False
 ) -> None:
     """Keep a case from being destroyed."""
-    change(config, codename, by, Hold(text=_text() if why else ""), as_json=as_json)
+    change(config, codename, by, Hold(text=written_text() if why else ""), as_json=as_json)
 
 
 @changes_app.command("release")
@@ -286,7 +286,7 @@ def case_release(
     codename: str, config: ConfigOption = None, by: ByOption = None, why: WhyOption = False, as_json: JsonOption = False
 ) -> None:
     """End what `hold` began."""
-    change(config, codename, by, Release(text=_text() if why else ""), as_json=as_json)
+    change(config, codename, by, Release(text=written_text() if why else ""), as_json=as_json)
 
 
 def change(config: ConfigOption, codename: str, by: str | None, command: CaseCommand, *, as_json: bool) -> None:
@@ -299,7 +299,7 @@ def change(config: ConfigOption, codename: str, by: str | None, command: CaseCom
 @contextmanager
 def _case(context: Context, codename: str, actor: str) -> Iterator[CaseFile]:
     """The case for an actor, for writing. Raises NoSuchCase alike for none and for one that the actor may not know of."""
-    rosters = {desk.id: (desk, context.roster(desk)) for desk in context.config.desk}
+    rosters = {desk.id: (desk, context.team(desk)) for desk in context.config.desk}
     with context.database.write() as session:
         row = lookup.find_row(session, codename)
         desk = context.config.find_desk(row.desk) if row else None
@@ -317,9 +317,11 @@ def _arrival(file: CaseFile, text: str) -> Arrival:
     )  # fmt: skip
 
 
-def _text() -> str:
+def written_text(*, stripped: bool = True) -> str:
+    """What is written on standard input. Raises NotAllowed."""
     try:
-        return sys.stdin.buffer.read(1_000_000).decode("utf-8").strip()
+        text = sys.stdin.buffer.read(1_000_000).decode("utf-8")
+        return text.strip() if stripped else text
     except UnicodeDecodeError:
         raise NotAllowed("The text on standard input is not UTF-8.") from None
 
@@ -357,6 +359,16 @@ _PHRASES = {
     "decide": "agrees with proposal {}; that is enough",
     "object": "objects to proposal {}",
     "withdraw": "proposal {} is withdrawn",
+    "redact-vote": "noted as number {}; one more reader must agree that it is taken out",
+    "redact": "number {} is taken out",
+    "erase-vote": "noted; one more reader must agree that it is destroyed",
+    "erase": "will be destroyed on {}",
+    "split": "some mails are the case {} now",
+    "merge-vote": "noted; one more reader of both must agree that {} goes into it",
+    "merge": "{} is part of it now",
+    "guest-vote": "noted; one more reader must agree that {} reads it",
+    "guest": "{} is a guest of it",
+    "no-guest": "{} is no guest of it any more",
     "new": "case {}",
     "classify": "label {}",
     "handover": "given to {} as well",

@@ -11,7 +11,7 @@ import typer
 
 from desk import logs
 from desk.care import machine
-from desk.commands import care, cases, changes, init, junk, keys, measures, show, web
+from desk.commands import care, cases, changes, init, junk, keys, measures, moves, show, web
 from desk.commands.options import ConfigOption, DeskOption, JsonOption, chosen_desk, opened, require_member
 from store.kit.clock import day_of
 from store.kit.config import load
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(init.init)
 changes.add_to(cases.cases_app)
+moves.add_to(cases.cases_app)
 app.add_typer(cases.cases_app, name="case")
 app.add_typer(keys.keys_app, name="key")
 app.add_typer(junk.junk_app, name="junk")
@@ -159,8 +160,8 @@ def report(
     begin, end = day_of(first), day_of(last)
     if begin is None or end is None:
         raise ConfigError("--from and --to take a date such as 2026-01-31.")
-    with opened(config) as context, context.database.read() as session:
-        made = write(session, chosen_desk(context.config.desk, desk), begin, end, out)
+    with opened(config) as context:
+        made = write(context, chosen_desk(context.config.desk, desk), (begin, end), out)
     print("\n".join(str(path) for path in made))
 
 

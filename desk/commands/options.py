@@ -50,5 +50,5 @@ def chosen_desk(desks: tuple[Desk, ...], name: str | None) -> Desk:
 
 def require_member(context: Context, member: str | None) -> None:
     """Raise NotAllowed for a name that is on no roster: a slip must not look like an empty desk."""
-    if member is not None and not any(context.roster(desk).get(member) for desk in context.config.desk):
+    if member is not None and not any(context.team(desk).get(member) for desk in context.config.desk):
         raise NotAllowed(f"There is no member '{member}' on any roster. Look at 'ombud roster show'.")

@@ -30,7 +30,7 @@ def visible_cases(context: Context, session: Session, member: str | None) -> lis
     """All cases, or those that a member may know of."""
     found = []
     for desk in context.config.desk:
-        roster, at = context.roster(desk), context.clock()
+        roster, at = context.team(desk, session), context.clock()
         found += overview.visible_cases(session, desk.id, Viewer(roster, member, at))
     return sorted(found, key=lambda case: case.received_at)
 
@@ -41,7 +41,7 @@ def case_record(context: Context, session: Session, codename: str, member: str |
     desk = context.config.find_desk(row.desk) if row else None
     if desk is None:
         raise lookup.no_such_case(codename)
-    viewer = Viewer(context.roster(desk), member, context.clock())
+    viewer = Viewer(context.team(desk, session), member, context.clock())
     return overview.case_record(session, context.vault, codename, viewer, desk)
 
 
@@ -51,7 +51,7 @@ def case_file(context: Context, session: Session, codename: str, member: str | N
     desk = context.config.find_desk(row.desk) if row else None
     if row is None or desk is None or row.wrapped_key is None:
         raise lookup.no_such_case(codename)
-    viewer = Viewer(context.roster(desk), member, context.clock())
+    viewer = Viewer(context.team(desk, session), member, context.clock())
     if not viewer.may_know(lookup.case_of(session, row)):
         raise lookup.no_such_case(codename)
     return overview.file_of(session, context.vault, row, number, viewer)
@@ -175,7 +175,8 @@ def print_case(record: JSON) -> None:
         signature = message["signature"]
         author = heard.get(message["author"], message["author"])
         to = f"  to {heard.get(message['thread'], '')}" if message["to"] else ""
-        head = f"\n{message['direction']}  {moment(message['at'])} UTC  {author}{to}  {message['from']}"
+        number = f" {message['number']}" if message["number"] else ""
+        head = f"\n{message['direction']}{number}  {moment(message['at'])} UTC  {author}{to}  {message['from']}"
         console.print(Text(head, style="bold"))
         for item in message["done"]:
             console.print(f"- {item['verb']} {item['subject']} {item['text']}".rstrip())

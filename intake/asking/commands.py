@@ -19,11 +19,13 @@ from store.cases.replies import How
 from store.cases.told_order import Told, read_told
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
+from store.tables.records import LetterKind
 
 _COMMAND = re.compile(r"/([A-Za-z]+)(?:[ \t]+(.*)|[ \t]*)$")
 _LINE_LIMIT = 5000
 _MOST = 50
 _SHOWN = 200
+_PUBLIC: dict[str, LetterKind] = {"": "statement", "for the year": "summary"}
 _HOW: dict[str, How] = {"": "", "plain": "plain", "new-key": "new-key", "status": "status"}
 
 
@@ -31,7 +33,7 @@ _HOW: dict[str, How] = {"": "", "plain": "plain", "new-key": "new-key", "status"
 class Commands:
     """What a mail asks for, and the text below. `asks` are the names of commands that change no case; the text goes to the reporter with
     `reply`, to somebody else with `write`, and is a note when both are None; `case` is the codename behind `/case`, empty without one; `on_desk` are commands that need
-    none, `days` what stands behind `/debrief`, `file` the number behind `/show file`; it is a `statement` of the team, or, with `told`,
+    none, `days` what stands behind `/debrief`, `file` the number behind `/show file`; it is a `statement` of the team, or its `summary`, or, with `told`,
     is what somebody told its author, and becomes a case."""
 
     on_case: tuple[CaseCommand, ...] = ()
@@ -45,7 +47,7 @@ class Commands:
     file: int = 0
     told: Told | None = None
     person: str = ""
-    statement: bool = False
+    statement: LetterKind = ""
 
     @property
     def any(self) -> bool:
@@ -145,7 +147,7 @@ class _Found:
     file: int = 0
     told: Told | None = None
     person: str = ""
-    statement: bool = False
+    statement: LetterKind = ""
 
     def add(self, command: Command, line: str) -> None:
         """One more. Raises WrongLine when there are too many, or two that exclude each other."""
@@ -163,7 +165,7 @@ class _Found:
             elif command.name == "write":
                 self.write = _order(line, command.subject)
             else:
-                self.statement = True
+                self.statement = _public(line, command.subject)
         elif command.name == "case":
             named = command.subject.casefold()
             if self.case not in (None, named):
@@ -190,6 +192,15 @@ def _how(line: str, written: str) -> How:
             ),
         )
     return how
+
+
+def _public(line: str, written: str) -> LetterKind:
+    kind = _PUBLIC.get(" ".join(written.casefold().split()))
+    if kind is None:
+        raise WrongLine(
+            line, marked("After '/statement' you can only write 'for the year'. Your text starts on the next line.")
+        )
+    return kind
 
 
 def _file(line: str, written: str) -> int:

@@ -18,6 +18,7 @@ from store.team.members import Roster
 STAGE_NAMES = {
     "acknowledge": marked("answer to the reporter:"), "status": marked("news for the reporter:"), "respond": marked("decision:"),
     "follow-up": marked("look back:"), "deadline": marked("deadline:"),
+    "event": marked("end of the event:"),
 }  # fmt: skip
 KEPT_NAMES = {
     "in time": marked("in time"),
@@ -89,6 +90,7 @@ def _message_values(view: CaseView, message: overview.JSON, text_of: Callable[[B
         "at": from_text(message["at"]),
         "author": view.called(message["author"]),
         "direction": message["direction"],
+        "number": message["number"],
         "draft": letter.draft if letter and message["direction"] == "note" else 0,
         "text": text_of(Body(text=message["text"], status_until=message["status_until"], letter=letter)),
         "failure": message["failure"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -165,6 +166,9 @@ class Contents:
         with self._context.database.read() as session:
             values = self._answer_values(session, desk, viewer, answer, view)
             files = self._asked_file(session, view, viewer, answer.file) if view and answer.file else ()
+        if answer.archive and view:
+            sealed = base64.b64decode(answer.archive)
+            files = (*files, Attachment(f"{view.case.codename}.tar.pgp", "application/octet-stream", sealed))
         rendered = self._of(desk).render("answer", member.language, values)
         return Protected(rendered.subject, content_of(rendered.text, files), listed=values[digest.LISTED])
 
@@ -220,6 +224,7 @@ class Contents:
             "junk": junk_list.junk_values(session, self._context, desk, viewer) if answer.junk else None,
             "measures": measures.visible(session, by) if answer.measures else None,
             "file": answer.file,
+            "archive": bool(answer.archive),
             "stepped_back": notices.name_of(roster, answer.stepped_back) if answer.stepped_back else "",
             "why": answer.why,
             "compiled": compiled,

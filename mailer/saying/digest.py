@@ -38,6 +38,7 @@ _STAGES: Mapping[Stage, str] = {
     "respond": marked("decide by"),
     "follow-up": marked("follow up by"),
     "deadline": marked("deadline:"),
+    "event": marked("end of the event:"),
 }
 _TO_DO: Mapping[Stage, str] = {
     "acknowledge": marked("answer the reporter"),
@@ -45,6 +46,7 @@ _TO_DO: Mapping[Stage, str] = {
     "respond": marked("decide"),
     "follow-up": marked("ask the reporter how things are"),
     "deadline": marked("the deadline that one of you set"),
+    "event": marked("decide before the event is over"),
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from store.cases.correspondence import Thread, names_of
 from store.cases.deadlines import dues
 from store.cases.overview import visible_to
+from store.cases.statements import PUBLIC
 from store.cases.threads import is_correspondent
 from store.kit.config import Desk
 from store.kit.sentences import Sentence, marked
@@ -219,7 +220,7 @@ def note_values(desk: Desk, view: CaseView, known: Collection[str]) -> dict[str,
         "to_reporter": message.direction == "out",
         "to": view.to,
         "draft": message.body.letter.draft if message.body.letter and message.direction == "note" else 0,
-        "statement": message.body.letter is not None and message.body.letter.kind == "statement",
+        "statement": message.body.letter is not None and message.body.letter.kind in PUBLIC,
         "sealed": message.body.encryption != "none",
         "text": message.body.text,
         "done": done_values(visible_to(message.body.done, set(known)), view.roster),

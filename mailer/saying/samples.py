@@ -52,7 +52,8 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
     member = {"name": "Ada Example", "fingerprint": "0" * 40}
     verbs = get_args(Verb)
     done = [
-        {"verb": verb, "subject": "2026-01-31" if verb == "deadline" else "sample", "text": "sample"} for verb in verbs
+        {"verb": verb, "subject": "2026-01-31" if verb in ("deadline", "erase") else "sample", "text": "sample"}
+        for verb in verbs
     ]
     record = {
         "state": "closed", "outcome": "warning", "on_hold": True, "assignee": "Ada Example", "deadline": "2026-01-31",
@@ -68,7 +69,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
                 "with": Sentence("{name} (a witness)", {"name": "Sam"}),
                 "messages": [
                     {
-                        "at": noon, "author": "Ada Example", "direction": "note", "draft": 1, "text": "A sample.", "failure": "",
+                        "at": noon, "author": "Ada Example", "direction": "note", "draft": 1, "number": 0, "text": "A sample.", "failure": "",
                         "done": done, "files": ["sample.txt"], "letter": {"read_at": noon},
                     }
                 ],
@@ -82,7 +83,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         "help": True, "case": "amber-heron", "record": record, "cases": listed, "commands": [{"written": "/assign NAME", "what": "say who handles the case"}],
         "outcomes": list(desk.outcomes), "made_reports": ["blue-fox"],
         "measures": [{"name": "blue-fox", "person": "Sam", "what": "Stays away.", "until": day, "appeal": day}],
-        "person": "Sam", "holding": ["blue-fox"], "file": 2, "stepped_back": "Jo Example", "why": "We are friends.",
+        "person": "Sam", "holding": ["blue-fox"], "file": 2, "archive": True, "stepped_back": "Jo Example", "why": "We are friends.",
         "compiled": [_dates(day)], "debrief": [_dates(day)], "debrief_days": ("2026-01-01", "2026-06-30"), "STAGE_NAMES": STAGE_NAMES, "KEPT_NAMES": KEPT_NAMES,
         "junk": {"items": [{"number": 3, "codename": "blue-fox", "domain": "casino.example", "subject": "Win", "day": day}], "more": 2, "days": 30},
         "fields": [{"name": "when", "what": "when it happened"}],

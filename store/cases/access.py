@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Protocol
 
 from store.team.members import Member, Roster
@@ -20,6 +21,10 @@ class Recusable(Protocol):
         """Identities of the members who were looked for in every message of the case."""
 
     @property
+    def guests(self) -> Mapping[str, date]:
+        """Ids of the members of other desks who may read this case, each with the last day."""
+
+    @property
     def escalated(self) -> bool:
         """Whether nobody took care in time, and the alternates and escalation contacts are asked as well."""
 
@@ -28,15 +33,23 @@ def eligible(case: Recusable, roster: Roster, at: datetime) -> tuple[Member, ...
     """Who may know of a case at a moment once they were looked for in it, in roster order within each step.
 
     Responders and leads on duty who are not recused; while they are fewer than the quorum, alternates step in
-    in roster order, then escalation contacts. All of these do when a case is escalated. May be empty: then nobody
-    may know but that a case waits.
+    in roster order, then escalation contacts. All of these do when a case is escalated. Guests of the case read along with them. May be
+    empty: then nobody may know but that a case waits.
     """
     free = [member for member in roster.on_duty(at) if member.id not in case.recused]
     chosen = [member for member in free if member.role in ("responder", "lead")]
     for role in ("alternate", "escalation"):
         missing = len(free) if case.escalated else max(0, roster.quorum - len(chosen))
         chosen += [member for member in free if member.role == role][:missing]
-    return tuple(chosen)
+    return (*chosen, *_guests(case, roster, at)) if chosen else ()
+
+
+def _guests(case: Recusable, roster: Roster, at: datetime) -> list[Member]:
+    day = roster.day(at)
+    return [
+        member for member in roster.guests(at)
+        if member.id not in case.recused and (last := case.guests.get(member.id)) is not None and day <= last
+    ]  # fmt: skip
 
 
 def readers(case: Recusable, roster: Roster, at: datetime) -> tuple[Member, ...]:

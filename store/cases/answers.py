@@ -6,7 +6,7 @@ Works within a transaction that the caller opened. An answer hangs on a case onl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,7 +31,7 @@ class Answer:
     """What a member is told of a mail of theirs. `refusal` says why nothing was done, `line` because of which line.
 
     `compiled`: they get a table of this case and those that belong to it, `debrief` one of the cases between two days.
-    `person` is somebody whom cases are listed for that name them, `file` the number of a file that they get. `stepped_back` is a member (id) who wants them told why they left a case.
+    `person` is somebody whom cases are listed for that name them, `file` the number of a file that they get, `archive` that of the case, sealed to a key (base64). `stepped_back` is a member (id) who wants them told why they left a case.
     `measures`: they are shown the measures that they can see. `junk`: they are shown what is junk; `made_reports` are the cases (ids) that they took out of there.
     `wrote` is `note` or `reply`, `message` the id of the one that it is kept as, `answers` the Message-ID of their mail.
     """
@@ -54,6 +54,7 @@ class Answer:
     compiled: bool = False
     debrief: tuple[str, str] | None = None
     file: int = 0
+    archive: str = field(default="", repr=False)
     person: str = ""
     stepped_back: str = ""
     why: str = ""

@@ -145,7 +145,7 @@ def _note_dates(row: CaseRow, state: str, at: str) -> None:
     """When a case came how far: what deadlines, retention and the yearly figures go by."""
     row.decided_at = at if state == "decided" else row.decided_at
     row.closed_at = at if state == "closed" else None
-    row.announced_at = None
+    row.announced_at = row.erase_at = None
     if state == "closed":
         row.escalated = 0
 
@@ -243,7 +243,7 @@ class Hold(CaseCommand):
         return "", written
 
     def do(self, file: CaseFile) -> Change:
-        file.row.on_hold = 1
+        file.row.on_hold, file.row.erase_at = 1, None
         file.note("put-on-hold", {"why": self.text})
         return Change("hold", text=self.text)
 

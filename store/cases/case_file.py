@@ -78,6 +78,16 @@ class CaseFile:
         return readers(self.case, self.roster, self.at)
 
     @property
+    def deciding(self) -> tuple[Member, ...]:
+        """The readers who are of this desk: a guest reads, but nothing is done by their word."""
+        return tuple(item for item in self.readers if item.role != "guest")
+
+    @property
+    def is_by_guest(self) -> bool:
+        """Whether who acts is a guest."""
+        return any(item.id == self.actor and item.role == "guest" for item in self.roster.members)
+
+    @property
     def facts(self) -> Facts:
         """What the desk remembers of the case besides its messages."""
         return content.facts_in(self.box, self.row)
@@ -207,6 +217,8 @@ def open_case(session: Session, by: Actor, row: CaseRow) -> CaseFile:
     """
     session.flush()
     session.refresh(row, with_for_update=True)
+    if any(item.role == "guest" for item in by.roster.members):
+        by = replace(by, roster=by.roster.of_case(lookup.guests_of(session, row.id)))
     return CaseFile(session, row, content.box_of(by.vault, row), by)
 
 

@@ -19,6 +19,8 @@ from store.tables.records import Change
 from store.team.meant import who_is_meant
 from store.team.members import Member, Roster
 
+GUESTS = marked("You are a guest on this case: you can read it, write notes, and step back with '/recuse me'.")
+
 
 @dataclass(frozen=True)
 class Command:
@@ -27,7 +29,7 @@ class Command:
 
     `help` has the forms in which it is written, each with what it does, where `{outcomes}` stands for those of the desk.
     `lacking` is what one without a subject is answered; it is empty for a command that takes none.
-    `on_junk`: it can be given on a case that is among the junk.
+    `on_junk`: it can be given on a case that is among the junk; `for_guests`: by a guest of it as well.
     """
 
     name: ClassVar[str]
@@ -35,6 +37,7 @@ class Command:
     lacking: ClassVar[str] = ""
 
     on_junk: ClassVar[bool] = False
+    for_guests: ClassVar[bool] = False
 
     subject: str = ""
     text: str = ""
@@ -87,12 +90,19 @@ def perform(file: CaseFile, commands: Sequence[CaseCommand]) -> tuple[Change, ..
     done = []
     for command in sorted(commands, key=lambda command: command.withdraws(file.actor, file.roster)):
         try:
+            _require_allowed(file, command)
             done.append(command.do(file))
         except (NotAllowed, NoSuchCase) as error:
             raise Refused(command.line, error) from None
         file.session.add(file.row)
         file.session.flush()
     return tuple(done)
+
+
+def _require_allowed(file: CaseFile, command: CaseCommand) -> None:
+    """Raise NotAllowed for what a guest cannot do; stepping back is for everybody."""
+    if file.is_by_guest and not (command.for_guests or command.withdraws(file.actor, file.roster)):
+        raise NotAllowed(GUESTS)
 
 
 def perform_at(session: Session, by: Actor, commands: Sequence[DeskCommand]) -> tuple[Change, ...]:

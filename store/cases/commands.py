@@ -8,10 +8,13 @@ from store.cases.case_commands import Assign, Deadline, Field, Hold, Link, Recus
 from store.cases.classification import Classify
 from store.cases.command import CaseCommand, Command
 from store.cases.decision_commands import Agree, ObjectTo, Propose, Withdraw
+from store.cases.guest_commands import Guest
 from store.cases.handover import HandOver
 from store.cases.junk_commands import Junk, NotJunk
 from store.cases.letter_commands import Consent, Send, Statement, Write
 from store.cases.measure_commands import KeepMeasure, Lift, Measures
+from store.cases.move_commands import Merge, Split
+from store.cases.redact_commands import Erase, Redact
 from store.cases.table_commands import Compile, Debrief, OfPerson
 from store.cases.urgency_commands import Urgent
 from store.kit.sentences import marked
@@ -50,6 +53,20 @@ class Show(Command):
     help = (
         ("/show", marked("get the record of the case")),
         ("/show file 2", marked("get one of its files")),
+    )
+
+
+class Export(Command):
+    """The case is asked for as one archive."""
+
+    name = "export"
+    help = (
+        (
+            "/export",
+            marked(
+                "get the case with all mails, files and signatures as one archive, sealed to the attached public key, or to yours"
+            ),
+        ),
     )
 
 
@@ -96,9 +113,14 @@ ON_CASES: Mapping[str, type[CaseCommand]] = {
         KeepMeasure,
         HandOver,
         Classify,
+        Guest,
+        Redact,
+        Erase,
         Deadline,
         Field,
         Link,
+        Merge,
+        Split,
         Hold,
         Release,
         Junk,
@@ -113,6 +135,7 @@ _ALL: tuple[type[Command], ...] = (
     *ON_CASES.values(),
     New,
     Show,
+    Export,
     Cases,
     Measures,
     Lift,

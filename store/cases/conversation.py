@@ -78,10 +78,13 @@ def join(file: CaseFile, arrival: Arrival) -> str:
     changes = [Change("recuse", recusal.member) for recusal in fresh]
     if row.state == "closed" and arrival.author == "reporter" and arrival.notices:
         row.state, row.outcome, row.closed_at, row.announced_at = "acknowledged", None, None, None
+        row.erase_at = None
         changes.append(Change("state", "acknowledged"))
         promises.begin_again(file.session, row, arrival.at)
     elif row.state in ("held", "automatic", "junk") and arrival.notices and not arrival.body.failure:
         row.state = "new"
+    if arrival.author != "machine":
+        row.erase_at = None  # whoever wrote since must be read first
     known = learned(file.facts, arrival)
     if "report" in arrival.notices:  # the case was silent until now: this is what it begins with
         row.closed_at = None

@@ -1,4 +1,4 @@
-"""By when the team does what: what is owed on a case (`store.cases.promises`), and the day that a reader set. Pure."""
+"""By when the team does what: what is owed on a case (`store.cases.promises`), the day that a reader set, and the end of an event that it came in at. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from store.kit.config import Desk
 from store.tables.promise import Promise, PromiseKind
 from store.tables.records import Case
 
-Stage = Literal[PromiseKind, "deadline"]
+Stage = Literal[PromiseKind, "deadline", "event"]
 Level = Literal["half", "late", "past", "escalate", "again"]
 
 # When a reminder is sent, as a share of the time from the beginning of a stage to its end.
@@ -51,10 +51,21 @@ def dues(case: Case, desk: Desk) -> list[Due]:
     found = [Due(promise.kind, promise.since, until) for promise, until in owed if until is not None]
     day = day_of(case.deadline)
     if day and case.state not in _AT_REST:
-        end = datetime.combine(day, time(23, 59, 59), desk.zone).astimezone(UTC)
+        end = _end_of(day, desk)
         since = max(case.received_at, end - timedelta(days=14))
         found.append(Due("deadline", min(since, end - _HALF_DAY), end))
+    if case.state not in (*_AT_REST, "decided"):
+        found += [
+            Due("event", min(case.received_at, end - _HALF_DAY), end)
+            for event in desk.event
+            if event.start <= case.received_at.astimezone(desk.zone).date() <= event.end
+            for end in [_end_of(event.end, desk)]
+        ]
     return sorted(found, key=lambda due: due.at)
+
+
+def _end_of(day: date, desk: Desk) -> datetime:
+    return datetime.combine(day, time(23, 59, 59), desk.zone).astimezone(UTC)
 
 
 def _until(promise: Promise, case: Case, desk: Desk) -> datetime | None:

@@ -68,6 +68,7 @@ class Agree(_OfProposal):
     """That one reader agrees."""
 
     name = "agree"
+    for_guests = True
     help = (("/agree 1", marked("agree to a proposal; that your key signed it is kept")),)
     lacking = marked("Write the number of the proposal, such as 1.")
 
@@ -84,6 +85,7 @@ class ObjectTo(_OfProposal):
     """That one reader does not agree."""
 
     name = "object"
+    for_guests = True
     help = (("/object 1 WHY", marked("say why you don't agree to a proposal")),)
     lacking = marked("Write the number of the proposal, such as 1.")
 

@@ -23,6 +23,7 @@ from store.kit.config import Desk
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.models import CaseRow, ProposalRow, ProposalWordRow
+from store.tables.records import Case
 from store.team.members import Roster
 
 Word = Literal["agree", "object"]
@@ -55,6 +56,13 @@ def counted(
     valid = {member: word for member, word, signer in words if signer and member in now_readers}
     agreed = frozenset(member for member, word in valid.items() if word == "agree")
     return agreed, frozenset(valid) - agreed
+
+
+def who_decides(case: Case, roster: Roster, at: datetime) -> frozenset[str]:
+    """The readers whose words count: guests only where that was said."""
+    return frozenset(
+        item.id for item in readers(case, roster, at) if item.role != "guest" or item.id in case.voting_guests
+    )
 
 
 def propose(file: CaseFile, outcome: str, until: date | None, reason: str) -> Proposal:
@@ -144,7 +152,7 @@ def needed_for(desk: Desk, outcome: str) -> int:
 
 def proposals(session: Session, row: CaseRow, desk: Desk, roster: Roster, at: datetime) -> list[Proposal]:
     """The proposals of a case that have not ended, as they stand at a moment."""
-    now = frozenset(member.id for member in readers(lookup.case_of(session, row), roster, at))
+    now = who_decides(lookup.case_of(session, row), roster, at)
     return [_counted(session, item, desk, now) for item in _rows(session, row.id) if not item.ended]
 
 
@@ -169,7 +177,7 @@ def note_late(file: CaseFile, number: int) -> bool:
 
 
 def _say(file: CaseFile, row: ProposalRow, word: Word, reason: str = "") -> Proposal:
-    if file.actor not in {reader.id for reader in file.readers}:
+    if file.actor not in who_decides(file.case, file.roster, file.at):
         raise NotAllowed(marked("Only readers of the case decide."))
     if not file.by.signer:
         raise NotAllowed(marked("A word on a proposal only counts in a mail that its author signed."))
@@ -194,7 +202,7 @@ def _open_row(file: CaseFile, number: int) -> ProposalRow:
 
 
 def _standing(file: CaseFile, row: ProposalRow) -> Proposal:
-    return _counted(file.session, row, file.by.desk, frozenset(reader.id for reader in file.readers))
+    return _counted(file.session, row, file.by.desk, who_decides(file.case, file.roster, file.at))
 
 
 def _counted(session: Session, row: ProposalRow, desk: Desk, now: frozenset[str]) -> Proposal:

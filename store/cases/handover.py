@@ -59,7 +59,7 @@ def give(file: CaseFile, to: Actor) -> None:
     digest = vault.digest(f"handed over to {to.desk.id}", row.id.encode())
     if lookup.find_by_digest(file.session, to.desk.id, digest) is not None:
         raise NotAllowed(ALREADY, desk=to.desk.title)
-    value = transfer.as_value(file.session, vault, row)
+    value = transfer.as_value(file.session, vault, row, file.messages())
     codename = transfer.take_in(file.session, to, value, _blobs(file), digest)
     there = lookup.find_row(file.session, codename)
     if there is not None:

@@ -52,6 +52,10 @@ class Statement(Command):
                 "draft what the team may say in public; it is searched for everybody in the case, and released with '/send'"
             ),
         ),
+        (
+            "/statement for the year",
+            marked("the same, as a summary of the case in the yearly report, once the case is closed"),
+        ),
     )
 
 
@@ -67,7 +71,7 @@ class Send(CaseCommand):
             raise NotAllowed(self.lacking)
         number = int(self.subject.removeprefix("#"))
         draft = letters.waiting_draft(file, number)
-        if draft.body.letter is not None and draft.body.letter.kind == "statement":
+        if draft.body.letter is not None and draft.body.letter.kind in statements.PUBLIC:
             statements.require_public(file, draft.body.text)
             self._release(file, draft)
             return Change("release-statement", str(number))

@@ -76,6 +76,11 @@ def find(session: Session, vault: Vault, desk: str, lookup: str) -> LetterboxRow
     return session.exec(wanted).first()
 
 
+def has_one(file: CaseFile) -> bool:
+    """Whether the reporter of a case came by the form."""
+    return file.session.exec(select(LetterboxRow.id).where(LetterboxRow.case_id == file.row.id)).first() is not None
+
+
 def fetch(session: Session, vault: Vault, found: LetterboxRow) -> Fetched | None:
     """What lies in a letterbox, the oldest first; None when its case is gone. It counts as read only by `note_read`."""
     case = session.get(CaseRow, found.case_id)

@@ -83,7 +83,8 @@ def as_letter(
     until = _until(file, order.until)
     thread = _kept(file, replace(thread, language=order.language or thread.language))
     number = 1 + max(map(draft_number, file.messages()), default=0) if order.draft else 0
-    to = LetterTo(thread.id, order.kind, until, thread.language, number, order.how == "plain")
+    seen = letter.seen if order.draft else ()
+    to = LetterTo(thread.id, order.kind, until, thread.language, number, order.how == "plain", seen)
     body = replace(arrival.body, text=letter.text, encryption="pgp/mime" if sealed else "none", letter=to)
     return _addressed(file, thread, replace(arrival, body=body, attachments=letter.files), draft=order.draft)
 
@@ -118,9 +119,10 @@ def send_draft(file: CaseFile, number: int) -> Thread:
         raise NotAllowed(NO_DRAFT, number=number)
     files = tuple(file.attachment_contents(draft))
     _require_not_withheld(file, thread, draft=True)
-    _require_discreet(file, thread, draft.body.text, files, ())
+    _require_discreet(file, thread, draft.body.text, files, draft.body.letter.seen)
     _, sealed = how_to_write(thread, "plain" if draft.body.letter.plain else "")
-    body = replace(draft.body, encryption="pgp/mime" if sealed else "none", done=())
+    letter = replace(draft.body.letter, seen=())
+    body = replace(draft.body, encryption="pgp/mime" if sealed else "none", done=(), letter=letter)
     arrival = Arrival(
         file.row.desk, "new", file.at, b"", "", "", body, Facts(), files, author=draft.author, direction="letter"
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import and_, bindparam, or_
 from sqlmodel import Session, col, select
@@ -18,12 +18,13 @@ from store.kit.clock import from_text
 from store.kit.errors import NoSuchCase
 from store.kit.sentences import marked
 from store.outbox import queue
-from store.tables.models import CaseRow, MessageRow, PromiseRow, RecusalRow
+from store.tables.models import CaseRow, GuestRow, MessageRow, PromiseRow, RecusalRow
 from store.tables.promise import Promise
-from store.tables.records import Case, Recusal, Source, State
+from store.tables.records import Case, Recusal, Source, State, guest_id
 from store.team.members import Roster
 
 _AT_ONCE = 500
+_MOST_MERGES = 100
 # Written once, for every mail asks them: putting a statement together takes as long as running it.
 _BY_DIGEST = (
     select(CaseRow.id, CaseRow.codename)
@@ -44,6 +45,7 @@ _OWED = (
     )
     .order_by(col(PromiseRow.since), col(PromiseRow.id))
 )
+_INVITED = select(GuestRow).where(col(GuestRow.case_id).in_(bindparam("cases", expanding=True)))
 
 
 def find_by_digest(session: Session, desk: str, digest: str) -> tuple[str, str] | None:
@@ -65,8 +67,17 @@ def no_such_case(codename: str) -> NoSuchCase:
 
 
 def find_row(session: Session, codename: str) -> CaseRow | None:
-    """The row of a codename."""
-    return session.exec(select(CaseRow).where(CaseRow.codename == codename)).first()
+    """The row of a codename; of a case that went into another one, that one's."""
+    return where_it_went(session, session.exec(select(CaseRow).where(CaseRow.codename == codename)).first())
+
+
+def where_it_went(session: Session, row: CaseRow | None) -> CaseRow | None:
+    """The row of the case that one went into, if it did."""
+    for _ in range(_MOST_MERGES):
+        if row is None or row.merged_into is None:
+            break
+        row = session.get(CaseRow, json.loads(row.merged_into)["case"])
+    return row
 
 
 def row_by_id(session: Session, case_id: str) -> CaseRow:
@@ -76,7 +87,12 @@ def row_by_id(session: Session, case_id: str) -> CaseRow:
 
 def case_of(session: Session, row: CaseRow) -> Case:
     """What is known of a case without opening it."""
-    return _case(row, recusals_of(session, row.id), _owed(session, [row.id]).get(row.id, ()))
+    return _case(
+        row,
+        recusals_of(session, row.id),
+        _owed(session, [row.id]).get(row.id, ()),
+        _guests(session, [row.id]).get(row.id, ()),
+    )
 
 
 def cases_of(session: Session, rows: Sequence[CaseRow]) -> list[Case]:
@@ -90,7 +106,8 @@ def cases_of(session: Session, rows: Sequence[CaseRow]) -> list[Case]:
         for item in session.exec(some.order_by(col(RecusalRow.since), col(RecusalRow.member))):
             found.setdefault(item.case_id, []).append(Recusal(item.member, source_of(item)))
     owed = _owed(session, ids)
-    return [_case(row, tuple(found.get(row.id, ())), owed.get(row.id, ())) for row in rows]
+    guests = _guests(session, ids)
+    return [_case(row, tuple(found.get(row.id, ())), owed.get(row.id, ()), guests.get(row.id, ())) for row in rows]
 
 
 def open_cases(session: Session, desk: str) -> list[Case]:
@@ -118,12 +135,29 @@ def _owed(session: Session, ids: Sequence[str]) -> dict[str, tuple[Promise, ...]
     return found
 
 
-def _case(row: CaseRow, recusals: tuple[Recusal, ...], owed: tuple[Promise, ...]) -> Case:
+def _guests(session: Session, ids: Sequence[str]) -> dict[str, list[GuestRow]]:
+    """The members of other desks who may read cases, by the cases' ids."""
+    found: dict[str, list[GuestRow]] = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        for item in session.exec(_INVITED, params={"cases": ids[start : start + _AT_ONCE]}):
+            found.setdefault(item.case_id, []).append(item)
+    return found
+
+
+def guests_of(session: Session, case_id: str) -> list[str]:
+    """The guests of a case (ids)."""
+    return [guest_id(item.member, item.desk) for item in _guests(session, [case_id]).get(case_id, ())]
+
+
+def _case(
+    row: CaseRow, recusals: tuple[Recusal, ...], owed: tuple[Promise, ...], guests: Sequence[GuestRow] = ()
+) -> Case:
     return Case(
         row.id, row.codename, row.desk, _state(row.state), from_text(row.received_at), recusals, row.handle,
         frozenset(screened_in(row).values()), row.assignee or "", row.deadline or "", row.outcome or "", bool(row.on_hold), bool(row.escalated),
         _moment(row.acknowledged_at), _moment(row.decided_at), _moment(row.closed_at),
-        owed, bool(row.writable), bool(row.urgent),
+        owed, bool(row.writable), bool(row.urgent), {guest_id(item.member, item.desk): date.fromisoformat(item.until) for item in guests},
+        frozenset(guest_id(item.member, item.desk) for item in guests if item.votes),
     )  # fmt: skip
 
 

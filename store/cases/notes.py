@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from store.cases import command, recusals, withholding
+from store.cases import command, recusals, redaction, withholding
 from store.cases.case_file import CaseFile
 from store.cases.command import CaseCommand
 from store.cases.correspondence import threads
 from store.cases.dates import date_once
+from store.cases.redact_commands import Redact
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.records import Arrival, Change, Direction, Recusal
@@ -36,7 +37,16 @@ def act(file: CaseFile, commands: Sequence[CaseCommand], arrival: Arrival) -> Ac
     """
     if file.row.state == "junk" and not (commands and all(item.on_junk for item in commands)):
         raise NotAllowed(marked("{case} is among the junk. '/notjunk' makes a report of it."), case=file.row.codename)
+    if file.is_by_guest and (arrival.direction != "note" or arrival.body.letter is not None):
+        raise NotAllowed(command.GUESTS)
+    waiting = redaction.proposed(file.messages()) if any(isinstance(item, Redact) for item in commands) else {}
     changes = command.perform(file, commands)
+    taken_out = [
+        waiting[int(item.subject)][1] for item in changes if item.verb == "redact" and int(item.subject) in waiting
+    ]
+    if taken_out:
+        passages = [redaction.Passage(text) for text in taken_out if not redaction.numbered_file(text)]
+        arrival = redaction.without(arrival, passages)
     said = [arrival.body.text, *(item.name for item in arrival.attachments), *(item.kept_text for item in commands)]
     said += _who_is_written_to(file, arrival)  # a member who becomes a correspondent is a reader no more, first of all
     changes += _withheld_from_who_is_named(file, said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -79,7 +79,7 @@ def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer, d
     linked = known_links(session, row.id, viewer)
     known = {other.id for other in linked}
     messages = content.messages(session, vault, row.id)
-    numbers = file_numbers(messages)
+    numbers, mails = file_numbers(messages), mail_numbers(messages)
     read = letterboxes.read_times(session, [message.id for message in messages if message.direction == "out"])
     return {
         **case_line(case),
@@ -96,11 +96,22 @@ def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer, d
         ],
         "may_be_named": list(content.facts(vault, row).may_be_named),
         "messages": [
-            {**message_record(message, known, numbers), "letter": _letter(message, read)}
+            {
+                **message_record(message, known, numbers),
+                "number": mails.get(message.id, 0),
+                "letter": _letter(message, read),
+            }
             for message in messages
             if _says_something(message, known, viewer.member)
         ],
     }
+
+
+def visible_messages(session: Session, vault: Vault, row: CaseRow, viewer: Viewer) -> list[Message]:
+    """The messages of a case that somebody who may know of it may see."""
+    known = {other.id for other in known_links(session, row.id, viewer)}
+    messages = content.messages(session, vault, row.id)
+    return [item for item in messages if _says_something(item, known, viewer.member)]
 
 
 def _correspondent(item: Thread) -> JSON:
@@ -153,6 +164,12 @@ def file_numbers(messages: Iterable[Message]) -> Mapping[str, int]:
     return {item: number for number, item in enumerate(ids, 1)}
 
 
+def mail_numbers(messages: Iterable[Message]) -> Mapping[str, int]:
+    """The number of each mail from outside (by id), from 1, as they came. Notes have none: one that somebody does not see is not to leave
+    a gap."""
+    return {item.id: number for number, item in enumerate((item for item in messages if item.direction == "in"), 1)}
+
+
 def file_of(session: Session, vault: Vault, row: CaseRow, number: int, viewer: Viewer) -> Attachment:
     """One file of a case by its number. Raises NotAllowed where there is none, or none that the viewer may see."""
     for message in content.messages(session, vault, row.id):
@@ -185,7 +202,7 @@ def message_record(message: Message, known: set[str], numbers: Mapping[str, int]
         "text": body.text,
         "status_until": body.status_until,
         "thread": _thread_of(message),
-        "to": asdict(body.letter) if body.letter else None,
+        "to": asdict(replace(body.letter, seen=())) if body.letter else None,
         "done": [
             {"verb": item.verb, "subject": item.subject, "text": item.text} for item in visible_to(body.done, known)
         ],

@@ -72,9 +72,7 @@ def consent_form(name: str) -> str:
 def _reporter(known: Facts, told: Sequence[Message]) -> Iterator[Person]:
     addresses = [item for item in dict.fromkeys((*known.reporters, known.address, known.answer_to, known.tell)) if item]
     addresses = [item for item in addresses if not stands_for_a_receipt(item)]
-    names = dict.fromkeys(
-        name for item in told if item.author == REPORTER and (name := _display_name(item.body.sender))
-    )
+    names = dict.fromkeys(name for item in told if item.author == REPORTER and (name := display_name(item.body.sender)))
     for number, address in enumerate(addresses):
         yield _by_address(Person(f":reporter-{number}", "", address, author=REPORTER))
     for number, name in enumerate(names):
@@ -89,7 +87,7 @@ def _by_address(person: Person) -> Person:
     return replace(person, calls=tuple(said))
 
 
-def _display_name(sender: str) -> str:
+def display_name(sender: str) -> str:
     """The name in a `From` header as it is kept (`Name <address>`)."""
     name = sender.rpartition("<")[0].strip(" \"'") if "<" in sender else ""
     return "" if "@" in name else name
@@ -124,5 +122,5 @@ def is_reporter(known: Facts, told: Sequence[Message], name: str, address: str, 
     """Whether a correspondent to be is the reporter: by address, by key, or by the name that they write under."""
     own = {bare(item) for item in (*known.reporters, known.address, known.answer_to, known.tell) if item}
     keys = {known.reporter_fingerprint, known.new_fingerprint} - {""}
-    names = {consent_form(_display_name(item.body.sender)) for item in told if item.author == REPORTER} - {""}
+    names = {consent_form(display_name(item.body.sender)) for item in told if item.author == REPORTER} - {""}
     return (bool(address) and bare(address) in own) or fingerprint in keys or consent_form(name) in names

@@ -86,7 +86,9 @@ def _more_until(file: CaseFile) -> str:
         case, promises=(*(item for item in case.promises if item.kind == "respond"), Promise("status", file.at))
     )
     days = [
-        due.at.astimezone(desk.zone).date() for due in dues(after, desk) if due.stage != "deadline" and due.at > file.at
+        due.at.astimezone(desk.zone).date()
+        for due in dues(after, desk)
+        if due.stage not in ("deadline", "event") and due.at > file.at
     ]
     return min(days).isoformat() if days else ""
 

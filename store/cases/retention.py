@@ -26,6 +26,7 @@ from store.tables.models import (
     CorrespondentRow,
     DeliveryRow,
     EventRow,
+    GuestRow,
     JunkLessonRow,
     JunkNumberRow,
     LetterboxRow,
@@ -60,6 +61,7 @@ _OF_A_CASE = (
     ProposalWordRow,
     ProposalRow,
     ThreadRow,
+    GuestRow,
     ChoreRow,
     DeliveryRow,
     NoticeRow,
@@ -70,12 +72,16 @@ def ends_at(session: Session, row: CaseRow, desk: Desk) -> datetime | None:
     """When a case is to be destroyed; None for one that is open, on hold, or kept for ever. Junk is not announced.
 
     A mail that came after the case was closed puts it off; the report itself did not, though one from an archive is
-    written down later than it is closed.
+    written down later than it is closed. What two readers wanted to be erased ends on that day.
     """
     if row.state == "junk":
         return from_text(row.closed_at or row.received_at) + timedelta(days=desk.junk_days)
     days = desk.retention.get(row.outcome or "", desk.retention_days)
-    if row.state != "closed" or row.closed_at is None or row.on_hold or not days:
+    if row.state != "closed" or row.closed_at is None or row.on_hold:
+        return None
+    if row.erase_at is not None:
+        return from_text(row.erase_at)
+    if not days:
         return None
     last = session.exec(
         select(func.max(MessageRow.at)).where(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import hmac
+import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sqlmodel import Session, col, select
@@ -25,6 +26,7 @@ _HANDLE = 16
 _TOKEN = re.compile(r"([ctp])-([a-z2-7]{24})", re.IGNORECASE)
 _IN_TEXT = re.compile(r"(?<![A-Za-z0-9])t-([a-z2-7]{24})(?![A-Za-z0-9])", re.IGNORECASE)
 _MOST_IDS = 50
+_MOST_MERGES = 100
 _MARK = ":"  # no id of a member looks like it
 
 
@@ -101,11 +103,32 @@ def place_of(session: Session, vault: Vault, desk: str, wanted: Token) -> Thread
         return ThreadPlace(wanted.side, None)
     found = select(CaseRow).where(CaseRow.desk == desk, col(CaseRow.wrapped_key).is_not(None))
     if wanted.side != "correspondent":
-        return ThreadPlace(wanted.side, session.exec(found.where(CaseRow.handle == handle)).first())
+        row = session.exec(select(CaseRow).where(CaseRow.desk == desk, CaseRow.handle == handle)).first()
+        return _where_it_went(session, ThreadPlace(wanted.side, row))
     thread = session.exec(select(ThreadRow).where(ThreadRow.handle == handle)).first()
     if thread is None:
         return ThreadPlace(wanted.side, None)
     return ThreadPlace(wanted.side, session.exec(found.where(CaseRow.id == thread.case_id)).first(), thread=thread.id)
+
+
+def _where_it_went(session: Session, place: ThreadPlace) -> ThreadPlace:
+    """A place in a case that there is: of one that went into another, there. Its reporter may be a correspondent there."""
+    for _ in range(_MOST_MERGES):
+        row = place.row
+        if row is None or row.merged_into is None:
+            break
+        leads = json.loads(row.merged_into)
+        target = session.get(CaseRow, leads["case"])
+        thread = leads["threads"].get(place.thread, place.thread)
+        side = place.side
+        if side == "reporter" and leads["reporter"]:
+            side, thread = "correspondent", leads["reporter"]
+        elif side == "reporter" and not leads["same"]:
+            target = None  # whoever asked for silence begins anew
+        place = replace(place, row=target, side=side, thread=thread)
+    if place.row is not None and place.row.wrapped_key is None:
+        place = replace(place, row=None)
+    return place
 
 
 def find_by_ids(session: Session, vault: Vault, desk: str, message_ids: Sequence[str]) -> ThreadPlace | None:

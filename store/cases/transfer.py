@@ -6,7 +6,7 @@ Works within a transaction that the caller opened. What comes in is read by nobo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,10 +41,9 @@ class Blobs:
     attachment: Callable[[int, int], bytes] = field(repr=False)
 
 
-def as_value(session: Session, vault: Vault, row: CaseRow) -> dict[str, Any]:
-    """All of a case but for the octets of mails and files, and for what hangs on this desk's members."""
+def as_value(session: Session, vault: Vault, row: CaseRow, messages: Sequence[Message]) -> dict[str, Any]:
+    """A case with some of its messages, but for the octets of mails and files, and for what hangs on this desk's members."""
     box = content.box_of(vault, row)
-    messages = content.messages(session, vault, row.id)
     return {
         "version": VERSION,
         "codename": row.codename,

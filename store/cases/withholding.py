@@ -24,6 +24,7 @@ JUNK = ":junk"  # what is voted on besides members: no id of one looks like it
 VOTES_TO_REINSTATE = 2
 VOTES_TO_NARROW = 2
 OTHERS_LEFT = 2
+VOTES_FOR_WHAT_TAKES_TWO = 2
 
 
 def recuse_for_copy(file: CaseFile, wanted: Sequence[Recusal], wishes: Wishes) -> None:
@@ -62,7 +63,7 @@ def _narrows(file: CaseFile, member: str) -> bool:
 
 def few_others(file: CaseFile, besides: set[str]) -> bool:
     """Whether fewer readers than a case must have are left besides some members."""
-    return len({reader.id for reader in file.readers} - besides) < OTHERS_LEFT
+    return len({reader.id for reader in file.deciding} - besides) < OTHERS_LEFT
 
 
 def reinstate(file: CaseFile, member: str) -> int:
@@ -95,14 +96,14 @@ def reinstate(file: CaseFile, member: str) -> int:
 
 def _require_operators(file: CaseFile, source: Source) -> None:
     """Raise NotAllowed unless the operator may undo a recusal of this source."""
-    enough = len(file.readers) >= VOTES_TO_REINSTATE
+    enough = len(file.deciding) >= VOTES_TO_REINSTATE
     if source == "self" or (source != "operator" and enough):
         raise NotAllowed("Two readers of the case must agree: repeat the command with --by MEMBER for each of them.")
 
 
 def vote(file: CaseFile, member: str) -> int:
     """Add a vote on a member (that they come back, or, while they are readers, that they leave), or that a case is junk; how
-    many of those who voted are readers still."""
+    many of those who voted are readers of the desk's own still."""
     if file.actor == member:
         raise NotAllowed(marked("You can't let yourself back in."))
     session, case_id = file.session, file.row.id
@@ -111,7 +112,19 @@ def vote(file: CaseFile, member: str) -> int:
     if file.actor not in votes:
         session.add(VoteRow(case_id=case_id, member=member, voter=file.actor, at=to_text(file.at)))
         session.flush()
-    return len({reader.id for reader in file.readers} & (votes | {file.actor}))
+    return len({reader.id for reader in file.deciding} & (votes | {file.actor}))
+
+
+def words_missing(file: CaseFile, what: str) -> int:
+    """One reader's word for something that takes two, and how many are missing still (0: it is to be done). `what` names it among the
+    votes of the case. The operator may do it alone where there are not two readers. Raises NotAllowed."""
+    if file.actor == "operator":
+        if len(file.deciding) >= VOTES_FOR_WHAT_TAKES_TWO:
+            raise NotAllowed(
+                "Two readers of the case must agree: repeat the command with --by MEMBER for each of them."
+            )
+        return 0
+    return max(0, VOTES_FOR_WHAT_TAKES_TWO - vote(file, what))
 
 
 def narrow_screened(file: CaseFile, screened: Mapping[str, str]) -> None:

@@ -38,6 +38,7 @@ from store.kit.kinds import (
 )
 from store.kit.sections import (
     DatabaseSettings,
+    Event,
     GnuPG,
     Imap,
     Junk,
@@ -98,6 +99,8 @@ class Desk(Section):
     junk_days: Annotated[int, Field(ge=1, le=365)] = 30
     retention_days: Days = 730
     retention: dict[str, Days] = Field(default_factory=dict)
+    keep_at_least: Days = 0
+    event: tuple[Event, ...] = ()
     imap: tuple[Imap, ...] = ()
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -201,6 +202,20 @@ class Operator(Section):
     """Who runs the machine. Their mail never holds content; none is sent when the address is empty."""
 
     address: Address | Literal[""] = ""
+
+
+class Event(Section):
+    """Something that the desk serves: what comes in from its first day to its last one (both included) is to be decided by its end."""
+
+    name: str = ""
+    start: date
+    end: date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Event:
+        if self.end < self.start:
+            raise ValueError(f"ends on {self.end}, before it starts on {self.start}")
+        return self
 
 
 class Imap(Section):

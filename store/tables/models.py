@@ -51,6 +51,8 @@ class CaseRow(SQLModel, table=True):
     announced_at: str | None = None
     writable: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     urgent: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    erase_at: str | None = None
+    merged_into: str | None = None
 
 
 class MessageRow(SQLModel, table=True):
@@ -106,6 +108,21 @@ class VoteRow(SQLModel, table=True):
     member: str
     voter: str
     at: str
+
+
+class GuestRow(SQLModel, table=True):
+    """A member of another desk who may read one case until a day (that day included). `member` is their id there; `votes`: whether
+    their word on proposals counts."""
+
+    __tablename__ = "guests"
+    __table_args__ = (UniqueConstraint("case_id", "desk", "member"),)
+    id: str = Field(default_factory=new_id, primary_key=True)
+    case_id: str = Field(foreign_key="cases.id", index=True)
+    desk: str
+    member: str
+    until: str
+    votes: int = 0
+    since: str
 
 
 class EventRow(SQLModel, table=True):

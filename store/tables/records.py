@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass, field, fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from store.kit.sentences import Sentence
@@ -17,7 +17,7 @@ State = Literal["new", "held", "automatic", "junk", "acknowledged", "investigati
 # `in` came from outside, `out` went to the reporter, `letter` to another correspondent; a `note` stayed here.
 Direction = Literal["in", "out", "letter", "note"]
 # What the desk itself says above what a reader writes to a correspondent.
-LetterKind = Literal["", "hearing", "outcome", "warning", "statement"]
+LetterKind = Literal["", "hearing", "outcome", "warning", "statement", "summary"]
 # What a filter says of a mail; empty when none was asked.
 Filtered = Literal["", "clean", "doubtful", "junk"]
 Encryption = Literal["none", "pgp/mime", "inline", "attachment"]
@@ -51,6 +51,16 @@ Verb = Literal[
     "new",
     "send",
     "release-statement",
+    "redact-vote",
+    "redact",
+    "erase-vote",
+    "erase",
+    "split",
+    "merge-vote",
+    "merge",
+    "guest-vote",
+    "guest",
+    "no-guest",
     "may-name",
     "not-name",
 ]
@@ -59,7 +69,7 @@ Source = Literal[
 ]
 
 _KEYS = ("reporter_key", "new_key")
-_LISTS = ("also_excluded", "reporters", "may_be_named")
+_LISTS = ("also_excluded", "reporters", "may_be_named", "redacted")
 PROVISIONAL: frozenset[str] = frozenset({"named", "first-name", "sender", "addressed", "doubtful", "linked"})
 
 
@@ -88,9 +98,10 @@ class Change:
 
 @dataclass(frozen=True)
 class LetterTo:
-    """To whom a reader writes, other than the reporter: a thread (its id), or everybody, for a `statement`. `kind` is what the desk says above their text, `until` by
+    """To whom a reader writes, other than the reporter: a thread (its id), or everybody, for a `statement` and the `summary` of the yearly report. `kind` is what the desk says above their text, `until` by
     which day (ISO 8601) they may answer, `language` that of the mail. `draft` is the number of a text that another reader sends; what
-    was sent so bears the same number. `plain`: a reader said that it may go unencrypted.
+    was sent so bears the same number. `plain`: a reader said that it may go unencrypted. `seen` are the texts that the files of a draft had before they were
+    cleaned.
     """
 
     thread: str
@@ -99,6 +110,7 @@ class LetterTo:
     language: str = "en"
     draft: int = 0
     plain: bool = False
+    seen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,7 +161,8 @@ class Body:
         signature, notes = Signature(**value["signature"]), tuple(map(Sentence.from_json, value["notes"]))
         lists = {"notes": notes, "done": done, "sent_to": tuple(value.get("sent_to", ()))}
         vouched = Authentication(**value.get("authentication", {}))
-        letter = LetterTo(**value["letter"]) if value.get("letter") else None
+        letter = value.get("letter")
+        letter = LetterTo(**{**letter, "seen": tuple(letter.get("seen", ()))}) if letter else None
         return cls(**{**value, **lists, "signature": signature, "authentication": vouched, "letter": letter})
 
 
@@ -189,7 +202,8 @@ class Facts:
     want answers or not. `new_key` came with a later mail, and is not used until a reader says so. `without_token`: the
     first mail referred to another one, and nothing that is sent to its author shows the token of the case.
     `archived`: it came from an archive, with or without a word to the readers. `asks_secrecy`: its first mail asks to be kept
-    from somebody, in whatever words. `tell` is a mail address that hears, without a word of it, that an answer waits in a letterbox.
+    from somebody, in whatever words. `tell` is a mail address that hears, without a word of it, that an answer waits in a letterbox. `redacted` are keyed hashes of
+    the words that were taken out (`store.cases.redaction`), so that who joins can still be looked for.
     """
 
     reply_to: str = ""
@@ -212,6 +226,7 @@ class Facts:
     asks_secrecy: bool = False
     tell: str = ""
     may_be_named: tuple[str, ...] = ()
+    redacted: tuple[str, ...] = ()
 
     @property
     def writable(self) -> bool:
@@ -256,10 +271,16 @@ class Recusal:
         return 0 if self.provisional or self.source == "reader" else 2 if self.source == "reporter" else 1
 
 
+def guest_id(member: str, desk: str) -> str:
+    """The id of a member of another desk among those of this one: no id of a roster looks like it."""
+    return f"{member}~{desk}"
+
+
 @dataclass(frozen=True)
 class Case:
     """What is known of a case without opening its messages. `promises` are those that are still owed; `writable`: its
-    reporter can be written to, and did not ask for silence."""
+    reporter can be written to, and did not ask for silence. `guests` are members of other desks who may read it (ids here), each with the
+    last day; the word of `voting_guests` on proposals counts."""
 
     id: str
     codename: str
@@ -280,6 +301,8 @@ class Case:
     promises: tuple[Promise, ...] = ()
     writable: bool = True
     urgent: bool = False
+    guests: Mapping[str, date] = field(default_factory=dict)
+    voting_guests: frozenset[str] = frozenset()
 
     @property
     def recused(self) -> frozenset[str]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-Role = Literal["responder", "lead", "alternate", "escalation"]
+Role = Literal["responder", "lead", "alternate", "escalation", "guest"]
+Serving = Literal["responder", "lead", "alternate", "escalation"]  # what a roster file can give
 Public = Literal["no", "name", "role"]
 
 
 @dataclass(frozen=True)
 class Member:
-    """One person of a roster. `until` is the last day of the term, that day included.
+    """One person of a roster; in the role `guest`, one of another desk who may read some case. `until` is the last day of the term, that day included.
 
     `alert` is where a push goes that something cannot wait (a URL of Apprise), which names the case only with `alert_codename`.
     `public` is how the web form shows them to everybody, with the `languages` that they read and their time zone.
@@ -55,6 +57,19 @@ class Roster:
         return next((member for member in self.members if member.id == member_id), None)
 
     def on_duty(self, at: datetime) -> tuple[Member, ...]:
-        """Every member whose term covers the day of that moment, in the desk's time zone."""
-        day = at.astimezone(self.zone or UTC).date()
-        return tuple(member for member in self.members if member.serves(day))
+        """Every member of the desk's own whose term covers the day of that moment, in the desk's time zone."""
+        day = self.day(at)
+        return tuple(member for member in self.members if member.role != "guest" and member.serves(day))
+
+    def guests(self, at: datetime) -> tuple[Member, ...]:
+        """Members of other desks who are guests of some case here, and serve at their own."""
+        day = self.day(at)
+        return tuple(member for member in self.members if member.role == "guest" and member.serves(day))
+
+    def day(self, at: datetime) -> date:
+        """The day of a moment, in the desk's time zone."""
+        return at.astimezone(self.zone or UTC).date()
+
+    def of_case(self, guests: Collection[str]) -> Roster:
+        """The same without the guests of other cases; `guests` are the ids of those of this one."""
+        return replace(self, members=tuple(item for item in self.members if item.role != "guest" or item.id in guests))

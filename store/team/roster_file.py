@@ -17,7 +17,7 @@ from store.kit.config import Desk
 from store.kit.errors import RosterError
 from store.kit.files import toml_trouble
 from store.kit.kinds import Fingerprint, Zone, plain_address
-from store.team.members import Member, Public, Role, Roster
+from store.team.members import Member, Public, Roster, Serving
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 RESERVED_IDS = frozenset({"reporter", "other", "operator", "desk", "me", "machine"})
@@ -74,7 +74,7 @@ class _Entry(BaseModel):
     email: Annotated[str, AfterValidator(member_address)]
     fingerprint: Fingerprint
     key: str = ""
-    role: Role = "responder"
+    role: Serving = "responder"
     start: date = Field(alias="from")
     until: date
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] = "en"

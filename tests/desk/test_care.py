@@ -387,11 +387,14 @@ def test_an_upgrade_copies_the_database_first(desk: Desk) -> None:
             "measure_forms",
             "measures",
             "threads",
+            "guests",
             "proposals",
         ):
             connection.exec_driver_sql(f"DROP TABLE {table}")
         for column in (
             "writable",
+            "erase_at",
+            "merged_into",
             "urgent",
             "came",
             "escalated",

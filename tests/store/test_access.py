@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ class Case:
     recused: frozenset[str]
     escalated: bool = False
     screened: frozenset[str] = frozenset({""})
+    guests: Mapping[str, date] = field(default_factory=dict)
 
 
 def member(

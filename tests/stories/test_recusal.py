@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import email
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pytest
@@ -151,6 +153,7 @@ def check_everyone_else_is_told(desk: Desk, team: list[Person], sent: list[Deliv
         recused: frozenset[str]
         screened: frozenset[str]
         escalated: bool = False
+        guests: Mapping[str, date] = field(default_factory=dict)
 
     config = desk.context.config.desk[0]
     roster = desk.context.roster(config)

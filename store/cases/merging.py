@@ -1,0 +1,296 @@
+"""Two cases that become one: what one holds goes into the other, which is kept from everybody from whom either was.
+
+Nothing of it is left where it was: who is recused later must not find it there. The name and the addresses of the case that is gone lead to the
+other. Works within a transaction that the caller opened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import update
+from sqlmodel import col, select
+
+from store.cases import (
+    content,
+    correspondence,
+    correspondents,
+    letterboxes,
+    patterns,
+    recusals,
+    retention,
+    urgency,
+    withholding,
+)
+from store.cases.case_file import CaseFile
+from store.cases.correspondence import Thread
+from store.cases.fields import DATES, FIELDS, LONGEST
+from store.cases.letters import draft_number
+from store.cases.lookup import screened_in
+from store.cases.persons import display_name
+from store.cases.threads import author_of, is_correspondent, thread_of
+from store.kit.addresses import bare
+from store.kit.clock import to_text
+from store.kit.errors import NotAllowed
+from store.kit.sentences import marked
+from store.outbox import queue
+from store.tables.models import CorrespondentRow, EventRow, LinkRow, MeasureRow, MessageRow, NoticeRow, ThreadRow
+from store.tables.records import Arrival, Attachment, Facts, Message
+
+MERGED = ":merged"  # the outcome of what is left of such a case: no desk can name one so
+ITSELF = marked("A case cannot be put into itself.")
+NOT_OPEN = marked("{case} is closed. Open it with '/state investigating' first.")
+NOT_READ = marked("{case} cannot be put into another one: it is junk, or waits to be read.")
+BY_FORM = marked(
+    "{case} came by the web form, and its answers wait there. Put the other case into it, or link the two."
+)
+ON_ITS_WAY = marked("Something of {case} is still on its way to somebody outside. Try again when it is sent.")
+_OUTSIDE = ("reply", "write", "acknowledge", "acknowledge-held", "send-key")
+_ENDED_HERE = frozenset({"redact", "redact-vote"})  # numbers of the case that is gone
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """A message as it is written down anew."""
+
+    message: Message
+    raw: bytes
+    digest: str
+    files: tuple[Attachment, ...]
+
+
+def require_mergeable(into: CaseFile, other: CaseFile) -> None:
+    """Raise NotAllowed unless one case can be put into another now."""
+    name = other.row.codename
+    if other.row.id == into.row.id:
+        raise NotAllowed(ITSELF)
+    if into.row.state not in queue.OPEN_STATES:
+        raise NotAllowed(NOT_OPEN, case=into.row.codename)
+    if other.row.state in ("junk", "held") or any(item.body.failure for item in other.messages()):
+        raise NotAllowed(NOT_READ, case=name)
+    if letterboxes.has_one(other):
+        raise NotAllowed(BY_FORM, case=name)
+    waiting = select(NoticeRow.id).where(NoticeRow.case_id == other.row.id, NoticeRow.done == 0)
+    if other.session.exec(waiting.where(col(NoticeRow.kind).in_(_OUTSIDE))).first() is not None:
+        raise NotAllowed(ON_ITS_WAY, case=name)
+
+
+def merge(into: CaseFile, other: CaseFile) -> None:
+    """Put a case into another one. Raises NotAllowed."""
+    require_mergeable(into, other)
+    known, brought = into.facts, other.facts
+    fields, moved, screened = other.fields, _taken(other), screened_in(other.row)
+    theirs, urgent, handle = list(other.case.recusals), bool(other.row.urgent), other.row.handle
+    threads, events = correspondence.threads(other), _told(other)
+    same, digests = _is_of_the_same(into, other), _known_by(other)
+    _take_links_and_measures(into, other)
+    leave_behind(other, into.row.id)
+    new_threads = {item.id: _begin_thread(into, item) for item in threads}
+    reporter = None if same else _reporters_thread(into, brought, moved)
+    recusals.recuse(into, theirs)
+    into.remember(_united(known, brought, same=same))
+    drafts = max(map(draft_number, into.messages()), default=0)
+    for item in moved:
+        into.add_message(_arrival(into, item, new_threads, _Placed(same, reporter, drafts)))
+    _fill(into, fields)
+    withholding.narrow_screened(into, screened)
+    correspondents.note(into)
+    _know_by(into, digests)
+    ids = {one: new.id for one, new in new_threads.items()}
+    _lead_here(into, other, handle, _Leads(into.row.id, same, reporter.id if reporter else "", ids))
+    if urgent and not into.row.urgent:
+        urgency.make_urgent(into)
+    into.note("merged", {"from": other.row.codename, "events": events})
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """As whose words what the reporter of the other case wrote stands: the reporter's own, or those of a thread (None: of somebody else).
+    `drafts` is the highest number of a draft that there is."""
+
+    same: bool
+    reporter: Thread | None
+    drafts: int
+
+
+@dataclass(frozen=True)
+class _Leads:
+    """Where the addresses of a case that is gone lead: to a case, and there to the thread of its reporter (empty: to the reporter there, or
+    to nobody), and to its other threads, by their ids there."""
+
+    case: str
+    same: bool
+    reporter: str
+    threads: Mapping[str, str]
+
+
+def _taken(file: CaseFile) -> list[_Moved]:
+    """The messages of a case with all that belongs to them."""
+    digests = dict(
+        file.session.exec(select(MessageRow.id, MessageRow.digest).where(MessageRow.case_id == file.row.id)).all()
+    )
+    return [
+        _Moved(
+            item,
+            content.raw_message(file.session, file.by.vault, file.row, item.id),
+            digests[item.id] or "",
+            tuple(file.attachment_contents(item)),
+        )
+        for item in file.messages()
+    ]
+
+
+def _told(file: CaseFile) -> list[dict[str, Any]]:
+    """What the events of a case say: their details go with its key."""
+    rows = file.session.exec(select(EventRow).where(EventRow.case_id == file.row.id).order_by(col(EventRow.seq))).all()
+    return [
+        {
+            "seq": row.seq, "kind": row.kind, "at": row.at, "actor": row.actor,
+            "detail": file.box.open_json(row.detail_sealed, "events", "detail", str(row.seq)) if row.detail_sealed else None,
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
+def _is_of_the_same(into: CaseFile, other: CaseFile) -> bool:
+    """Whether both cases have one reporter, by address or key."""
+    here, there = into.facts, other.facts
+    keys = {there.reporter_fingerprint} - {""}
+    return bool(_addresses(here) & _addresses(there)) or here.reporter_fingerprint in keys
+
+
+def _known_by(file: CaseFile) -> set[str]:
+    return set(file.session.exec(select(CorrespondentRow.digest).where(CorrespondentRow.case_id == file.row.id)))
+
+
+def _know_by(into: CaseFile, digests: set[str]) -> None:
+    """What the other case's reporter writes anew is kept from whom this case is, as it was before."""
+    for digest in sorted(digests - _known_by(into)):
+        into.session.add(CorrespondentRow(case_id=into.row.id, desk=into.row.desk, digest=digest))
+    into.session.flush()
+
+
+def _addresses(known: Facts) -> set[str]:
+    return {bare(item) for item in (*known.reporters, known.address, known.answer_to) if item}
+
+
+def _take_links_and_measures(into: CaseFile, other: CaseFile) -> None:
+    session, here, there = into.session, into.row.id, other.row.id
+    for pair in session.exec(select(LinkRow).where((LinkRow.one == there) | (LinkRow.other == there))).all():
+        one, two = sorted((here, pair.other if pair.one == there else pair.one))
+        if one != two and session.get(LinkRow, (one, two)) is None:
+            session.add(LinkRow(one=one, other=two, by=pair.by, at=pair.at))
+    session.exec(update(MeasureRow).where(col(MeasureRow.case_id) == there).values(case_id=here))
+    session.flush()
+
+
+def leave_behind(other: CaseFile, into: str) -> None:
+    """Forget a case whose content went elsewhere; what is left is its name, dates, and where it leads."""
+    row = other.row
+    row.on_hold = 0
+    row.state, row.closed_at = "closed", row.closed_at or to_text(other.at)
+    retention.destroy(other.session, other.by.vault, row, other.actor, other.at)
+    row.outcome, row.merged_into = MERGED, into
+    other.session.add(row)
+    other.session.flush()
+
+
+def _begin_thread(into: CaseFile, thread: Thread) -> Thread:
+    """A thread of the other case, written down in this one under the same addresses."""
+    made = correspondence.begin(into, replace(thread, name=_free_name(into, thread.name)))
+    kept = replace(made, handle=thread.handle)
+    row = into.session.exec(select(ThreadRow).where(ThreadRow.id == made.id)).one()
+    row.handle = thread.handle
+    into.session.add(row)
+    correspondence.keep(into, kept)
+    into.session.flush()
+    return kept
+
+
+def _reporters_thread(into: CaseFile, known: Facts, moved: list[_Moved]) -> Thread | None:
+    """The other case's reporter as somebody with whom this one is written about; None for one who cannot be written to."""
+    if not known.writable:
+        return None
+    first = next((item.message.body.sender for item in moved if item.message.author == "reporter"), "")
+    name = _free_name(into, display_name(first) or known.answer_to.partition("@")[0])
+    thread = Thread(
+        "", "", name, known.answer_to, "witness", into.by.desk.language, known.reporter_key, known.reporter_fingerprint,
+        known.new_key, known.new_fingerprint, known.came_sealed,
+    )  # fmt: skip
+    return correspondence.begin(into, thread)
+
+
+def _free_name(into: CaseFile, name: str) -> str:
+    taken = {item.name.casefold() for item in correspondence.threads(into)}
+    return next(
+        item for item in (name, *(f"{name} {number}" for number in range(2, 99))) if item.casefold() not in taken
+    )
+
+
+def _united(known: Facts, brought: Facts, *, same: bool) -> Facts:
+    """What is known of one case, and of another that went into it. A key is only remembered, and silence holds if either asks for it."""
+    both = replace(
+        known,
+        wishes=known.wishes | brought.wishes,
+        also_excluded=tuple(dict.fromkeys((*known.also_excluded, *brought.also_excluded))),
+        redacted=tuple(sorted({*known.redacted, *brought.redacted})),
+        asks_secrecy=known.asks_secrecy or brought.asks_secrecy,
+    )
+    if not same:
+        return both
+    if brought.asks_quiet:
+        both = replace(both, reply_to="", answer_to="", asks_quiet=True, no_reply_because=brought.no_reply_because)
+    if brought.reporter_key and brought.reporter_fingerprint != known.reporter_fingerprint:
+        both = replace(both, new_key=brought.reporter_key, new_fingerprint=brought.reporter_fingerprint)
+    return replace(both, came_sealed=known.came_sealed or brought.came_sealed)
+
+
+def _arrival(into: CaseFile, moved: _Moved, threads: Mapping[str, Thread], placed: _Placed) -> Arrival:
+    """A message of the other case as one of this."""
+    message = moved.message
+    author, direction = message.author, message.direction
+    body = replace(message.body, done=tuple(item for item in message.body.done if item.verb not in _ENDED_HERE))
+    if is_correspondent(author):
+        author = author_of(threads[thread_of(author)].id)
+    elif author == "reporter" and not placed.same:
+        author = placed.reporter.author if placed.reporter else "other"
+    if body.letter is not None:
+        thread = threads.get(body.letter.thread)
+        draft = body.letter.draft + placed.drafts if body.letter.draft else 0
+        body = replace(body, letter=replace(body.letter, thread=thread.id if thread else "", draft=draft))
+    elif direction == "out" and not placed.same:
+        direction = "note"
+    return Arrival(
+        into.row.desk, "new", message.at, moved.raw, moved.digest, body.message_id, body, Facts(), moved.files,
+        author=author, direction=direction,
+    )  # fmt: skip
+
+
+def _fill(into: CaseFile, fields: Mapping[str, str]) -> None:
+    """Fill what was empty, and add what differs."""
+    known = into.fields
+    fresh = {}
+    for name, value in fields.items():
+        before = known.get(name, "")
+        if name in FIELDS and name != "label" and value != before:
+            both = f"{before}; {value}" if before else value
+            if not before or (name not in DATES and len(both) <= LONGEST):
+                fresh[name] = both
+    if fresh:
+        into.fill(fresh)
+    if "reported" in fresh:
+        patterns.note(into, fresh["reported"])
+
+
+def _lead_here(into: CaseFile, other: CaseFile, handle: str, leads: _Leads) -> None:
+    """Have the name and the addresses of the case that is gone lead to this one."""
+    other.row.handle = handle
+    other.row.merged_into = json.dumps(
+        {"case": leads.case, "same": leads.same, "reporter": leads.reporter, "threads": dict(leads.threads)},
+        sort_keys=True,
+    )
+    into.session.add(other.row)
+    into.session.flush()

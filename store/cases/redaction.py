@@ -1,0 +1,319 @@
+"""A passage, or a file, that is taken out of everything that a case holds. Digests of before and after stay in the chain of events.
+
+What came as a mail is kept no more where the passage stood in it: it could be in there in other forms. So that who joins the team later
+can still be looked for in what is gone, keyed hashes of its words stay; of a file that may hold words and is no text, that it was there.
+
+Works within a transaction that the caller opened.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import update
+from sqlmodel import col, select
+
+from store.cases.answers import Answer
+from store.cases.case_file import CaseFile
+from store.kit.errors import NotAllowed
+from store.kit.sentences import marked
+from store.tables.models import AnswerRow, AttachmentRow, EventRow, MessageRow
+from store.tables.records import Arrival, Body, Change, Message
+from store.tables.vault import Vault
+from store.team.folding import words
+from store.team.members import Member
+
+TAKEN_OUT = "[\u2026]"
+ANYBODY = "*"  # something was taken out in which nobody can be looked for
+_WITHOUT_WORDS = ("image/", "audio/", "video/")
+_INFLECTED, _LONGEST_ENDING = 4, 2
+_SHORTEST, _LONGEST_GAP = 3, 20_000
+_GAP = re.compile(r"\s*(?:\.\.\.|\u2026)\s*")
+_BETWEEN = r"[\s>|]+"  # words of a passage may stand on several lines, and be quoted
+_NAMES = frozenset({"may-name", "not-name"})  # what is done to a name, which stands as the subject
+_TOLD = ("reason", "why", "value", "name")  # where an event's detail has what people wrote
+_NUMBERED_FILE = re.compile(r"file\s+([0-9]{1,6})", re.IGNORECASE)
+
+TOO_SHORT = marked("Write the passage behind '/redact', or its first words, '...', and its last words.")
+NO_FILE = marked("There is no file of that number. '/show' lists them.")
+NOT_THERE = marked("The passage stands nowhere in this case. Write it as it stands there.")
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Words in a row, or what lies between the first words and the last ones (both included). Raises NotAllowed when too short to be meant."""
+
+    written: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if any(len(item) < _SHORTEST for item in self._ends):
+            raise NotAllowed(TOO_SHORT)
+
+    @property
+    def _ends(self) -> list[str]:
+        return [item.strip() for item in _GAP.split(self.written.strip(), maxsplit=1)]
+
+    def taken_out(self, text: str) -> str:
+        """A text without the passage, wherever it stands in it. Linear in the text."""
+        kept, at = [], 0
+        for start, end in self._spans(text):
+            kept += [text[at:start], TAKEN_OUT]
+            at = end
+        return "".join([*kept, text[at:]])
+
+    def found_in(self, text: str) -> list[str]:
+        """What of a text the passage is, each time that it stands there."""
+        return [text[start:end] for start, end in self._spans(text)]
+
+    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where the passage stands in a text."""
+        first, *last = (_pattern(item) for item in self._ends)
+        if not last:
+            yield from (found.span() for found in first.finditer(text))
+            return
+        ends = [found.span() for found in last[0].finditer(text)]
+        starts = [start for start, _ in ends]
+        at = 0
+        for found in first.finditer(text):
+            index = bisect_left(starts, found.end())
+            if found.start() >= at and index < len(ends) and starts[index] - found.end() <= _LONGEST_GAP:
+                at = ends[index][1]
+                yield found.start(), at
+
+    def taken_out_of(self, body: Body) -> Body:
+        """What a message says without the passage: only what people wrote is looked at."""
+        done = tuple(
+            replace(
+                item,
+                text=self.taken_out(item.text),
+                subject=self.taken_out(item.subject) if item.verb in _NAMES else item.subject,
+            )
+            for item in body.done
+        )
+        return replace(
+            body,
+            done=done,
+            sender=self.taken_out(body.sender),
+            subject=self.taken_out(body.subject),
+            text=self.taken_out(body.text),
+            outside_text=self.taken_out(body.outside_text),
+            outside_subject=self.taken_out(body.outside_subject),
+        )
+
+
+def _pattern(words: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){_BETWEEN.join(map(re.escape, words.split()))}(?!\w)", re.IGNORECASE)
+
+
+def numbered_file(written: str) -> int:
+    """The number of the file that is meant; 0 when it is a passage."""
+    found = _NUMBERED_FILE.fullmatch(written.strip())
+    return int(found[1]) if found else 0
+
+
+def stands_in(file: CaseFile, passage: Passage) -> bool:
+    """Whether a case holds a passage."""
+    return any(passage.taken_out(text) != text for text in file.fields.values()) or any(
+        _holds(file, item, passage) for item in file.messages()
+    )
+
+
+def _holds(file: CaseFile, message: Message, passage: Passage) -> bool:
+    if passage.taken_out_of(message.body) != message.body:
+        return True
+    return any(passage.taken_out(text) != text for text in _texts_in_files(file, message))
+
+
+def _texts_in(body: Body) -> Iterator[str]:
+    yield from (body.sender, body.subject, body.text, body.outside_text, body.outside_subject)
+    yield from (item.text for item in body.done)
+
+
+def _texts_in_files(file: CaseFile, message: Message) -> Iterator[str]:
+    yield from (known.name for known in message.attachments)
+    if any(known.type.startswith("text/") for known in message.attachments):
+        for item in file.attachment_contents(message):
+            if item.type.startswith("text/"):
+                yield item.data.decode("utf-8", "replace")
+
+
+def unsearched_files(file: CaseFile) -> list[int]:
+    """The numbers of the files that are no texts: whether they hold a passage is not known."""
+    kinds = [item.type for message in file.messages() for item in message.attachments]
+    return [number for number, kind in enumerate(kinds, 1) if not kind.startswith("text/")]
+
+
+def take_out(file: CaseFile, passage: Passage) -> None:
+    """Take a passage out of the messages, files, fields, answers and events of a case."""
+    texts = [*file.fields.values()]
+    for message in file.messages():
+        if _holds(file, message, passage):
+            texts += [*_texts_in(message.body), *_texts_in_files(file, message)]
+            _rewrite(file, message, passage)
+    _remember(file, {form for text in texts for said in passage.found_in(text) for form in _forms(file.by.vault, said)})
+    filled = {name: passage.taken_out(value) for name, value in file.fields.items()}
+    if filled != file.fields:
+        file.fill(filled)
+    _out_of_answers(file, passage)
+    _out_of_events(file, passage)
+
+
+def _forms_of_file(file: CaseFile, message: Message, index: int) -> set[str]:
+    item = list(file.attachment_contents(message))[index]
+    if item.type.startswith(_WITHOUT_WORDS):
+        return set()
+    return (
+        set(_forms(file.by.vault, item.data.decode("utf-8", "replace"))) if item.type.startswith("text/") else {ANYBODY}
+    )
+
+
+def _remember(file: CaseFile, forms: Iterable[str]) -> None:
+    known = file.facts
+    file.remember(replace(known, redacted=tuple(sorted({*known.redacted, *forms}))))
+
+
+def _forms(vault: Vault, text: str) -> Iterator[str]:
+    """Keyed hashes of the words of a text, also without an ending."""
+    for word in set(words(text)):
+        for length in range(max(len(word) - _LONGEST_ENDING, min(_INFLECTED, len(word))), len(word) + 1):
+            yield _form(vault, word[:length])
+
+
+def _form(vault: Vault, word: str) -> str:
+    return vault.digest("word that was taken out", word.encode())[:16]
+
+
+def may_have_named(vault: Vault, redacted: Iterable[str], member: Member) -> bool:
+    """Whether what was taken out of a case may have named a member: by any word of their names or address."""
+    gone = set(redacted)
+    names = (member.name, *member.aliases, member.email.partition("@")[0])
+    said = {word for name in names for word in words(name) if len(word) >= _SHORTEST}
+    return ANYBODY in gone or any(_form(vault, word) in gone for word in said)
+
+
+def require_file(file: CaseFile, number: int) -> None:
+    """Raise NotAllowed where a case has no file of a number."""
+    if not 0 < number <= sum(len(item.attachments) for item in file.messages()):
+        raise NotAllowed(NO_FILE)
+
+
+def take_out_file(file: CaseFile, number: int) -> None:
+    """Take the content of a file out of a case; its name stays. Raises NotAllowed where there is none of that number."""
+    for message in file.messages():
+        if number <= len(message.attachments):
+            item = message.attachments[number - 1]
+            _note(file, item.id, item.sha256, "")
+            _remember(file, _forms_of_file(file, message, number - 1))
+            _write_file(file, item.id, b"")
+            _keep(file, message, message.body)
+            return
+        number -= len(message.attachments)
+    raise NotAllowed(NO_FILE)
+
+
+def without(arrival: Arrival, passages: Iterable[Passage]) -> Arrival:
+    """What is about to be written down without some passages: the mail of who takes one out must not keep it."""
+    body = arrival.body
+    for passage in passages:
+        body = passage.taken_out_of(body)
+    return replace(arrival, raw=b"", body=body)
+
+
+def _rewrite(file: CaseFile, message: Message, passage: Passage) -> None:
+    body = passage.taken_out_of(message.body)
+    for item, known in zip(list(file.attachment_contents(message)), message.attachments, strict=True):
+        if item.type.startswith("text/"):
+            said = item.data.decode("utf-8", "replace")
+            if (left := passage.taken_out(said)) != said:
+                _note(file, known.id, known.sha256, _digest(file, left.encode()))
+                _write_file(file, known.id, left.encode())
+        if (name := passage.taken_out(item.name)) != item.name:
+            _rename_file(file, known.id, name)
+    _keep(file, message, body)
+
+
+def _keep(file: CaseFile, message: Message, body: Body) -> None:
+    """Write down what is left of a message, and its digests of before and after; the mail as it came is gone."""
+    row = file.session.exec(select(MessageRow).where(MessageRow.id == message.id)).one()
+    before, after = (
+        _digest(file, json.dumps(item.to_json(), sort_keys=True).encode()) for item in (message.body, body)
+    )
+    row.body_sealed = file.box.seal_json(body.to_json(), "messages", "body", row.id)
+    row.raw_sealed = file.box.seal(b"", "messages", "raw", row.id)
+    file.session.add(row)
+    _note(file, row.id, before, after)
+
+
+def _note(file: CaseFile, what: str, before: str, after: str) -> None:
+    file.note("redacted", {"of": what, "before": before, "after": after})
+
+
+def _digest(file: CaseFile, octets: bytes) -> str:
+    """Keyed, for what is short can be guessed."""
+    return file.by.vault.digest(f"redacted of {file.row.id}", octets)
+
+
+def _write_file(file: CaseFile, item_id: str, octets: bytes) -> None:
+    row = file.session.exec(select(AttachmentRow).where(AttachmentRow.id == item_id)).one()
+    meta = file.box.open_json(row.meta_sealed, "attachments", "meta", row.id)
+    meta |= {"size": len(octets), "sha256": ""}
+    row.meta_sealed = file.box.seal_json(meta, "attachments", "meta", row.id)
+    row.data_sealed = file.box.seal(octets, "attachments", "data", row.id)
+    file.session.add(row)
+
+
+def _rename_file(file: CaseFile, item_id: str, name: str) -> None:
+    row = file.session.exec(select(AttachmentRow).where(AttachmentRow.id == item_id)).one()
+    meta = file.box.open_json(row.meta_sealed, "attachments", "meta", row.id) | {"name": name}
+    row.meta_sealed = file.box.seal_json(meta, "attachments", "meta", row.id)
+    file.session.add(row)
+
+
+def _out_of_answers(file: CaseFile, passage: Passage) -> None:
+    for row in file.session.exec(select(AnswerRow).where(AnswerRow.case_id == file.row.id)):
+        known = Answer.from_json(file.box.open_json(row.content_sealed, "answers", "content", row.id))
+        done = passage.taken_out_of(Body(done=known.done)).done
+        left = replace(known, done=done, line=passage.taken_out(known.line), why=passage.taken_out(known.why))
+        if left != known:
+            row.content_sealed = file.box.seal_json(left.to_json(), "answers", "content", row.id)
+            file.session.add(row)
+
+
+def _out_of_events(file: CaseFile, passage: Passage) -> None:
+    """What events say of the passage goes as a whole; the chain covers its digest, and still verifies."""
+    rows = select(EventRow.seq, EventRow.detail_sealed).where(
+        EventRow.case_id == file.row.id, col(EventRow.detail_sealed).is_not(None)
+    )
+    told = {
+        seq: file.box.open_json(sealed, "events", "detail", str(seq))
+        for seq, sealed in file.session.exec(rows)
+        if sealed
+    }
+    gone = [
+        seq for seq, detail in told.items()
+        if any(passage.taken_out(str(text)) != str(text) for name, text in detail.items() if name in _TOLD)
+    ]  # fmt: skip
+    if gone:
+        file.session.exec(update(EventRow).where(col(EventRow.seq).in_(gone)).values(detail_sealed=None))
+
+
+def proposed(messages: Iterable[Message]) -> dict[int, tuple[str, str]]:
+    """What readers want to be taken out, by number, and that nobody carried out: the author, and what they wrote."""
+    found: dict[int, tuple[str, str]] = {}
+    for message in messages:
+        for change in message.body.done:
+            if change.verb == "redact-vote":
+                found[int(change.subject)] = (message.author, change.text)
+            elif change.verb == "redact":
+                found.pop(int(change.subject), None)
+    return found
+
+
+def next_number(messages: Iterable[Message]) -> int:
+    """The number of the next one."""
+    changes: list[Change] = [item for message in messages for item in message.body.done]
+    return 1 + max((int(item.subject) for item in changes if item.verb in ("redact-vote", "redact")), default=0)

@@ -1,0 +1,107 @@
+"""Some mails of a case that become a case of their own, kept from everybody from whom the first one is.
+
+Works within a transaction that the caller opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import select as select_columns
+from sqlmodel import col, select
+
+from store.cases import content, conversation, promises
+from store.cases.case_file import CaseFile
+from store.cases.linking import link
+from store.cases.lookup import screened_in
+from store.kit.addresses import bare
+from store.kit.clock import from_text
+from store.kit.errors import NotAllowed
+from store.kit.sentences import marked
+from store.tables.models import MessageRow
+from store.tables.records import Arrival, Body, Change, Facts, Message
+
+NO_MAIL = marked(
+    "Number {number} is no mail from outside. '/show' says the numbers; only those of the reporter or somebody else can go."
+)
+THE_FIRST = marked("Number 1 is what the case began with. Take out the others.")
+NOT_READ = marked("Number {number} waits to be read, and cannot go into a case of its own.")
+_PART = marked("it was part of another case")
+
+
+def split(file: CaseFile, numbers: Sequence[int]) -> CaseFile:
+    """Make a case of some mails (numbers from 1, as they are shown); it. Raises NotAllowed."""
+    mails = [item for item in file.messages() if item.direction == "in"]
+    chosen = [_chosen(mails, number) for number in sorted(set(numbers))]
+    known = file.facts if all(item.author == "reporter" for item in chosen) else _facts_of(chosen[0])
+    arrivals = [_as_arrival(file, item) for item in chosen]
+    for item in chosen:
+        _release(file, item)
+    first = replace(
+        arrivals[0],
+        facts=known,
+        recusals=file.case.recusals,
+        notices=("report",),
+        screened=screened_in(file.row),
+        received_at=from_text(file.row.received_at) if chosen[0].author == "reporter" else chosen[0].at,
+        at=file.at,
+    )
+    made = conversation.begin(file.session, file.by, first)
+    for arrival in arrivals[1:]:
+        made.add_message(arrival)
+    promises.count_anew(file.session, made.row.id, file.at)
+    link(made, file.row)
+    done = (Change("split", made.row.codename, other_case=made.row.id),)
+    for item in chosen:
+        _leave_behind(file, item, done)
+    file.note("split", {"into": made.row.id})
+    return made
+
+
+def _chosen(mails: Sequence[Message], number: int) -> Message:
+    if number == 1:
+        raise NotAllowed(THE_FIRST)
+    message = mails[number - 1] if 0 < number <= len(mails) else None
+    if message is None or message.author not in ("reporter", "other"):
+        raise NotAllowed(NO_MAIL, number=number)
+    if message.body.failure:
+        raise NotAllowed(NOT_READ, number=number)
+    return message
+
+
+def _facts_of(message: Message) -> Facts:
+    """What is known of somebody who wrote once: they can be answered, and are not written to before a reader says so."""
+    sender = message.body.sender
+    address = bare(sender.rpartition("<")[2].rstrip("> ")) if "@" in sender else ""
+    return Facts(no_reply_because=_PART, reporters=(address,) if address else (), answer_to=address, address=address)
+
+
+def _as_arrival(file: CaseFile, message: Message) -> Arrival:
+    digest = (
+        file.session.connection()
+        .execute(select_columns(col(MessageRow.digest)).where(col(MessageRow.id) == message.id))
+        .scalar_one()
+    )
+    return Arrival(
+        file.row.desk, "new", message.at, content.raw_message(file.session, file.by.vault, file.row, message.id),
+        digest or "", message.body.message_id, replace(message.body, done=()), Facts(),
+        tuple(file.attachment_contents(message)), author="reporter",
+    )  # fmt: skip
+
+
+def _release(file: CaseFile, message: Message) -> None:
+    """Let a mail be known by another case: each is known once."""
+    row = file.session.exec(select(MessageRow).where(MessageRow.id == message.id)).one()
+    row.digest, row.message_id_hash = None, None
+    file.session.add(row)
+    file.session.flush()
+
+
+def _leave_behind(file: CaseFile, message: Message, done: tuple[Change, ...]) -> None:
+    """What is left of a mail where it was: where it went, for those who may know that."""
+    stub = Arrival(file.row.desk, "new", message.at, b"", "", "", Body(done=done), Facts(), author="desk")
+    file.replace_message(message.id, stub)
+    row = file.session.exec(select(MessageRow).where(MessageRow.id == message.id)).one()
+    row.raw_sealed, row.direction = file.box.seal(b"", "messages", "raw", row.id), "note"
+    file.session.add(row)
