@@ -266,8 +266,8 @@ class Schedule:
         def carry_out(session: Session) -> None:
             gone = retention.care(session, self._context.vault, desk, now, broken.note)
             queue.forget_old(session, now)
+            self._to_forget = True  # passages are taken out of cases as well
             if gone:
-                self._to_forget = True
                 log.info("cases destroyed", desk=desk.id, number=len(gone))
 
         return carry_out

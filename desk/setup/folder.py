@@ -273,10 +273,17 @@ canary = true                           # a mail to its own address once a day, 
 # junk_days = 30                        # after which junk is destroyed
 # retention_days = 730                  # after which closed cases are destroyed; 0: never
 # retention = { withdrawn = 90 }        # days for single outcomes
+# keep_at_least = 0                     # days after closing before which '/erase' cannot destroy a case
 # outcomes = ["no-action", "warning"]   # what a case can be closed with
 # decide = { removal = 3, warning = 2 } # how many readers must agree to an outcome, by signed mail, before a case is closed with it
 # labels = ["green", "amber", "red"]    # how closely a case is to be kept: '/classify amber' puts one on it, shown in its notices
-# stays = ["red"]                       # cases with these leave neither by '/handover' nor by 'ombud case export'
+# stays = ["red"]                       # cases with these leave neither by '/handover', '/guest' and '/export' nor by 'ombud case export'
+
+# Something that the desk serves: what comes in from its first day to its last one is to be decided by its end.
+# [[desk.event]]
+# name = "Summit 2026"
+# start = 2026-06-01
+# end = 2026-06-05
 
 # A mailbox at a provider that mail is taken from; see docs/mailbox.md.
 # [[desk.imap]]

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from desk.care.figures import BAND, FEW, Figures, ends, published
 from desk.care.transparency import chart
 from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person
 from tests.conftest import Desk
+from tests.support.talk import say, to
 
 World = tuple[tuple[int, ...], tuple[int, ...]]
 Look = tuple[tuple[str, ...] | None, ...]
@@ -98,3 +100,33 @@ def test_a_digest_can_be_looked_at(desk: Desk) -> None:
     assert name in desk.play.command("digest", "preview", "--as", "ada").stdout.decode()
     assert name not in desk.play.command("digest", "preview", "--as", "bo").stdout.decode()
     assert desk.play.command("digest", "preview", "--as", "nobody").returncode == 1
+
+
+def test_a_released_summary_of_a_closed_case_stands_in_the_report(
+    desk: Desk, team: list[Person], tmp_path: Path
+) -> None:
+    told = [
+        desk.receive(plain_mail(f"CANARY {name}", sender=f"{name}@other.example")).codename
+        for name in ("one", "two", "three")
+    ]
+    desk.mail_out()
+    for codename in told:
+        desk.clock.forward(minutes=1)
+        say(desk, team[0], f"/statement for the year\n\nSomebody was advised, {codename.split('-')[0]}.", codename)
+    for codename in told[:2]:
+        desk.clock.forward(minutes=1)
+        say(desk, team[1], "/send 1", codename)
+    say(desk, team[1], "/state closed advice", told[0])
+    say(desk, team[1], "/state closed advice", told[2])
+    assert (
+        "nothing was done" in to(team[0], say(desk, team[0], "/statement for the year\n\n" + "long " * 200, told[0]))[0]
+    )
+    year = desk.clock.now.year
+    done = desk.play.command("report", "--from", f"{year}-01-01", "--to", f"{year}-12-31", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr.decode()
+    for suffix in ("html", "md"):
+        text = next(tmp_path.glob(f"*.{suffix}")).read_text()
+        assert f"Somebody was advised, {told[0].split('-')[0]}." in text, "released, and closed"
+        assert f"advised, {told[1].split('-')[0]}." not in text, "open still"
+        assert f"advised, {told[2].split('-')[0]}." not in text, "not released"
+        assert "CANARY" not in text

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
 import pytest
 
 from desk.demo.mails import plain_mail
@@ -82,3 +87,24 @@ def test_nobody_but_a_member_on_duty_who_signs_opens_one(desk: Desk, team: list[
     assert not any("a case of its own" in item for item in to(team[0], mails))
     mails = say(desk, stranger, "/new Robin <robin@sander.example>\n\nBy a stranger.")
     assert "robin@sander.example" not in {item.recipient for item in mails}
+
+
+def test_it_is_written_down_at_the_machine_as_well(desk: Desk, team: list[Person]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "desk", "case", "new", "--by", "ada", "--json", "--config", str(desk.play.config)],
+        input=b"Robin <robin@reporter.example> on 2026-06-10\nExclude: Bo\n\nCANARY it happened.", capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    codename = json.loads(done.stdout)["codename"]
+    desk.clock.now = datetime.now(UTC)
+    sent = desk.mail_out()
+    assert {item.recipient for item in sent} == {person.email for person in team if person.id != "bo"}
+    record = desk.case(codename)
+    assert record["messages"][0]["from"] == "Robin <robin@reporter.example>"
+    assert record["messages"][0]["text"].endswith("CANARY it happened.")
+    for wrong in (b"", b"Robin\n", b"<not an address>\ntext"):
+        line = [sys.executable, "-m", "desk", "case", "new", "--by", "ada", "--config", str(desk.play.config)]
+        assert subprocess.run(line, input=wrong, capture_output=True, check=False, timeout=60).returncode == 1
+    line = [sys.executable, "-m", "desk", "case", "new", "--by", "nobody", "--config", str(desk.play.config)]
+    refused = subprocess.run(line, input=b"\ntext", capture_output=True, check=False, timeout=60)
+    assert (refused.returncode, b"is not on duty" in refused.stderr) == (1, True)

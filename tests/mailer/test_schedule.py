@@ -20,7 +20,7 @@ from store.kit.clock import to_text
 from store.outbox import chores
 from store.tables.models import PromiseRow
 from store.tables.promise import Promise, PromiseKind
-from store.tables.records import Case
+from store.tables.records import Case, State
 from store.team.members import Member
 from tests.conftest import Desk
 from tests.support.talk import say, to
@@ -198,6 +198,31 @@ def test_what_is_due_when(desk: Desk) -> None:
     assert due.at == datetime(2026, 6, 1, 12, tzinfo=UTC), "two hours"
     (due,) = dues(case("investigating", promises=owed("respond"), urgent=True), working)
     assert due.at == datetime(2026, 6, 3, 10, tzinfo=UTC), "a third"
+
+
+def test_what_comes_in_at_an_event_is_to_be_decided_by_its_end(desk: Desk) -> None:
+    desk.play.change_config(
+        "# [[desk.event]]", '[[desk.event]]\nname = "Summit"\nstart = 2026-06-01\nend = 2026-06-05\n#'
+    )
+    desk.reopen()
+    settings = desk.context.config.desk[0]
+
+    def due(received: datetime, state: State = "investigating") -> list[datetime]:
+        case = Case("id", "amber-heron", "conduct", state, received)
+        return [item.at for item in dues(case, settings) if item.stage == "event"]
+
+    end = datetime(2026, 6, 5, 23, 59, 59, tzinfo=UTC)
+    assert due(datetime(2026, 6, 1, 0, 0, tzinfo=UTC)) == [end]
+    assert due(datetime(2026, 6, 5, 23, 0, tzinfo=UTC)) == [end]
+    assert due(datetime(2026, 5, 31, 23, 0, tzinfo=UTC)) == due(datetime(2026, 6, 6, tzinfo=UTC)) == []
+    assert due(datetime(2026, 6, 1, tzinfo=UTC), "decided") == due(datetime(2026, 6, 1, tzinfo=UTC), "closed") == []
+
+
+def test_an_event_that_ends_before_it_begins_is_refused(desk: Desk) -> None:
+    desk.play.change_config("# [[desk.event]]", "[[desk.event]]\nstart = 2026-06-05\nend = 2026-06-01\n#")
+    done = desk.play.command("check")
+    assert done.returncode == 1
+    assert b"before it starts" in done.stdout + done.stderr
 
 
 def test_levels_of_reminders() -> None:

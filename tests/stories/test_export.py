@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import email
 import io
 import json
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from desk.demo.mails import pgp_mime, plain_mail
-from desk.demo.rehearsal import Person
+from desk.demo.rehearsal import Delivered, Person
 from tests.conftest import Desk, DeskMaker
 from tests.support.talk import read, say, to, words
 
@@ -183,3 +184,65 @@ def test_one_file_of_a_case(make_desk: DeskMaker, sam: Person) -> None:
     assert b"no file of that number" in ombud(desk, "case", "file", codename, "2").stderr
     assert ombud(desk, "case", "file", codename, "1", "--as", "bo").stdout == b""
     assert desk.receive(plain_mail("x")).codename
+
+
+def archive_in(person: Person, item: Delivered) -> bytes:
+    """The archive that came with an answer."""
+    inside = email.message_from_bytes(person.opens(item.mail) or b"")
+    return next(
+        bytes(part.get_payload(decode=True))
+        for part in inside.walk()
+        if (part.get_filename() or "").endswith(".tar.pgp")
+    )
+
+
+def test_a_reader_gets_it_by_mail_as_they_may_see_it(make_desk: DeskMaker, team: list[Person], sam: Person) -> None:
+    """What is kept from that reader, or is about keeping the case from them, is not in their copy."""
+    ada, bo, chidi, *_ = team
+    desk = make_desk()
+    codename = signed_case(desk, sam)
+    hidden = desk.receive(plain_mail("Exclude: Chidi\n\nHIDDEN")).codename
+    desk.mail_out()
+    say(desk, ada, f"/link {hidden}", codename)
+    say(desk, ada, "/recuse dana because", codename)
+    say(desk, ada, "/recuse chidi CANARY-WHY", codename)  # a second one takes another reader's word
+    (item,) = [item for item in say(desk, chidi, "/export", codename) if item.recipient == chidi.email]
+    assert "The archive of" in words(read(chidi, item))
+    files = unpacked(archive_in(chidi, item), chidi)
+    assert files["messages/1/files/1-what_I_saw.txt"] == FILE
+    everything = b"\n".join(files.values())
+    assert hidden.encode() not in everything
+    assert b"CANARY-WHY" not in everything
+    events = json.loads(files["events.json"])
+    assert not [one for one in events if one["kind"] in ("linked", "recusal-vote")]
+    (item,) = [item for item in say(desk, bo, "/export", codename) if item.recipient == bo.email]
+    kinds = {one["kind"] for one in json.loads(unpacked(archive_in(bo, item), bo)["events.json"])}
+    assert {"linked", "recusal-vote", "exported"} <= kinds
+
+
+def test_by_mail_it_is_sealed_to_the_key_that_came_with_the_order(
+    make_desk: DeskMaker, team: list[Person], sam: Person, stranger: Person
+) -> None:
+    desk = make_desk()
+    codename = signed_case(desk, sam)
+    entity = (
+        "Content-Type: multipart/mixed; boundary=m\n\n--m\nContent-Type: text/plain\n\n"
+        f"/case {codename}\n/export\n\n--m\nContent-Type: application/pgp-keys\nContent-Disposition: attachment; filename=lawyer.asc\n\n"
+        f"{stranger.public_key.decode()}\n--m--\n"
+    ).encode()
+    (item,) = [item for item in say(desk, team[0], "", codename, entity=entity) if item.recipient == team[0].email]
+    assert "messages/1/mail.eml" in unpacked(archive_in(team[0], item), stranger)
+    assert team[0].keyring.decrypt(archive_in(team[0], item)).plain is None
+
+
+def test_what_stays_or_is_not_theirs_does_not_leave_by_mail(
+    make_desk: DeskMaker, team: list[Person], sam: Person
+) -> None:
+    desk = make_desk()
+    desk.play.change_config('# labels = ["green", "amber", "red"]', 'labels = ["red"]\nstays = ["red"]\n#')
+    desk.reopen()
+    codename = signed_case(desk, sam, "Exclude: bo\n\nIt happened.")
+    refused, nothing = (to(team[1], say(desk, team[1], "/export", name))[0] for name in (codename, "no-such-case"))
+    assert refused.replace(codename, "X") == nothing.replace("no-such-case", "X")
+    say(desk, team[0], "/classify red", codename)
+    assert "does not leave this desk" in words(to(team[0], say(desk, team[0], "/export", codename))[0])
