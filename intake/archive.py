@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 
 from intake.evidence import Evidence, evidence
 from intake.reader_process import Unreadable
-from store.cases import content, overview, transfer
+from store.cases import content, merging, overview, transfer
 from store.cases.classification import require_may_leave
 from store.cases.overview import Viewer
 from store.context import Context
@@ -132,6 +132,8 @@ def _events(context: Context, session: Session, row: CaseRow, viewer: Viewer) ->
 
 def _may_be_told(session: Session, detail: Mapping[str, Any], viewer: Viewer) -> bool:
     others = {str(detail[name]) for name in _OTHER_CASE if name in detail}
+    voted = str(detail.get("member", ""))
+    others |= {voted.removeprefix(merging.VOTE)} if voted.startswith(merging.VOTE) else set()
     return detail.get("member") != viewer.member and overview.known_of(session, others, viewer) == others
 
 

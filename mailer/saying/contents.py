@@ -188,7 +188,8 @@ class Contents:
         asker = roster.get(viewer.member or "")
         language = asker.language if asker else desk.language
         told = [item.name for item in view.readers if item.id != viewer.member] if view else []
-        linked = overview.known_links(session, view.case.id, viewer) if view else []
+        mentioned = {item.other_case for item in answer.done if item.other_case}
+        known = set(overview.known_of(session, mentioned, viewer))
         by = Actor(self._context.vault, desk, roster, viewer.member or "operator", viewer.at)
         record = None
         if view and answer.show:
@@ -210,7 +211,7 @@ class Contents:
             "case": view.case.codename if view else "",
             "refusal": answer.refusal,
             "line": answer.line,
-            "done": notices.done_values(overview.visible_to(answer.done, {row.id for row in linked}), roster),
+            "done": notices.done_values(overview.visible_to(answer.done, known), roster),
             "withdrawn": answer.withdrawn,
             "wrote": answer.wrote,
             "written_to": self._written_to(session, answer, view),

@@ -15,7 +15,7 @@ from store.kit.errors import VaultError
 from store.tables.models import CaseRow, EventRow, VoteRow
 from store.tables.vault import Vault
 
-_KINDS = ("recused", "recusal-confirmed", "reinstated", "reinstatement-vote", "recusal-vote", "junk-vote")
+_KINDS = ("recused", "recusal-confirmed", "reinstated", "reinstatement-vote", "recusal-vote", "junk-vote", "vote")
 
 
 def verify_recusals(session: Session, vault: Vault) -> None:

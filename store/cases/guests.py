@@ -104,7 +104,6 @@ def invite(file: CaseFile, wanted: Invitation) -> int:
     """One reader's word that somebody is to be a guest; how many are missing still. Raises NotAllowed."""
     _require_may_be(file, wanted.member)
     key = f":guest {wanted.id} {wanted.until} {wanted.votes}"
-    file.note("guest-vote", {"guest": wanted.id})
     if missing := withholding.words_missing(file, key):
         return missing
     recusals.forget_votes(file, key)

@@ -40,6 +40,7 @@ from store.outbox import queue
 from store.tables.models import CorrespondentRow, EventRow, LinkRow, MeasureRow, MessageRow, NoticeRow, ThreadRow
 from store.tables.records import Arrival, Attachment, Facts, Message
 
+VOTE = ":merge "  # what is voted on, before the id of the other case
 MERGED = ":merged"  # the outcome of what is left of such a case: no desk can name one so
 ITSELF = marked("A case cannot be put into itself.")
 NOT_OPEN = marked("{case} is closed. Open it with '/state investigating' first.")

@@ -28,8 +28,7 @@ class Merge(CaseCommand):
             raise NotAllowed(merging.ITSELF)
         other = open_case(file.session, file.by, row)
         merging.require_mergeable(file, other)
-        file.note("merge-vote", {"other": row.id})
-        keys = (file, f":merge {row.id}"), (other, f":merge {file.row.id}")
+        keys = (file, f"{merging.VOTE}{row.id}"), (other, f"{merging.VOTE}{file.row.id}")
         if max([withholding.words_missing(case, key) for case, key in keys]):
             return Change("merge-vote", row.codename, other_case=row.id)
         recusals.forget_votes(*keys[0])

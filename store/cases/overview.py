@@ -77,8 +77,8 @@ def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer, d
     if not viewer.may_know(case):
         raise lookup.no_such_case(codename)
     linked = known_links(session, row.id, viewer)
-    known = {other.id for other in linked}
     messages = content.messages(session, vault, row.id)
+    known = _known_in(session, messages, viewer)
     numbers, mails = file_numbers(messages), mail_numbers(messages)
     read = letterboxes.read_times(session, [message.id for message in messages if message.direction == "out"])
     return {
@@ -109,9 +109,15 @@ def case_record(session: Session, vault: Vault, codename: str, viewer: Viewer, d
 
 def visible_messages(session: Session, vault: Vault, row: CaseRow, viewer: Viewer) -> list[Message]:
     """The messages of a case that somebody who may know of it may see."""
-    known = {other.id for other in known_links(session, row.id, viewer)}
     messages = content.messages(session, vault, row.id)
+    known = _known_in(session, messages, viewer)
     return [item for item in messages if _says_something(item, known, viewer.member)]
+
+
+def _known_in(session: Session, messages: Iterable[Message], viewer: Viewer) -> set[str]:
+    """Which of the other cases that messages tell of somebody may know of, by id."""
+    mentioned = {item.other_case for message in messages for item in message.body.done if item.other_case}
+    return set(known_of(session, mentioned, viewer))
 
 
 def _correspondent(item: Thread) -> JSON:

@@ -44,7 +44,6 @@ class Redact(CaseCommand):
         waiting = redaction.proposed(file.messages())
         number, written = self._meant(file, {number: text for number, (_, text) in waiting.items()})
         key = f":redact {number}"
-        file.note("redaction-vote", {"number": number})
         if withholding.words_missing(file, key):
             return Change("redact-vote", str(number), written)
         recusals.forget_votes(file, key)
@@ -99,11 +98,11 @@ class Erase(CaseCommand):
         if file.at < free:
             day = free.astimezone(file.by.desk.zone).date().isoformat()
             raise NotAllowed(TO_BE_KEPT, case=row.codename, day=day)
-        file.note("erasure-vote", {"why": self.text})
         if withholding.words_missing(file, ":erase"):
             return Change("erase-vote", text=self.text)
         recusals.forget_votes(file, ":erase")
         end = file.at + ERASED_AFTER
+        file.note("erasure-set", {"why": self.text})
         row.erase_at, row.announced_at = to_text(end), to_text(file.at)
         file.session.add(row)
         return Change("erase", end.astimezone(file.by.desk.zone).date().isoformat(), self.text)

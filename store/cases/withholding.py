@@ -124,6 +124,7 @@ def words_missing(file: CaseFile, what: str) -> int:
                 "Two readers of the case must agree: repeat the command with --by MEMBER for each of them."
             )
         return 0
+    file.note("vote", {"member": what})
     return max(0, VOTES_FOR_WHAT_TAKES_TWO - vote(file, what))
 
 

@@ -132,6 +132,7 @@ def test_it_cannot_be_put_into_itself_or_a_closed_one(desk: Desk, team: list[Per
 
 
 def test_the_chain_holds_and_tells_what_was_done_there(desk: Desk, team: list[Person]) -> None:
+    from store.cases.consistency import verify_recusals
     from store.tables import audit
 
     one, other = reported(desk, "FIRST it happened."), reported(desk, "SECOND.", "Kim <kim@ode.example>")
@@ -139,8 +140,11 @@ def test_the_chain_holds_and_tells_what_was_done_there(desk: Desk, team: list[Pe
     say(desk, team[0], f"/merge {other}", one)
     say(desk, team[1], f"/merge {other}", one)
     assert desk.case(one)["fields"]["when"] == "last Friday"
+    say(desk, team[0], "/redact FIRST it happened", one)
+    say(desk, team[0], "/recuse chidi because", one)
     with desk.context.database.read() as session:
         audit.verify(session, desk.context.vault)
+        verify_recusals(session, desk.context.vault)
 
 
 def test_a_mail_goes_into_a_case_of_its_own(desk: Desk, team: list[Person]) -> None:
