@@ -197,7 +197,7 @@ class Contents:
             record = record_values(desk, view, found, partial(self._text, desk, language=language))
         listed, ids = None, frozenset[str]()
         if answer.cases:
-            visible = overview.visible_cases(session, desk.id, viewer)
+            visible = overview.visible_cases(session, desk.id, viewer, current=True)
             listed = [case_values(desk, roster, overview.case_line(case)) for case in visible]
             ids = frozenset(case.id for case in visible)
         holding = tables.holding(session, by, answer.person) if answer.person else []

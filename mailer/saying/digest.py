@@ -56,7 +56,7 @@ def digest_values(session: Session, context: Context, desk: Desk, roster: Roster
     lines: dict[str, list[dict[str, Any]]] = {}
     ending, deadlines = [], []
     listed = set()
-    for case in overview.visible_cases(session, desk.id, overview.Viewer(roster, member.id, at)):
+    for case in overview.visible_cases(session, desk.id, overview.Viewer(roster, member.id, at), current=True):
         if case.state == "closed":
             row = lookup.row_by_id(session, case.id)
             end = retention.ends_at(session, row, desk)
@@ -76,9 +76,9 @@ def digest_values(session: Session, context: Context, desk: Desk, roster: Roster
     by = Actor(context.vault, desk, roster, member.id, at)
     held = measures.ends_soon(measures.visible(session, by), at.astimezone(desk.zone).date())
     total = sum(map(len, lines.values()))
-    aside = {row.id for row in junk.visible(session, by)}
+    aside = junk.counted(session, by)
     return {
-        "sections": sections, "ending": ending, "total": total, "measures": held, "junk": len(aside), LISTED: frozenset(listed | aside),
+        "sections": sections, "ending": ending, "total": total, "measures": held, "junk": aside.number, LISTED: frozenset(listed | aside.ids),
         DEADLINES: deadlines,
     }  # fmt: skip
 

@@ -58,9 +58,12 @@ class Invitation:
 
 def invited(session: Session, desk: str) -> frozenset[tuple[str, str]]:
     """Who is a guest of any case of a desk: ids there, and their desks."""
-    found = select(GuestRow.member, GuestRow.desk).join(CaseRow, col(CaseRow.id) == col(GuestRow.case_id))
-    rows = session.exec(found.where(CaseRow.desk == desk, col(CaseRow.wrapped_key).is_not(None)).distinct()).all()
-    return frozenset(rows)
+    everybody = session.exec(select(GuestRow.case_id, GuestRow.member, GuestRow.desk)).all()
+    if not everybody:
+        return frozenset()
+    ids = {case_id for case_id, _, _ in everybody}
+    here = set(session.exec(select(CaseRow.id).where(CaseRow.desk == desk, col(CaseRow.id).in_(ids))))
+    return frozenset((member, at) for case_id, member, at in everybody if case_id in here)
 
 
 def with_guests(roster: Roster, guests: Iterable[tuple[str, str]], elsewhere: Mapping[str, Roster]) -> Roster:

@@ -9,11 +9,11 @@ Works within a transaction that the caller opened.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from rapidfuzz import fuzz
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from store.cases import correspondents, patterns, promises, recusals, withholding
 from store.cases.access import may_know
@@ -23,7 +23,7 @@ from store.kit.clock import to_text
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.outbox import limits
-from store.tables.models import CaseRow, JunkLessonRow, JunkNumberRow, NoticeRow
+from store.tables.models import CaseRow, JunkLessonRow, JunkNumberRow, NoticeRow, RecusalRow
 from store.tables.records import Body, Facts, Message, Recusal, Wishes
 
 VOTES = 2
@@ -33,6 +33,7 @@ _WAVE = timedelta(days=14)
 _WAVE_MOST = 2_000
 _ALIKE = 85
 _COMPARED = 2_000
+_LOOKED_THROUGH = 1_000
 
 
 def visible(session: Session, by: Actor) -> list[CaseRow]:
@@ -43,6 +44,36 @@ def visible(session: Session, by: Actor) -> list[CaseRow]:
         .order_by(col(CaseRow.received_at), col(CaseRow.id))
     ).all()
     return _known(session, by, rows)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How much junk somebody may know of; `ids` are the cases, but for those of a wave that is withheld from nobody and too large to be
+    looked through."""
+
+    number: int
+    ids: frozenset[str]
+
+
+def counted(session: Session, by: Actor) -> Counted:
+    """How much junk a member may know of. What nobody is recused from is asked for once for all that is alike."""
+    recused = select(RecusalRow.case_id).where(col(RecusalRow.ended).is_(None))
+    junk = (CaseRow.desk == by.desk.id, CaseRow.state == "junk", col(CaseRow.wrapped_key).is_not(None))
+    alike = select(CaseRow.screened, CaseRow.escalated, func.count(), func.min(CaseRow.id)).where(
+        *junk, col(CaseRow.id).not_in(recused)
+    )
+    number, ids = 0, set[str]()
+    for screened, escalated, count, first in session.exec(alike.group_by(CaseRow.screened, CaseRow.escalated)).all():  # type: ignore[arg-type]
+        (one,) = session.exec(select(CaseRow).where(CaseRow.id == first)).all()
+        if not _known(session, by, [one]):
+            continue
+        number += count
+        if count <= _LOOKED_THROUGH:
+            same = select(CaseRow.id).where(*junk, CaseRow.screened == screened, CaseRow.escalated == escalated)
+            ids |= set(session.exec(same.where(col(CaseRow.id).not_in(recused))))
+    some = session.exec(select(CaseRow).where(*junk, col(CaseRow.id).in_(recused))).all()
+    apart = {row.id for row in _known(session, by, some)}
+    return Counted(number + len(apart), frozenset(ids | apart))
 
 
 def put(file: CaseFile) -> int:

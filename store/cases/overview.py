@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import CompoundSelect, union
 from sqlmodel import Session, col, or_, select
 
 from store.cases import content, correspondence, decisions, letterboxes, lookup
@@ -18,13 +19,15 @@ from store.kit.clock import to_text
 from store.kit.config import Desk
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
-from store.tables.models import CaseRow, LinkRow
+from store.outbox import queue
+from store.tables.models import CaseRow, LinkRow, PromiseRow
 from store.tables.records import Attachment, Case, Change, Message
 from store.tables.vault import Vault
 from store.team.members import Roster
 
 JSON = dict[str, Any]
 _AT_ONCE = 500
+_OF_LATE = timedelta(days=90)
 NO_FILE = marked("There is no file of that number. '/show' lists them.")
 
 
@@ -49,11 +52,25 @@ class Viewer:
         return self.member is None or may_know(case, self.roster, self.member, self.at)
 
 
-def visible_cases(session: Session, desk: str, viewer: Viewer) -> list[Case]:
-    """The cases of a desk that somebody may know of, but for junk; the oldest first."""
+def visible_cases(session: Session, desk: str, viewer: Viewer, *, current: bool = False) -> list[Case]:
+    """The cases of a desk that somebody may know of, but for junk; the oldest first. `current`: without what was closed more than ninety
+    days ago, of which nothing is owed and that is not about to be destroyed: a desk has ever more of these."""
     kept = select(CaseRow).where(CaseRow.desk == desk, col(CaseRow.wrapped_key).is_not(None), CaseRow.state != "junk")
+    if current:
+        kept = kept.where(col(CaseRow.id).in_(_current(desk, viewer.at)))
     rows = session.exec(kept.order_by(col(CaseRow.received_at))).all()
     return [case for case in lookup.cases_of(session, rows) if viewer.may_know(case)]
+
+
+def _current(desk: str, at: datetime) -> CompoundSelect[tuple[str]]:
+    """The ids of what a desk is at work on, was until lately, owes something of, or is about to destroy. Each part has an index."""
+    ids = select(CaseRow.id).where(CaseRow.desk == desk)
+    return union(
+        ids.where(col(CaseRow.state).in_((*queue.OPEN_STATES, "automatic"))),
+        ids.where(CaseRow.state == "closed", col(CaseRow.closed_at) >= to_text(at - _OF_LATE)),
+        ids.where(or_(col(CaseRow.announced_at).is_not(None), col(CaseRow.erase_at).is_not(None))),
+        select(PromiseRow.case_id).where(col(PromiseRow.kept_at).is_(None), col(PromiseRow.ended_at).is_(None)),
+    )
 
 
 def known_of(session: Session, case_ids: Iterable[str], viewer: Viewer) -> frozenset[str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import delete, func, union, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, or_, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from store.cases import measures
 from store.kit.clock import from_text, to_text
@@ -96,8 +97,8 @@ def ends_at(session: Session, row: CaseRow, desk: Desk) -> datetime | None:
 
 def overdue(session: Session, desk: Desk, at: datetime) -> int:
     """How many closed cases have passed their time without having been announced, as old ones from an archive."""
-    rows = session.exec(select(CaseRow).where(CaseRow.desk == desk.id, CaseRow.state == "closed"))
-    ends = [ends_at(session, row, desk) for row in rows if row.announced_at is None]
+    rows = session.exec(_may_end(desk, at).where(CaseRow.state == "closed", col(CaseRow.announced_at).is_(None))).all()
+    ends = [ends_at(session, row, desk) for row in rows]
     return sum(end is not None and end <= at for end in ends)
 
 
@@ -110,8 +111,7 @@ def care(
     database is raised.
     """
     gone = []
-    ending = select(CaseRow).where(CaseRow.desk == desk.id, col(CaseRow.state).in_(("closed", "junk")))
-    for row in session.exec(ending).all():
+    for row in session.exec(_may_end(desk, at)).all():
         codename = row.codename
         try:
             with session.begin_nested():
@@ -124,6 +124,26 @@ def care(
                 raise
             failed(error)
     return gone
+
+
+def _may_end(desk: Desk, at: datetime) -> SelectOfScalar[CaseRow]:
+    """The cases of a desk that may have to be announced or destroyed by now: of a desk that has grown old these are few."""
+    ids = select(CaseRow.id).where(CaseRow.desk == desk.id)
+    found = [
+        ids.where(CaseRow.state == "junk", col(CaseRow.closed_at) <= to_text(at - timedelta(days=desk.junk_days))),
+        ids.where(CaseRow.state == "junk", col(CaseRow.closed_at).is_(None)),
+        ids.where(or_(col(CaseRow.announced_at).is_not(None), col(CaseRow.erase_at).is_not(None))),
+    ]
+    named = [*desk.retention]
+    others = col(CaseRow.outcome).is_(None) | col(CaseRow.outcome).not_in(named)
+    for days, which in (
+        (desk.retention_days, others),
+        *((desk.retention[name], col(CaseRow.outcome) == name) for name in named),
+    ):
+        if days:
+            closed = to_text(at - timedelta(days=days) + ANNOUNCED)
+            found.append(ids.where(CaseRow.state == "closed", col(CaseRow.closed_at) <= closed, which))
+    return select(CaseRow).where(col(CaseRow.id).in_(union(*found)))
 
 
 def _care_for(session: Session, vault: Vault, row: CaseRow, desk: Desk, at: datetime) -> bool:

@@ -33,7 +33,7 @@ _OLDEST = text(
 )
 _LAST_IN = text("SELECT max(at) FROM messages WHERE direction = 'in'")
 _LAST_OUT = text("SELECT max(sent_at) FROM deliveries")
-_LAST_EVENT = text("SELECT max(at) FROM events")
+_LAST_EVENT = text("SELECT at FROM events WHERE seq = (SELECT max(seq) FROM events)")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def look(session: Session) -> Health:
     connection = session.connection()
 
     def moment(statement: TextClause) -> datetime | None:
-        found = connection.execute(statement).scalar_one()
+        found = connection.execute(statement).scalar_one_or_none()
         return from_text(found) if found else None
 
     away = connection.execute(_AWAY).first()

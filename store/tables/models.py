@@ -29,6 +29,14 @@ class CaseRow(SQLModel, table=True):
     reporter can be written to, and did not ask for silence."""
 
     __tablename__ = "cases"
+    __table_args__ = (
+        Index("cases_of_state", "desk", "state", "closed_at"),
+        Index(
+            "cases_ending", "desk",
+            sqlite_where=text("announced_at IS NOT NULL OR erase_at IS NOT NULL"),
+            postgresql_where=text("announced_at IS NOT NULL OR erase_at IS NOT NULL"),
+        ),
+    )  # fmt: skip
     id: str = Field(default_factory=new_id, primary_key=True)
     codename: str = Field(unique=True)
     desk: str = Field(index=True)
@@ -59,7 +67,7 @@ class MessageRow(SQLModel, table=True):
     """One mail of a case, as received and as opened."""
 
     __tablename__ = "messages"
-    __table_args__ = (UniqueConstraint("desk", "digest"),)
+    __table_args__ = (UniqueConstraint("desk", "digest"), Index("messages_by_time", "direction", "at"))
     id: str = Field(default_factory=new_id, primary_key=True)
     case_id: str = Field(foreign_key="cases.id", index=True)
     desk: str
@@ -170,7 +178,11 @@ class DeliveryRow(SQLModel, table=True):
     """One notice to one recipient: a member's id, `reporter` or `operator`."""
 
     __tablename__ = "deliveries"
-    __table_args__ = (UniqueConstraint("notice_id", "recipient"),)
+    __table_args__ = (
+        UniqueConstraint("notice_id", "recipient"),
+        Index("deliveries_of_state", "state"),
+        Index("deliveries_by_time", "sent_at"),
+    )
     id: str = Field(default_factory=new_id, primary_key=True)
     notice_id: str = Field(foreign_key="notices.id", index=True)
     case_id: str | None = Field(default=None, foreign_key="cases.id", index=True)
@@ -260,6 +272,12 @@ class PromiseRow(SQLModel, table=True):
     """Something that the desk owes on a case, and when it was kept, or ended without that."""
 
     __tablename__ = "promises"
+    __table_args__ = (
+        Index(
+            "promises_open", "case_id",
+            sqlite_where=text("kept_at IS NULL AND ended_at IS NULL"), postgresql_where=text("kept_at IS NULL AND ended_at IS NULL"),
+        ),
+    )  # fmt: skip
     id: str = Field(default_factory=new_id, primary_key=True)
     case_id: str = Field(foreign_key="cases.id", index=True)
     kind: str

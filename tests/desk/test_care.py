@@ -391,6 +391,15 @@ def test_an_upgrade_copies_the_database_first(desk: Desk) -> None:
             "proposals",
         ):
             connection.exec_driver_sql(f"DROP TABLE {table}")
+        for index in (
+            "cases_of_state",
+            "cases_ending",
+            "promises_open",
+            "messages_by_time",
+            "deliveries_of_state",
+            "deliveries_by_time",
+        ):
+            connection.exec_driver_sql(f"DROP INDEX IF EXISTS {index}")
         for column in (
             "writable",
             "erase_at",

@@ -29,3 +29,12 @@ def upgrade() -> None:
     with op.batch_alter_table("cases", schema=None) as batch_op:
         batch_op.add_column(sa.Column("erase_at", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("merged_into", sa.String(), nullable=True))
+    # What a desk of many years is asked for often: what is open, what is about to end, what is owed.
+    op.create_index("cases_of_state", "cases", ["desk", "state", "closed_at"])
+    ending = sa.text("announced_at IS NOT NULL OR erase_at IS NOT NULL")
+    op.create_index("cases_ending", "cases", ["desk"], sqlite_where=ending, postgresql_where=ending)
+    owed = sa.text("kept_at IS NULL AND ended_at IS NULL")
+    op.create_index("messages_by_time", "messages", ["direction", "at"])
+    op.create_index("deliveries_of_state", "deliveries", ["state"])
+    op.create_index("deliveries_by_time", "deliveries", ["sent_at"])
+    op.create_index("promises_open", "promises", ["case_id"], sqlite_where=owed, postgresql_where=owed)
