@@ -28,6 +28,7 @@ from store.kit.sentences import marked
 from store.tables.models import CaseRow, EventRow
 from store.tables.records import Message
 
+_FINGERPRINT = re.compile(r"[0-9A-F]{40}(?:[0-9A-F]{24})?")
 _UNSAFE = re.compile(r"[^\w.-]+")
 NOT_ONE_KEY = marked("Give one public key that can be used: it has expired, is revoked, or there are several.")
 CANNOT_SEAL = marked("The key cannot be used for encryption.")
@@ -87,7 +88,7 @@ def _entries(context: Context, session: Session, row: CaseRow, shown: _Shown) ->
     yield "case.json", _json(transfer.as_value(session, context.vault, row, messages))
     signers: set[str] = set()
     for number, message in enumerate(messages, 1):
-        raw = content.raw_message(session, context.vault, row, message.id)
+        raw = _raw(context, session, row, message, shown.viewer)
         yield f"messages/{number}/mail.eml", raw
         for index, item in enumerate(content.attachment_contents(session, context.vault, row, message), 1):
             yield _file_name(number, index, item.name), item.data
@@ -95,11 +96,19 @@ def _entries(context: Context, session: Session, row: CaseRow, shown: _Shown) ->
             yield f"messages/{number}/{name}", octets
         signers.add(message.body.signature.fingerprint or "")
     known = content.facts(context.vault, row)
-    if known.reporter_key:
+    if known.reporter_key and _FINGERPRINT.fullmatch(known.reporter_fingerprint):
         yield f"keys/{known.reporter_fingerprint}.pgp", known.reporter_key
-    for fingerprint in sorted(signers - {""}):
+    for fingerprint in sorted(item for item in signers if _FINGERPRINT.fullmatch(item)):
         if context.keyring.public_keys([fingerprint]):
             yield f"keys/{fingerprint}.asc", context.keyring.export(fingerprint, armored=True)
+
+
+def _raw(context: Context, session: Session, row: CaseRow, message: Message, viewer: Viewer) -> bytes:
+    """A mail as it came; nothing of a member's that did something on a case which whoever sees it may not know of."""
+    others = {item.other_case for item in message.body.done if item.other_case}
+    if viewer.member is not None and overview.known_of(session, others, viewer) != others:
+        return b""
+    return content.raw_message(session, context.vault, row, message.id)
 
 
 def _file_name(number: int, index: int, name: str) -> str:
@@ -108,7 +117,7 @@ def _file_name(number: int, index: int, name: str) -> str:
 
 def _signed(context: Context, raw: bytes, message: Message) -> Evidence:
     """What somebody signed in a message; nothing of one that cannot be read."""
-    if not raw or message.body.signature.status == "none":
+    if message.body.signature.status == "none" and b"-----BEGIN PGP" not in raw:
         return []
     try:
         return evidence(context.config, raw)
@@ -132,6 +141,8 @@ def _events(context: Context, session: Session, row: CaseRow, viewer: Viewer) ->
 
 def _may_be_told(session: Session, detail: Mapping[str, Any], viewer: Viewer) -> bool:
     others = {str(detail[name]) for name in _OTHER_CASE if name in detail}
+    if viewer.member is not None and "leads" in detail:
+        return False
     voted = str(detail.get("member", ""))
     others |= {voted.removeprefix(merging.VOTE)} if voted.startswith(merging.VOTE) else set()
     return detail.get("member") != viewer.member and overview.known_of(session, others, viewer) == others

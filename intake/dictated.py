@@ -40,6 +40,8 @@ def write_down(context: Context, desk: Desk, member: Member, told: Told, text: s
     arrival = replace(word_of_mouth.as_report(arrival, member, told, said), raw=b"", digest="", message_id="")
     by = Actor(context.vault, desk, job.roster, member.id, context.clock())
     with context.database.write() as session:
-        file = conversation.begin(session, by, correspondents.inheriting(session, by, arrival))
+        file = conversation.begin(
+            session, by, word_of_mouth.read_by(correspondents.inheriting(session, by, arrival), member)
+        )
         file.note("told-by-word-of-mouth", {"member": member.id})
         return file.row.codename

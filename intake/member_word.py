@@ -160,7 +160,7 @@ class MemberWord:
             return Sentence(STALE, {"hours": f"{desk.signature_hours:g}"})
         if said.by.made > now + _SKEW.total_seconds():
             return Sentence(EARLY)
-        if said.recipients and not any(self.context.config.is_own(address) for address in said.recipients):
+        if said.recipients and not any(desk_of(address, (desk,)) for address in said.recipients):
             return Sentence(ELSEWHERE)
         return NOTHING
 
@@ -272,10 +272,13 @@ class MemberWord:
         arrival = word_of_mouth.as_report(
             self.own_case.arrival, self.member, told, replace(said, text=text, files=files)
         )
-        file = conversation.begin(session, self.by, correspondents.inheriting(session, self.by, arrival))
+        inherited = correspondents.inheriting(session, self.by, arrival)
+        file = conversation.begin(session, self.by, word_of_mouth.read_by(inherited, self.member))
         file.note("told-by-word-of-mouth", {"member": self.member.id})
         in_plain = self.opened.content.body.encryption == "none"
-        self._answer(session, Answer(done=(Change("new", file.row.codename),), in_plain=in_plain), file)
+        knows = self.member.id in {reader.id for reader in file.readers}
+        answer = Answer(done=(Change("new", file.row.codename),), in_plain=in_plain)
+        self._answer(session, answer, file if knows else None)
         return "case", file.row.codename
 
     def _file(self, session: Session, file: CaseFile, number: int) -> int:

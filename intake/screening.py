@@ -87,6 +87,7 @@ def _screen_case(context: Context, by: Actor, case_id: str) -> bool:
         Recusal(member.id, "named") for member in roster.members
         if member.id in unseen and redaction.may_have_named(context.vault, facts.redacted, member)
     ]  # fmt: skip
+    found = [item for item in found if item.member != facts.told_by]  # their own mail names them
     if by.desk.first_names == "note":
         found = [item for item in found if item.source != "first-name"]
     with context.database.write() as session:

@@ -17,6 +17,11 @@ NOTHING_TOLD = marked("Write what you were told below the line '/new'.")
 _TOLD = marked("it was told to one of you, who wrote it down")
 
 
+def read_by(arrival: Arrival, member: Member) -> Arrival:
+    """The same, kept from whom it is kept, but not from who wrote it down: they would hear by that of another case of the teller."""
+    return replace(arrival, recusals=tuple(item for item in arrival.recusals if item.member != member.id))
+
+
 def as_report(arrival: Arrival, member: Member, told: Told, said: Signed) -> Arrival:
     """A member's mail as the report of who told them. `arrival` is what the mail would be as a case of its own: whom it withholds counts,
     but that the member wrote it keeps it from nobody.
@@ -31,7 +36,7 @@ def as_report(arrival: Arrival, member: Member, told: Told, said: Signed) -> Arr
     facts = Facts(
         no_reply_because=_TOLD, also_excluded=arrival.facts.also_excluded, wishes=arrival.facts.wishes,
         answer_to=told.address, address=told.address, reporters=(address,) if address else (), asks_secrecy=arrival.facts.asks_secrecy,
-        came_sealed=False,
+        came_sealed=False, told_by=member.id,
     )  # fmt: skip
     fields = read_form(said.text) | ({"when": told.day} if told.day and "when" not in read_form(said.text) else {})
     recusals = tuple(item for item in arrival.recusals if item.member != member.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from store.context import Context
 from store.kit.config import Desk
 from store.kit.errors import NotAllowed
 
-_MOST_OCTETS = 1_000_000_000
+_MOST_OCTETS, _MOST_ENTRIES, _LONGEST_RECORD = 1_000_000_000, 20_000, 100_000_000
+_FILE = re.compile(r"(messages/\d+/files/\d+-)")
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,10 @@ def take_in(context: Context, desk: Desk, sealed: bytes) -> Taken:
     entries = _unpacked(opened.plain)
     digest = context.vault.digest(f"case taken in at {desk.id}", opened.plain)
     try:
+        if len(entries["case.json"]) > _LONGEST_RECORD:
+            raise NotAllowed(transfer.NOT_A_CASE)
         value = json.loads(entries["case.json"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         raise NotAllowed(transfer.NOT_A_CASE) from None
     if isinstance(value, dict) and isinstance(value.get("facts"), dict) and value["facts"].get("redacted"):
         value["facts"]["redacted"] = [redaction.ANYBODY]  # the hashes of another install compare with nothing here
@@ -69,9 +73,10 @@ def take_in(context: Context, desk: Desk, sealed: bytes) -> Taken:
 
 
 def _blobs(entries: Mapping[str, bytes]) -> Blobs:
+    files = {found[1]: octets for name, octets in entries.items() if (found := _FILE.match(name))}
+
     def attachment(number: int, index: int) -> bytes:
-        prefix = f"messages/{number}/files/{index}-"
-        return next(octets for name, octets in entries.items() if name.startswith(prefix))
+        return files[f"messages/{number}/files/{index}-"]
 
     return Blobs(lambda number: entries[f"messages/{number}/mail.eml"], attachment)
 
@@ -83,8 +88,9 @@ def _unpacked(octets: bytes) -> dict[str, bytes]:
     try:
         with tarfile.open(fileobj=io.BytesIO(octets), mode="r:") as archive:
             for entry in archive:
-                member = archive.extractfile(entry) if entry.isreg() else None
-                if member is None or entry.size > left:
+                whole = entry.isreg() and not entry.issparse() and 0 <= entry.size <= left
+                member = archive.extractfile(entry) if whole and len(found) < _MOST_ENTRIES else None
+                if member is None:
                     raise NotAllowed(transfer.NOT_A_CASE)
                 left -= entry.size
                 found[entry.name] = member.read()

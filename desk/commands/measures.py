@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -21,7 +22,7 @@ from store.kit.errors import NotAllowed
 
 measures_app = typer.Typer(help="What was decided about people, and holds on.", no_args_is_help=True)
 
-_MOST_OCTETS = 20_000_000
+_MOST_OCTETS, _MOST_ROWS = 20_000_000, 100_000
 ByOption = Annotated[
     str | None, typer.Option("--by", metavar="MEMBER", help="Who wants it; the operator when missing.")
 ]
@@ -52,10 +53,13 @@ def measures_check(
     """Say which rows of a table (CSV, from standard input) name somebody of whom there is a measure. The list itself is not shown, and
     that somebody looked is written down."""
     rows = _rows(sys.stdin.buffer.read(_MOST_OCTETS + 1))
-    with opened(config) as context, context.database.write() as session:
+    with opened(config) as context:
         require_member(context, as_member)
         by = _actor(context, chosen_desk(context.config.desk, desk), as_member)
-        found = [(number, item.name) for number, item in measures.matching(session, by, rows)]
+        with context.database.read() as session:  # nobody waits for a long list
+            found = [(number, item.name) for number, item in measures.matching(session, by, rows)]
+        with context.database.write() as session:
+            measures.note_look(session, by, len(rows), len(found))
     if as_json:
         show.print_json([{"row": number, "measure": name} for number, name in found])
         return
@@ -102,6 +106,9 @@ def _rows(octets: bytes) -> list[list[str]]:
     except csv.Error:  # a single column
         marks = ","
     try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=marks))
+        rows = list(islice(csv.reader(io.StringIO(text, newline=""), delimiter=marks), _MOST_ROWS + 1))
     except csv.Error as error:
         raise NotAllowed(f"The table cannot be read: {error}. Export it again as CSV.") from None
+    if len(rows) > _MOST_ROWS:
+        raise NotAllowed(f"The table has more than {_MOST_ROWS} rows. Check it in parts.")
+    return rows

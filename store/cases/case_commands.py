@@ -19,6 +19,10 @@ from store.team.meant import who_is_meant
 from store.team.members import Member, Roster
 
 _TELL = re.compile(r"tell\s+(?P<names>[^:]{1,200}):(?P<why>.*)", re.IGNORECASE | re.DOTALL)
+_TELLS = re.compile(r"(?:to\s+)?tell\b", re.IGNORECASE)
+HOW_TO_TELL = marked(
+    "Write '/recuse me tell NAME, NAME: WHY', with a colon behind the names: as it stands, everybody on the case would read it."
+)
 STATES = ("acknowledged", "investigating", "decided", "closed")
 
 
@@ -55,7 +59,9 @@ class Recuse(CaseCommand):
 
     def do(self, file: CaseFile) -> Change:
         member = member_meant(file, self.subject)
-        if asked := self._told:
+        if member.id == file.actor and self._told is None and _TELLS.match(self.text):
+            raise NotAllowed(HOW_TO_TELL)
+        if member.id == file.actor and (asked := self._told):
             conflicts.tell(file, member, _members(file, asked["names"]), asked["why"].strip())
             withholding.recuse_by_hand(file, member.id)
             file.row.assignee = None if file.row.assignee == member.id else file.row.assignee
@@ -71,9 +77,13 @@ class Recuse(CaseCommand):
         return "" if self._told else self.text
 
     @property
+    def keeps_mail(self) -> bool:
+        return self._told is None
+
+    @property
     def _told(self) -> re.Match[str] | None:
         """Who alone is told why one steps back oneself."""
-        return _TELL.fullmatch(self.text) if self.subject.casefold() == "me" else None
+        return _TELL.fullmatch(self.text)
 
     def withdraws(self, actor: str, roster: Roster) -> bool:
         meant = [member.id for member in who_is_meant(self.subject, roster.members)]

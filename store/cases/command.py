@@ -61,6 +61,11 @@ class CaseCommand(Command, ABC):
         """What of it is kept with the case, and searched for members."""
         return self.text
 
+    @property
+    def keeps_mail(self) -> bool:
+        """Whether the mail that asks for it may be kept as it came."""
+        return True
+
     def withdraws(self, actor: str, roster: Roster) -> bool:  # noqa: ARG002 (most never do)
         """Whether who acts withdraws themself by it."""
         return False

@@ -26,7 +26,7 @@ _MOST = 2
 def tell(file: CaseFile, member: Member, leads: Sequence[Member], why: str) -> None:
     """Have one or two leads told why a member steps back; which case it is, only who may know of it. Raises NotAllowed.
 
-    Nobody from whom the case is withheld is told anything: that there is a case is what they must not learn.
+    Nobody from whom the case is withheld, or who was not looked for in it yet, is told anything: that there is a case is what they must not learn.
     """
     on_duty = {item.id for item in file.roster.on_duty(file.at) if item.role == "lead"}
     if not 0 < len({item.id for item in leads}) <= _MOST or any(item.id == member.id for item in leads):
@@ -35,7 +35,7 @@ def tell(file: CaseFile, member: Member, leads: Sequence[Member], why: str) -> N
         raise NotAllowed(NO_WHY)
     case = file.case
     for lead in leads:
-        if lead.id in case.recused:
+        if lead.id in case.recused or lead.identity not in case.screened:
             raise NotAllowed(CANNOT_BE_TOLD, name=lead.name)
         if lead.id not in on_duty:
             raise NotAllowed(TWO_LEADS)

@@ -8,7 +8,7 @@ from datetime import date
 from store.cases import decisions
 from store.cases.case_file import CaseFile
 from store.cases.command import CaseCommand
-from store.cases.dates import day_near, day_written, today
+from store.cases.dates import day_near, day_written, require_no_day_within, today
 from store.cases.decisions import Proposal
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
@@ -38,6 +38,8 @@ class Propose(CaseCommand):
         found = _UNTIL.match(self.text)
         until = self._day(file, found[1]) if found else None
         reason = (found[2] or "").strip() if found else self.text
+        if found is None:
+            require_no_day_within(self.text)
         made = decisions.propose(file, self.subject.casefold().rstrip(".,:"), until, reason)
         return Change("propose", str(made.number), _as_it_stands(made, reason))
 
@@ -102,7 +104,7 @@ class Withdraw(_OfProposal):
     lacking = marked("Write the number of the proposal, such as 1.")
 
     def do(self, file: CaseFile) -> Change:
-        return Change("withdraw", str(decisions.withdraw(file, self.number).number))
+        return Change("withdraw", str(decisions.withdraw(file, self.number, self.text).number))
 
 
 def _as_it_stands(proposal: Proposal, reason: str = "") -> str:

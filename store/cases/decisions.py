@@ -102,7 +102,7 @@ def object_to(file: CaseFile, number: int, reason: str) -> Proposal:
     return _say(file, _open_row(file, number), "object", reason)
 
 
-def withdraw(file: CaseFile, number: int) -> Proposal:
+def withdraw(file: CaseFile, number: int, reason: str = "") -> Proposal:
     """End a proposal: whoever made it may. Raises NotAllowed."""
     row = _open_row(file, number)
     if row.by != file.actor:
@@ -111,7 +111,7 @@ def withdraw(file: CaseFile, number: int) -> Proposal:
         )
     row.ended = "withdrawn"
     file.session.add(row)
-    file.note("proposal-withdrawn", {"number": number})
+    file.note("proposal-withdrawn", {"number": number, "reason": reason})
     return _standing(file, row)
 
 
@@ -143,6 +143,14 @@ def require_decided(file: CaseFile, outcome: str) -> None:
         "decided",
         {"number": reached[0].number, "outcome": outcome, "agreed": sorted(_standing(file, reached[0]).agreed)},
     )
+
+
+def is_decided(file: CaseFile) -> bool:
+    """Whether enough readers agreed to something on this case; where the desk asks for no agreement, any reader decides."""
+    if not file.by.desk.decide:
+        return True
+    rows = _rows(file.session, file.row.id)
+    return any(row.ended == "carried out" or (not row.ended and _standing(file, row).is_reached) for row in rows)
 
 
 def needed_for(desk: Desk, outcome: str) -> int:

@@ -16,7 +16,8 @@ from store.cases.transfer import Blobs
 from store.kit.addresses import same_mailbox
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
-from store.tables.records import Change, Recusal
+from store.tables.records import Change, Recusal, Wishes
+from store.team.meant import who_is_meant
 from store.team.members import Member, Roster
 
 ALREADY = marked("{desk} has this case already. What came since has to be told to them by hand.")
@@ -63,7 +64,10 @@ def give(file: CaseFile, to: Actor) -> None:
     codename = transfer.take_in(file.session, to, value, _blobs(file), digest)
     there = lookup.find_row(file.session, codename)
     if there is not None:
-        recusals.recuse(open_case(file.session, to, there), list(_alike(file, to.roster)))
+        given = open_case(file.session, to, there)
+        recusals.recuse(given, list(_alike(file, to.roster)))
+        # Who joins there later is looked for by these as well.
+        given.remember(replace(given.facts, wishes=given.facts.wishes | _withheld_here(file)))
     file.note("handed-over", {"desk": to.desk.id})
 
 
@@ -71,14 +75,23 @@ def _alike(file: CaseFile, roster: Roster) -> Iterator[Recusal]:
     """From whom it is withheld there because it is here: the same people, by key, mailbox or name."""
     for recusal in file.case.recusals:
         here = file.roster.get(recusal.member)
-        for member in roster.members:
-            if here is not None and _is_same(here, member):
-                yield Recusal(member.id, recusal.source)
+        # Of somebody who serves here no more only the id is left.
+        alike = who_is_meant(recusal.member, roster.members) if here is None else _same_as(here, roster)
+        yield from (Recusal(member.id, recusal.source) for member in alike)
 
 
-def _is_same(one: Member, other: Member) -> bool:
-    names = (one.name.casefold(), other.name.casefold())
-    return one.fingerprint == other.fingerprint or same_mailbox(one.email, other.email) or names[0] == names[1]
+def _same_as(one: Member, roster: Roster) -> list[Member]:
+    """The members who may be the same person: generously, for it is a matter of keeping something from them."""
+    meant = {item.id for form in (one.name, *one.aliases) for item in who_is_meant(form, roster.members)}
+    return [
+        item for item in roster.members
+        if item.id in meant or item.fingerprint == one.fingerprint or same_mailbox(item.email, one.email)
+    ]  # fmt: skip
+
+
+def _withheld_here(file: CaseFile) -> Wishes:
+    known = [file.roster.get(item.member) for item in file.case.recusals]
+    return Wishes(perhaps_excluded=tuple(form for item in known if item for form in (item.name, item.email)))
 
 
 def _blobs(file: CaseFile) -> Blobs:
@@ -90,4 +103,4 @@ def _blobs(file: CaseFile) -> Blobs:
     def attachment(number: int, index: int) -> bytes:
         return file.attachment_contents(messages[number - 1])[index - 1].data
 
-    return Blobs(raw, attachment)
+    return Blobs(raw, attachment, of_this_install=True)

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from store.cases import measures
 from store.cases.case_file import Actor, CaseFile
 from store.cases.command import CaseCommand, Command, DeskCommand
-from store.cases.dates import day_near, day_written, today
+from store.cases.dates import day_near, day_written, require_no_day_within, today
 from store.cases.measures import Wanted
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
@@ -43,8 +43,13 @@ class KeepMeasure(CaseCommand):
         while (found := _END.search(what)) and ("appeal" if found["appeal"] else "until") not in days:
             days["appeal" if found["appeal"] else "until"] = self._day(file, found["day"])
             what = what[: found.start()]
+        require_no_day_within(what)
         name = measures.begin(file, Wanted(self.subject, what, days.get("until"), days.get("appeal")))
         return Change("measure", name, f"{self.subject}: {self.text}")
+
+    @property
+    def kept_text(self) -> str:
+        return f"{self.subject}\n{self.text}"
 
     def _day(self, file: CaseFile, written: str) -> date:
         day = day_near(file, day_written(written))
@@ -73,4 +78,6 @@ class Lift(DeskCommand):
         return name.casefold(), why.strip()
 
     def do_at(self, session: Session, by: Actor) -> Change:
-        return Change("lift" if measures.lift(session, by, self.subject) else "lift-vote", self.subject, self.text)
+        return Change(
+            "lift" if measures.lift(session, by, self.subject, self.text) else "lift-vote", self.subject, self.text
+        )

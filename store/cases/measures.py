@@ -8,7 +8,7 @@ caller opened.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from store.cases import lookup, patterns
+from store.cases import content, decisions, lookup, patterns
 from store.cases.access import may_know
 from store.cases.case_file import Actor, CaseFile
 from store.cases.codenames import new_codename
@@ -27,7 +27,9 @@ from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables import audit
 from store.tables.models import CaseRow, MeasureFormRow, MeasureRow
+from store.tables.records import Wishes
 from store.tables.vault import Vault
+from store.team.meant import who_is_meant, who_may_be_meant
 from store.team.members import Member, Roster
 from store.team.names import who_may_be_named
 
@@ -35,6 +37,7 @@ SOON = timedelta(days=30)
 VOTES_TO_LIFT = 2
 NO_MEASURE = marked("There is no such measure.")
 NOT_DECIDED = marked("Write what was decided first: '/state decided', or '/state closed' with its outcome.")
+NOT_TOGETHER = marked("This desk decides together: '/propose' what is to hold, and have the others agree first.")
 NO_NAME = marked("Write of whom it is, by names or handles with commas between them, then a colon and what holds.")
 TOO_FEW = marked("Two who see the measure must want it to end: repeat the command with --by MEMBER for each of them.")
 _OF_MEMBERS = ("responder", "lead")
@@ -53,6 +56,7 @@ class Measure:
     since: date
     until: date | None
     appeal: date | None
+    wishes: Wishes = field(default=Wishes(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ def begin(file: CaseFile, wanted: Wanted) -> str:
     """Write down a measure; its name. Raises NotAllowed where nothing is decided, or nobody is named."""
     if file.row.state not in ("decided", "closed"):
         raise NotAllowed(NOT_DECIDED)
+    if not decisions.is_decided(file):
+        raise NotAllowed(NOT_TOGETHER)
     forms = patterns.forms(wanted.person)
     if not forms or not wanted.what.strip():
         raise NotAllowed(NO_NAME)
@@ -102,7 +108,7 @@ def visible(session: Session, by: Actor) -> list[Measure]:
     return [measure for row, measure in opened if _may_see(session, by, row, measure)]
 
 
-def lift(session: Session, by: Actor, name: str) -> bool:
+def lift(session: Session, by: Actor, name: str, why: str = "") -> bool:
     """One word that a measure is to end; whether it did. Raises NotAllowed, alike for none and for one that is not seen."""
     row = session.exec(select(MeasureRow).where(MeasureRow.name == name, MeasureRow.desk == by.desk.id)).first()
     measure = _opened(by.vault, row) if row is not None and row.ended is None else None
@@ -115,7 +121,9 @@ def lift(session: Session, by: Actor, name: str) -> bool:
     wanting = {*filter(None, row.lifting.split(",")), by.id}
     row.lifting = ",".join(sorted(wanting))
     session.add(row)
-    audit.append(session, by.vault, audit.Event("measure-lift-vote", by.id, by.at, None, {"measure": name}), by.vault)
+    audit.append(
+        session, by.vault, audit.Event("measure-lift-vote", by.id, by.at, None, {"measure": name, "why": why}), by.vault
+    )
     if by.id != "operator" and len(wanting & seeing) < VOTES_TO_LIFT:
         return False
     _end(session, by.vault, row, by.id, by.at)
@@ -144,10 +152,16 @@ def ends_soon(measures: Iterable[Measure], day: date) -> list[Measure]:
     return [item for item in measures if item.until is not None and item.until - day <= SOON]
 
 
-def keep_withheld(session: Session, row: CaseRow) -> None:
-    """A case is about to be destroyed: its measures remember from whom it is withheld."""
+def keep_withheld(session: Session, vault: Vault, row: CaseRow) -> None:
+    """A case is about to be destroyed: its measures remember from whom it is withheld, also of those who join later."""
     withheld = sorted(item.member for item in lookup.recusal_rows(session, row.id))
-    for measure in session.exec(select(MeasureRow).where(MeasureRow.case_id == row.id)).all():
+    held = session.exec(select(MeasureRow).where(MeasureRow.case_id == row.id, col(MeasureRow.ended).is_(None))).all()
+    wishes = content.facts(vault, row).wishes if held else Wishes()
+    for measure in held:
+        box = vault.measure_box(measure.wrapped_key, measure.id) if measure.wrapped_key else None
+        if box is not None and measure.about_sealed is not None:
+            about = box.open_json(measure.about_sealed, "measures", "about", measure.id) | {"wishes": asdict(wishes)}
+            measure.about_sealed = box.seal_json(about, "measures", "about", measure.id)
         measure.withheld = ",".join(withheld)
         session.add(measure)
 
@@ -162,16 +176,20 @@ def withhold_alike(session: Session, desk: str, member: str, other: str) -> None
 
 
 def matching(session: Session, by: Actor, rows: Sequence[Sequence[str]]) -> list[tuple[int, Measure]]:
-    """Which rows of a table (numbered from 1) name somebody of whom a measure is that is seen; the look is written down."""
+    """Which rows of a table (numbered from 1) name somebody of whom a measure is that is seen; `note_look` writes down that it was done."""
     seen = {item.id: item for item in visible(session, by)}
     found = []
     for number, cells in enumerate(rows, 1):
         digests = {_digest(by.vault, by.desk.id, form) for form in _row_forms(cells)}
         ids = select(MeasureFormRow.measure_id).where(col(MeasureFormRow.form).in_(digests)).distinct()
         found += [(number, seen[item]) for item in sorted(session.exec(ids)) if item in seen] if digests else []
-    detail = {"rows": len(rows), "found": len(found)}
-    audit.append(session, by.vault, audit.Event("measures-checked", by.id, by.at, None, detail), by.vault)
     return found
+
+
+def note_look(session: Session, by: Actor, rows: int, found: int) -> None:
+    """Write down that somebody compared a list."""
+    detail = {"rows": rows, "found": found}
+    audit.append(session, by.vault, audit.Event("measures-checked", by.id, by.at, None, detail), by.vault)
 
 
 def _row_forms(cells: Sequence[str]) -> set[str]:
@@ -194,10 +212,17 @@ def _is_seen_by(session: Session, by: Actor, row: MeasureRow, measure: Measure, 
     case = session.get(CaseRow, row.case_id)
     if case is not None and case.wrapped_key is not None:
         return may_know(lookup.case_of(session, case), by.roster, member.id, by.at)
-    if member.id in row.withheld.split(",") or member.role not in _OF_MEMBERS:
+    if member.id in row.withheld.split(",") or member.role not in _OF_MEMBERS or _is_unwanted(measure.wishes, member):
         return False
     on_duty = any(item.id == member.id for item in by.roster.on_duty(by.at))
     return on_duty and not _names(measure, member, by.roster)
+
+
+def _is_unwanted(wishes: Wishes, member: Member) -> bool:
+    """Whether the reporter of a case that is gone wanted it to be kept from a member."""
+    excluded = any(who_may_be_meant(asked, [member]) for asked in (*wishes.excluded, *wishes.perhaps_excluded))
+    only = (*wishes.only, *wishes.perhaps_only)
+    return excluded or bool(only and not any(who_is_meant(asked, [member]) for asked in only))
 
 
 def _names(measure: Measure, member: Member, roster: Roster) -> bool:
@@ -211,7 +236,10 @@ def _opened(vault: Vault, row: MeasureRow) -> Measure:
         about = vault.measure_box(row.wrapped_key, row.id).open_json(row.about_sealed, "measures", "about", row.id)
     until = date.fromisoformat(row.until) if row.until else None
     appeal = date.fromisoformat(about["appeal"]) if about["appeal"] else None
-    return Measure(row.id, row.name, about["person"], about["what"], date.fromisoformat(row.since), until, appeal)
+    wishes = Wishes(**{name: tuple(item) for name, item in about.get("wishes", {}).items()})
+    return Measure(
+        row.id, row.name, about["person"], about["what"], date.fromisoformat(row.since), until, appeal, wishes
+    )
 
 
 def _digest(vault: Vault, desk: str, form: str) -> str:

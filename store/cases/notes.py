@@ -44,6 +44,8 @@ def act(file: CaseFile, commands: Sequence[CaseCommand], arrival: Arrival) -> Ac
     taken_out = [
         waiting[int(item.subject)][1] for item in changes if item.verb == "redact" and int(item.subject) in waiting
     ]
+    if not all(item.keeps_mail for item in commands):
+        arrival = replace(arrival, raw=b"")
     if taken_out:
         passages = [redaction.Passage(text) for text in taken_out if not redaction.numbered_file(text)]
         arrival = redaction.without(arrival, passages)

@@ -168,7 +168,7 @@ def _care_for(session: Session, vault: Vault, row: CaseRow, desk: Desk, at: date
 def destroy(session: Session, vault: Vault, row: CaseRow, actor: str, at: datetime) -> None:
     """Destroy a case. Raises NotAllowed for one that is on hold or not closed."""
     require_destroyable(row)
-    measures.keep_withheld(session, row)
+    measures.keep_withheld(session, vault, row)
     audit.append(session, vault, audit.Event("destroyed", actor, at, row.id))
     session.exec(delete(LinkRow).where(or_(col(LinkRow.one) == row.id, col(LinkRow.other) == row.id)))
     told = select(NoticeRow.id).where(or_(NoticeRow.case_id == row.id, NoticeRow.subject_id == row.id))

@@ -6,8 +6,10 @@ Works within a transaction that the caller opened. What comes in is read by nobo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session
@@ -21,6 +23,7 @@ from store.kit.clock import from_text, to_text
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.openpgp.receipts import stands_for_a_receipt
+from store.openpgp.values import Signature
 from store.tables.models import CaseRow
 from store.tables.records import Arrival, Attachment, Body, Direction, Facts, Message
 from store.tables.vault import Vault
@@ -28,17 +31,23 @@ from store.tables.vault import Vault
 VERSION = 1
 NOT_A_CASE = "This is no case that another desk exported, or not all of it. Ask for it again."
 _ELSEWHERE = marked("it came from another desk")
-_AUTHORS = frozenset({"reporter", "other", "machine", "desk", "operator"})
+# Not `machine`: what is marked so is not searched for members.
+_AUTHORS = frozenset({"reporter", "other", "desk", "operator"})
 _DIRECTIONS: tuple[Direction, ...] = ("in", "out", "letter", "note")
 _MOST = 5000
+_FINGERPRINT = re.compile(r"[0-9A-F]{40}(?:[0-9A-F]{24})?")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_SAID = ("sender", "subject", "text", "outside_text", "outside_subject", "failure", "date", "message_id", "answers")
 
 
 @dataclass(frozen=True)
 class Blobs:
-    """Where the octets of a value lie: the mail of a message, and its attachments, by the number of the message (from 1)."""
+    """Where the octets of a value lie: the mail of a message, and its attachments, by the number of the message (from 1). `of_this_install`: what the
+    value says of signatures was found out here."""
 
     raw: Callable[[int], bytes] = field(repr=False)
     attachment: Callable[[int, int], bytes] = field(repr=False)
+    of_this_install: bool = False
 
 
 def as_value(session: Session, vault: Vault, row: CaseRow, messages: Sequence[Message]) -> dict[str, Any]:
@@ -82,7 +91,7 @@ def take_in(session: Session, by: Actor, value: Mapping[str, Any], blobs: Blobs,
         return _take_in(session, by, value, blobs, digest)
     except NotAllowed:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, StopIteration, RecursionError):
         raise NotAllowed(NOT_A_CASE) from None
 
 
@@ -94,14 +103,14 @@ def _take_in(session: Session, by: Actor, value: Mapping[str, Any], blobs: Blobs
     first = replace(_arrival(by, messages[0], blobs, 1, {}), digest=digest, facts=facts, notices=("report",))
     if value["closed_at"]:
         first = replace(first, state="closed", notices=())
-    file = conversation.begin(session, by, replace(first, received_at=from_text(value["received_at"])))
+    file = conversation.begin(session, by, replace(first, received_at=_moment(value["received_at"])))
     threads = {item["id"]: _thread(file, item) for item in value["threads"]}
     for number, item in enumerate(messages[1:], 2):
         file.add_message(_arrival(by, item, blobs, number, threads))
     file.fill({name: str(text)[:LONGEST] for name, text in value["fields"].items() if name in FIELDS})
     if value["closed_at"]:
         known = value["outcome"] in by.desk.outcomes
-        file.row.closed_at, file.row.outcome = value["closed_at"], value["outcome"] if known else None
+        file.row.closed_at, file.row.outcome = to_text(_moment(value["closed_at"])), value["outcome"] if known else None
         session.add(file.row)
     promises.count_anew(session, file.row.id, by.at)
     correspondents.note(file)
@@ -109,10 +118,33 @@ def _take_in(session: Session, by: Actor, value: Mapping[str, Any], blobs: Blobs
     return file.row.codename
 
 
+def _moment(written: Any) -> datetime:
+    """A moment that can be reckoned with here. Raises ValueError."""
+    moment = from_text(written) if isinstance(written, str) else None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError("no moment")
+    return moment
+
+
+def _body(value: Mapping[str, Any], *, ours: bool) -> Body:
+    """What a message says, as words of the other desk: nothing here checked a signature, and no sentence of theirs is one of this desk's."""
+    if ours:
+        return Body.from_json({**value, "done": []})
+    body = Body.from_json({**value, "notes": [], "done": [], "signature": asdict(Signature()), "authentication": {}})
+    if not all(isinstance(getattr(body, name), str) for name in _SAID) or not isinstance(body.status_until, str | None):
+        raise TypeError("no text")
+    letter = body.letter
+    if letter is not None and not all(isinstance(item, str) for item in (letter.thread, letter.until, letter.language)):
+        raise TypeError("no text")
+    return replace(body, sender=_CONTROLS.sub(" ", body.sender), subject=_CONTROLS.sub(" ", body.subject))
+
+
 def _facts(known: Facts) -> Facts:
     """What is known, without what holds at the other desk alone: nobody is written to before a reader here says so."""
+    if not _FINGERPRINT.fullmatch(known.reporter_fingerprint or "0" * 40) or known.new_fingerprint:
+        known = replace(known, reporter_key=b"", reporter_fingerprint="", new_key=b"", new_fingerprint="")
     by_receipt = stands_for_a_receipt(known.answer_to or known.address)
-    kept = replace(known, reply_to="", no_reply_because=known.no_reply_because or _ELSEWHERE, tell="")
+    kept = replace(known, reply_to="", no_reply_because=_ELSEWHERE, tell="")
     return replace(kept, answer_to="", address="", reporters=()) if by_receipt else kept
 
 
@@ -123,16 +155,21 @@ def _thread(file: CaseFile, value: Mapping[str, Any]) -> str:
 
 def _arrival(by: Actor, value: Mapping[str, Any], blobs: Blobs, number: int, threads: Mapping[str, str]) -> Arrival:
     """A message of the value, as a message of the case here."""
-    body = Body.from_json(value["body"])
+    body = _body(value["body"], ours=blobs.of_this_install)
     if body.letter is not None:
         body = replace(body, letter=replace(body.letter, thread=threads.get(body.letter.thread, ""), draft=0))
     files = tuple(
-        Attachment(str(item["name"]), str(item["type"]), blobs.attachment(number, index), str(item["note"]))
+        Attachment(
+            _CONTROLS.sub(" ", str(item["name"])),
+            _CONTROLS.sub(" ", str(item["type"])),
+            blobs.attachment(number, index),
+            str(item["note"]),
+        )
         for index, item in enumerate(value["attachments"], 1)
     )
     direction = next(item for item in _DIRECTIONS if item == value["direction"])
     return Arrival(
-        by.desk.id, "new", from_text(value["at"]), blobs.raw(number), "", body.message_id, body, Facts(), files,
+        by.desk.id, "new", _moment(value["at"]), blobs.raw(number), "", body.message_id, body, Facts(), files,
         author=_author(value["author"], threads), direction=direction,
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ imported: they are handed to gpg as an anonymous in-memory file.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import threading
 import time
@@ -158,7 +159,7 @@ class GnuPG:
 
     def public_keys(self, fingerprints: Sequence[str] = ()) -> list[PublicKey]:
         """Certificates of the folder; all when none is named."""
-        listing, _, _ = self._run(["--list-keys", *fingerprints], b"")
+        listing, _, _ = self._run(["--list-keys", "--", *map(_fingerprint, fingerprints)], b"")
         return read_keys(listing)
 
     def stamp(self) -> object:
@@ -171,7 +172,9 @@ class GnuPG:
 
     def export_secret(self, fingerprint: str) -> bytes:
         """A secret key, under the passphrase of the folder if it has one; empty when it cannot be had."""
-        made, _, _ = self._run(["--export-options", "export-minimal", "--export-secret-keys", fingerprint], b"")
+        made, _, _ = self._run(
+            ["--export-options", "export-minimal", "--export-secret-keys", "--", _fingerprint(fingerprint)], b""
+        )
         return made
 
     def secret_keys(self) -> list[PublicKey]:
@@ -182,7 +185,9 @@ class GnuPG:
     def export(self, fingerprint: str, *, armored: bool) -> bytes:
         """A certificate of the folder, without other people's certifications. Raises KeyProblem."""
         armor = ["--armor"] if armored else []
-        made, _, _ = self._run(["--export-options", "export-minimal", *armor, "--export", fingerprint], b"")
+        made, _, _ = self._run(
+            ["--export-options", "export-minimal", *armor, "--export", "--", _fingerprint(fingerprint)], b""
+        )
         if not made:
             raise KeyProblem(f"There is no key {fingerprint} in the desk's GnuPG folder.")
         return made
@@ -250,3 +255,11 @@ _MICALG = {
     "10": "pgp-sha512",
     "11": "pgp-sha224",
 }
+
+
+def _fingerprint(written: str) -> str:
+    """A fingerprint as an argument: nothing else is one, for what comes from outside must not be an option, nor a name that several keys
+    have. Raises KeyProblem."""
+    if not re.fullmatch(r"(?:0x)?[0-9A-Fa-f]{40}(?:[0-9A-Fa-f]{24})?!?", written):
+        raise KeyProblem("What stands for a key is no fingerprint.")
+    return written

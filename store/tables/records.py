@@ -203,7 +203,7 @@ class Facts:
     first mail referred to another one, and nothing that is sent to its author shows the token of the case.
     `archived`: it came from an archive, with or without a word to the readers. `asks_secrecy`: its first mail asks to be kept
     from somebody, in whatever words. `tell` is a mail address that hears, without a word of it, that an answer waits in a letterbox. `redacted` are keyed hashes of
-    the words that were taken out (`store.cases.redaction`), so that who joins can still be looked for.
+    the words that were taken out (`store.cases.redaction`), so that who joins can still be looked for. `told_by` is the member who wrote it down.
     """
 
     reply_to: str = ""
@@ -227,6 +227,7 @@ class Facts:
     tell: str = ""
     may_be_named: tuple[str, ...] = ()
     redacted: tuple[str, ...] = ()
+    told_by: str = ""
 
     @property
     def writable(self) -> bool:
