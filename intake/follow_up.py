@@ -11,7 +11,7 @@ from sqlmodel import Session
 from intake.arrival import Opened, source_of
 from intake.plan import Route, Taken, actor, may_tell_of_failure, with_acknowledgement, within_the_flood_limit
 from intake.standing import Record, standing
-from store.cases import conversation, promises, recusals, threads
+from store.cases import conversation, promises, recusals, threads, withholding
 from store.cases.case_file import CaseFile, open_case
 from store.cases.lookup import row_by_id
 from store.cases.threads import Side, ThreadPlace, Token, read_token
@@ -19,6 +19,7 @@ from store.context import Context
 from store.kit.errors import NoSuchCase
 from store.kit.sentences import Sentence, marked
 from store.openpgp.values import Signature
+from store.outbox import queue
 from store.tables.models import CaseRow
 from store.tables.records import Arrival, Facts
 
@@ -110,8 +111,7 @@ class FollowUp:
         signature = first.body.signature if first else Signature()
         sure = standing(self.opened.mail, arrival.body, Record(known.reporters, signature), self.place)
         if arrival.state == "automatic":
-            joined = replace(arrival, author="other", recusals=recusals.doubted(arrival.recusals), notices=())
-            conversation.join(file, joined)
+            self._join_silently(file, arrival)
             if self.opened.found.undelivered and may_tell_of_failure(session, self.context, row.id):
                 file.enqueue("bounced", "reporter")
                 promises.not_reached(session, row)
@@ -127,6 +127,19 @@ class FollowUp:
         told = within_the_flood_limit(session, self.context, source_of(self.opened), arrival, limit)
         conversation.join(file, self._with_reply(session, replace(told, state=arrival.state)))
         return "thread", row.codename
+
+    def _join_silently(self, file: CaseFile, arrival: Arrival) -> None:
+        """What a program sent wakes nobody, unless it withholds the case from somebody: the others must know that it did."""
+        if self.opened.found.undelivered:
+            conversation.join(file, replace(arrival, author="machine", recusals=(), notices=()))
+            return
+        before = file.case.recused
+        doubted = recusals.doubted(arrival.recusals)
+        fresh = {item.member for item in doubted} - before
+        told = ("message",) if fresh and file.row.state in queue.OPEN_STATES else ()
+        conversation.join(file, replace(arrival, author="other", recusals=doubted, notices=told))
+        if fresh and withholding.few_others(file, set()):
+            file.enqueue_once("consent-waits")
 
     def _with_reply(self, session: Session, arrival: Arrival) -> Arrival:
         """With an answer for whoever must write again, or was not acknowledged yet; no second acknowledgement."""

@@ -45,13 +45,17 @@ class FromCorrespondent:
         if file is None or thread is None:
             return self.own_case.carry_out(session)
         arrival = as_heard(self.own_case.arrival, thread.author, self.opened.found.beside_only)
-        if arrival.state == "automatic":
+        if self.opened.found.undelivered:
             return self._by_machine(file, thread, arrival)
         theirs = [item for item in file.messages() if item.author == thread.author]
         first = theirs[0].body.signature if theirs else Signature()
         record = Record((bare(thread.address),), first, thread.author)
         if standing(self.opened.mail, arrival.body, record, self.place) == "doubtful":
             return self.own_case.carry_out(session, file.row)
+        if (
+            arrival.state == "automatic"
+        ):  # an absence note, or what only looks like one: its readers hear it, and nobody is answered
+            arrival = replace(arrival, state="new")
         if first.fingerprint and arrival.body.signature.fingerprint != first.fingerprint:
             arrival = _noted(arrival, Sentence(NOT_SIGNED))
         limit = self.opened.job.desk.flood_limit
@@ -65,9 +69,9 @@ class FromCorrespondent:
         return next((item for item in correspondence.threads(file) if item.id == self.place.thread), None)
 
     def _by_machine(self, file: CaseFile, thread: Thread, arrival: Arrival) -> tuple[Taken, str]:
-        """An absence note, or that they cannot be reached, which the readers hear."""
-        conversation.join(file, replace(arrival, author="other", notices=()))
-        if self.opened.found.undelivered and may_tell_of_failure(file.session, self.context, file.row.id):
+        """That they cannot be reached, which the readers hear. Anybody can write that: nobody is withheld for whom it names."""
+        conversation.join(file, replace(arrival, author="machine", recusals=(), notices=()))
+        if may_tell_of_failure(file.session, self.context, file.row.id):
             file.enqueue_once("bounced", thread.author)
         return "automatic", file.row.codename
 

@@ -13,7 +13,7 @@ from intake.reader_process import Unreadable
 from intake.reading.documents.look import look_into
 from intake.reading.files import is_public_key
 from store.kit.cleaning import CANNOT_CLEAN, cleaned
-from store.kit.errors import NotAllowed
+from store.kit.errors import Interrupted, NotAllowed
 from store.tables.records import Attachment
 
 _NOT_SENT = ("application/pgp-keys", "application/pgp-signature")
@@ -43,7 +43,7 @@ def clean_files(opened: Opened) -> CleanFiles:
         made: CleanFiles = reader_process.run(_clean, files)
     except NotAllowed as error:
         return CleanFiles(trouble=error)
-    except Unreadable:  # or too costly
+    except (Unreadable, Interrupted):  # or too costly
         return CleanFiles(trouble=NotAllowed(CANNOT_CLEAN, file=files[0].name))
     return made
 
@@ -61,4 +61,8 @@ def _clean(files: tuple[Attachment, ...]) -> CleanFiles:
     for item in files:
         kind, data = cleaned(item.name, item.data)
         made.append(replace(item, type=kind, data=data, note=""))
-    return CleanFiles(tuple(made), tuple(look_into(files).texts))
+    look = look_into(files)
+    for item in made:
+        if item.name in look.missed and not item.type.startswith("image/"):
+            raise NotAllowed(CANNOT_CLEAN, file=item.name)
+    return CleanFiles(tuple(made), tuple(look.texts))

@@ -146,7 +146,7 @@ def _may_be_written_to(claim: Claim, roster: Roster, view: CaseView) -> bool:
 def _may_hear(roster: Roster, view: CaseView, thread: Thread) -> bool:
     """Whether a correspondent is no member from whom the reporter wants the case to be kept."""
     kept_from = {item.member for item in view.case.recusals if item.source == "reporter"}
-    return not any(same_mailbox(member.email, thread.address) for member in roster.members if member.id in kept_from)
+    return not any(member.id in kept_from for member in correspondence.who_they_may_be(thread, roster))
 
 
 def _asker(session: Session, context: Context, claim: Claim, roster: Roster, view: CaseView | None) -> Audience:

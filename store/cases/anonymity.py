@@ -15,7 +15,7 @@ from store.kit.documents import texts_of
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.records import Attachment, Message
-from store.team.folding import words
+from store.team.folding import composed, words
 from store.team.members import Member, Roster
 from store.team.name_words import NO_NAME
 from store.team.names import who_is_named
@@ -32,9 +32,9 @@ FILE_IS_MAIL = marked(
     "The file '{file}' is a mail, or is encrypted: it can tell who you are. Write what it says into your reply."
 )
 
-_SHORT_LINE = 5
+_SHORT_LINE, _TELLING = 5, 5
 _WORD = re.compile(r"[^\W\d_]+")
-_TOKEN = re.compile(rb"(?<![A-Za-z0-9])t-[a-z2-7]{24}(?![A-Za-z0-9])", re.IGNORECASE)
+_TOKEN = re.compile(rb"(?<![A-Za-z0-9])[ctp]-[a-z2-7]{24}(?![A-Za-z0-9])", re.IGNORECASE)
 _SEALED = re.compile(rb"-----BEGIN PGP (?:MESSAGE|SIGNATURE|SIGNED MESSAGE)-----")
 _MAIL = re.compile(r"\.(?:eml|msg|mbox|mht|mhtml|p7m|p7s)$|^winmail\.dat$", re.IGNORECASE)
 
@@ -52,8 +52,8 @@ class Draft:
 
 def require_anonymous(draft: Draft, roster: Roster) -> None:
     """Raise NotAllowed when a reply names a member, or holds a piece of a notice; also in a file."""
-    text, author, told, codename = draft.text, draft.author, draft.told, draft.codename
-    if team_tokens(text) or codename in text.casefold():
+    text, author, told, codename = composed(draft.text), draft.author, draft.told, draft.codename
+    if team_tokens(text) or _holds_notice(text, codename):
         raise NotAllowed(NOTICE)
     known = {word for item in told for word in words(f"{item.body.sender}\n{item.body.subject}\n{item.body.text}")}
     greeted = {word for item in told for word in words(item.body.sender)}
@@ -91,22 +91,33 @@ def _signed(text: str, author: Member | None, roster: Roster, greeted: set[str])
 
 def _mentioned(text: str, roster: Roster, known: set[str]) -> Member | None:
     """Who is called by a single name, written as a name."""
-    spoken = {word for said in _WORD.findall(text) if said[0].isupper() for word in words(said)} - known - NO_NAME
-    return next(
-        (member for member in roster.members if spoken & {word for word in words(member.name) if len(word) > 1}), None
-    )
+    spoken = {word for said in _WORD.findall(text) if not said[0].islower() for word in words(said)} - known - NO_NAME
+    telling = {word for word in words(text) if len(word) >= _TELLING} - known - NO_NAME  # however it is written
+    return next((item for item in roster.members if (spoken | telling) & _called(item)), None)
+
+
+def _called(member: Member) -> set[str]:
+    return {word for word in words(member.name) if len(word) > 1}
+
+
+def _holds_notice(text: str, codename: str) -> bool:
+    """Whether a text holds a case's name, with whatever between its words, or a token of an address of the desk's."""
+    said = f" {' '.join(words(text))} "
+    return f" {' '.join(words(codename))} " in said or _TOKEN.search(text.encode("utf-8", "replace")) is not None
 
 
 def _require_anonymous_file(file: Attachment, roster: Roster, codename: str) -> None:
     if file.type.startswith("message/") or _MAIL.search(file.name) or _SEALED.search(file.data):
         raise NotAllowed(FILE_IS_MAIL, file=file.name)
-    if _TOKEN.search(file.data) or _holds(file.data.lower(), codename):
+    if _TOKEN.search(file.data) or _holds(file.data.lower(), codename) or _holds_notice(file.name, codename):
         raise NotAllowed(FILE_NOTICE, file=file.name)
     octets = file.data.lower()
     named = next((member for member in roster.members if any(_holds(octets, form) for form in _forms(member))), None)
+    in_name = set(words(file.name)) - NO_NAME
+    named = named or next((member for member in roster.members if in_name & _called(member)), None)
     for text in (file.name, *texts_of(file.data)):
         named = named or _named(text, roster)
-        if codename in text.casefold():
+        if _holds_notice(text, codename):
             raise NotAllowed(FILE_NOTICE, file=file.name)
     if named:
         raise NotAllowed(FILE_NAMES, file=file.name, name=named.name)

@@ -14,6 +14,7 @@ from store.cases import chat, correspondents, letterboxes, patterns, promises, r
 from store.cases.case_file import Actor, CaseFile
 from store.cases.codenames import new_codename
 from store.cases.lookup import screened_text
+from store.cases.threads import is_correspondent
 from store.cases.withholding import narrow_screened
 from store.kit.clock import from_text, to_text
 from store.outbox import queue
@@ -81,7 +82,12 @@ def join(file: CaseFile, arrival: Arrival) -> str:
         row.erase_at = None
         changes.append(Change("state", "acknowledged"))
         promises.begin_again(file.session, row, arrival.at)
-    elif row.state in ("held", "automatic", "junk") and arrival.notices and not arrival.body.failure:
+    elif (
+        row.state in ("held", "automatic", "junk")
+        and arrival.notices
+        and not arrival.body.failure
+        and not is_correspondent(arrival.author)
+    ):
         row.state = "new"
     if arrival.author != "machine":
         row.erase_at = None  # whoever wrote since must be read first

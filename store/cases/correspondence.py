@@ -16,10 +16,13 @@ from sqlmodel import Session, col, select
 
 from store.cases.case_file import CaseFile
 from store.cases.threads import author_of
+from store.kit.addresses import same_mailbox
 from store.kit.sentences import Sentence, marked
 from store.tables.models import ThreadRow
 from store.tables.records import Message
 from store.tables.vault import Box
+from store.team.meant import who_is_meant
+from store.team.members import Member, Roster
 
 Role = Literal["reported", "witness", "other"]
 ROLES: tuple[Role, ...] = ("reported", "witness", "other")
@@ -91,6 +94,15 @@ def keep(file: CaseFile, thread: Thread) -> None:
     row = file.session.exec(select(ThreadRow).where(ThreadRow.id == thread.id)).one()
     row.about_sealed = _sealed(file.box, thread)
     file.session.add(row)
+
+
+def who_they_may_be(thread: Thread, roster: Roster) -> list[Member]:
+    """The members who may be behind a thread: by its mailbox, or by what they are called. A private address is theirs as well."""
+    by_name = {item.id for item in who_is_meant(thread.name, roster.members)}
+    return [
+        item for item in roster.members
+        if item.id in by_name or any(same_mailbox(address, thread.address) for address in (item.email, *item.aliases) if "@" in address)
+    ]  # fmt: skip
 
 
 def names_of(threads: Sequence[Thread]) -> Mapping[str, Sentence]:

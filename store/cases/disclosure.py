@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from store.cases.persons import Person
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
-from store.team.folding import words
+from store.team.folding import composed, words
 from store.team.name_words import NO_NAME, PARTICLES
 from store.team.names import who_may_be_named
 
@@ -30,6 +30,13 @@ QUOTED = marked(
 RUN = 8
 _INFLECTED, _LONGEST_ENDING = 4, 2
 _TELLING = 5
+_CHARACTERS = 12
+_SHORT = 2
+_PREFIXES = re.compile(
+    r"[\u0590-\u06ff]"
+)  # Hebrew and Arabic write "to" and "and" in front of a name as one word with it
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+_LETTERS = re.compile(r"\w+")
 _CAPITAL = re.compile(r"[^\W\d_]+")
 
 
@@ -38,15 +45,16 @@ class Recipient:
     """Whom a text is for: what they are called, and what they themselves wrote and were sent before."""
 
     name: str = field(repr=False)
-    known: Sequence[str] = field(default=(), repr=False)
+    known: Iterable[str] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """What a text must not tell: the persons, and what was written by others than its recipient."""
+    """What a text must not tell: the persons, and what was written by others than its recipient, in the order in which it was; `True` stands
+    with what the team itself wrote to somebody: words that it was the first to use are its own, also when they come back as a quote."""
 
     persons: Sequence[Person] = field(repr=False)
-    written: Sequence[str] = field(repr=False)
+    written: Iterable[tuple[str, bool]] = field(repr=False)
 
 
 def require_discreet(texts: Sequence[str], secrets: Secrets, to: Recipient) -> None:
@@ -58,17 +66,25 @@ def require_discreet(texts: Sequence[str], secrets: Secrets, to: Recipient) -> N
 
 
 def _require_nobody_named(text: str, persons: Sequence[Person], to: Recipient) -> None:
-    own = set(words(to.name))
-    without = re.sub(re.escape(to.name), " . ", text, flags=re.IGNORECASE) if to.name.strip() else text
+    own, text = set(words(to.name)), composed(text)
+    greeted = composed(to.name).strip()
+    without = re.sub(rf"(?<!\w){re.escape(greeted)}(?!\w)", " . ", text, flags=re.IGNORECASE) if greeted else text
     found = who_may_be_named([f"\n.\n{without}"], persons, ())
     if found:
         raise _named(found[0])
-    spoken = {word for said in _CAPITAL.findall(without) if said[0].isupper() for word in words(said)} - own - PARTICLES
-    said_at_all = set(words(without)) - own
+    # Scripts without capitals write names as any other word.
+    called = [said for said in _CAPITAL.findall(without) if not said[0].islower()]
+    spoken = {word for said in called for word in words(said)} - own
+    prefixed = {word for said in called if _PREFIXES.match(said) for word in words(said)} - own
+    unspaced, said_at_all = "".join(without.split()), set(words(without)) - own
     for person in persons:
         if named := _telling_names(person) & said_at_all:
             raise _named(person, min(named))
-        if told := [word for word in spoken for name in _single_names(person) if _is_form_of(word, name)]:
+        names = _single_names(person)
+        told = [word for word in spoken for name in names if _is_form_of(word, name)]
+        told += [word for word in prefixed for name in names if len(name) > _SHORT and word.endswith(name)]
+        told += [name for name in _unspaced_names(person) if name in unspaced and name not in to.name]
+        if told:
             raise _named(person, min(told))
 
 
@@ -85,8 +101,18 @@ def _is_form_of(word: str, name: str) -> bool:
 
 
 def _single_names(person: Person) -> set[str]:
-    """The words each of which names a person where it is written as a name."""
-    return {word for form in (person.name, *person.aliases, *person.calls) for word in words(form) if len(word) > 2}
+    """The words each of which names a person where it is written as a name. A particle is none, unless it is the first or last word."""
+    found = set()
+    for form in (person.name, *person.aliases, *person.calls):
+        said = words(form)
+        found |= {word for word in said if len(word) > 1 and (word not in PARTICLES or word in (said[0], said[-1]))}
+    return found
+
+
+def _unspaced_names(person: Person) -> set[str]:
+    """Given names in scripts that set no spaces: what follows the first character of a name."""
+    names = ("".join(composed(form).split()) for form in (person.name, *person.aliases, *person.calls))
+    return {name[1:] for name in names if len(name) > 2 and _UNSPACED.fullmatch(name)}
 
 
 def _named(person: Person, word: str = "") -> NotAllowed:
@@ -95,17 +121,26 @@ def _named(person: Person, word: str = "") -> NotAllowed:
     return NotAllowed(NAMED, name=person.name or word or person.email)
 
 
-def _common_run(texts: Sequence[str], written: Iterable[str], known: Sequence[str]) -> str:
+def _common_run(texts: Sequence[str], written: Iterable[tuple[str, bool]], known: Iterable[str]) -> str:
     """Eight words in a row that stand both in a text and in what others wrote; empty when there are none.
 
     The runs of the text are kept, and the rest read once: linear, and small however much was written.
     """
-    ours = {run for text in texts for run in _runs(text)} - {run for text in known for run in _runs(text)}
-    if not ours:
-        return ""
-    return next((" ".join(run) for text in written for run in _runs(text) if run in ours), "")
+    ours = {run for text in texts for run in _runs(text)}
+    for text in known if ours else ():
+        ours.difference_update(_runs(text))
+    for text, by_team in written if ours else ():
+        if by_team:
+            ours.difference_update(_runs(text))
+        elif run := next((run for run in _runs(text) if run in ours), None):
+            return " ".join(run)
+    return ""
 
 
 def _runs(text: str) -> Iterator[tuple[str, ...]]:
+    """Words in a row; of scripts that set no spaces, characters."""
     said = words(text)
-    return (tuple(said[at : at + RUN]) for at in range(len(said) - RUN + 1))
+    yield from (tuple(said[at : at + RUN]) for at in range(len(said) - RUN + 1))
+    if not text.isascii():
+        for clause in _UNSPACED.findall("".join(_LETTERS.findall(composed(text)))):
+            yield from (tuple(clause[at : at + _CHARACTERS]) for at in range(len(clause) - _CHARACTERS + 1))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from store.cases import correspondence, letters, statements, telling
 from store.cases.case_file import CaseFile
 from store.cases.command import CaseCommand, Command
-from store.cases.persons import Person, consent_form
+from store.cases.persons import REPORTER, Person, consent_form
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.records import Arrival, Change, Facts, Message
@@ -106,20 +106,27 @@ class Consent(CaseCommand):
         if found is None:
             raise NotAllowed(self.lacking)
         name, agreed, known = found["name"].strip("\"'"), found["no"] is None, file.facts
-        form = self._known(file, name)
-        others = tuple(item for item in known.may_be_named if consent_form(item) != form)
-        file.remember(replace(known, may_be_named=(*others, name) if agreed else others))
+        forms = self._forms(file, name)
+        others = tuple(item for item in known.may_be_named if consent_form(item) not in forms)
+        kept = REPORTER if REPORTER in forms else name
+        file.remember(replace(known, may_be_named=(*others, kept) if agreed else others))
         file.note("consent-noted" if agreed else "consent-ended", {"name": name})
         return Change("may-name" if agreed else "not-name", name)
 
-    def _known(self, file: CaseFile, name: str) -> str:
-        """How the name is compared. Raises NotAllowed for that of nobody in the case."""
+    def _forms(self, file: CaseFile, name: str) -> set[str]:
+        """All forms under which whom a name means may have agreed; with `reporter` for the reporter. Raises NotAllowed for that of nobody in
+        the case."""
         form = consent_form(name)
         everybody = [*telling.everybody_in(file), *(_person(item) for item in correspondence.threads(file))]
-        if form != "reporter" and not any(consent_form(item) == form for person in everybody for item in person.forms):
+        meant = [item for item in everybody if form in map(consent_form, item.forms)]
+        if form == REPORTER or any(item.author == REPORTER for item in meant):
+            meant += [item for item in everybody if item.author == REPORTER]
+            return {REPORTER, form, *(consent_form(one) for item in meant for one in item.forms)}
+        agreed = {consent_form(item) for item in file.facts.may_be_named}
+        if not meant and form not in agreed:  # who is in the record no more can take it back still
             names = ", ".join(dict.fromkeys(filter(None, (person.name for person in everybody))))
             raise NotAllowed(NOBODY, name=name, names=names or "-")
-        return form
+        return {form, *(consent_form(one) for item in meant for one in item.forms)}
 
 
 def _person(thread: correspondence.Thread) -> Person:

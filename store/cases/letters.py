@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 from store.cases import correspondence, telling
 from store.cases.anonymity import Draft, require_anonymous
 from store.cases.case_file import CaseFile
-from store.cases.correspondence import Thread
+from store.cases.correspondence import Thread, who_they_may_be
 from store.cases.dates import day_near, day_written, today
 from store.cases.letter_order import Order
 from store.cases.lookup import recusal_rows
@@ -20,9 +21,12 @@ from store.cases.replies import KeyReader
 from store.kit.addresses import same_mailbox
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
-from store.tables.records import Arrival, Attachment, Body, Facts, LetterTo, Message
-from store.team.members import Member
+from store.tables.records import Arrival, Attachment, Body, Facts, LetterTo, Message, Wishes
+from store.team.folding import words
 
+STAYS_PROTECTED = marked(
+    "{name} is heard as somebody who is not to be named. If they are the reported person, write to them under another name."
+)
 UNKNOWN = marked(
     "Nobody called '{name}' is heard in this case yet. Write their address behind the name, as in '/write {name} <name@example.org> as witness'."
 )
@@ -35,6 +39,9 @@ OTHER_ADDRESS = marked(
 )
 ON_THE_TEAM = marked(
     "{name} is on the team, and learns of the case by this. Add 'draft' to the line '/write'; it goes when another reader writes '/send'."
+)
+UNWANTED = marked(
+    "The reporter asked to keep this case from {name}. If they have to be heard all the same, add 'draft' to the line '/write'; it goes when another reader writes '/send'."
 )
 REPORTER_EXCLUDED = marked("The reporter asked to keep this case from {name}: they can't be written to.")
 NO_TEXT = marked("The mail has no text: write it below the line '/write'.")
@@ -74,17 +81,22 @@ def as_letter(
         raise NotAllowed(marked("{case} is among the junk. '/notjunk' makes a report of it."), case=file.row.codename)
     if not letter.text and order.kind != "hearing":
         raise NotAllowed(NO_TEXT)
-    thread = _with_key(_thread(file, order, is_own), letter, keys)
+    known = _thread(file, order, is_own)
+    thread = _with_key(known, letter, keys)
     _require_not_withheld(file, thread, draft=order.draft)
     _require_discreet(file, thread, letter.text, letter.files, letter.seen)
     thread, sealed = how_to_write(thread, order.how)
     if sealed and not any(not key.trouble for key in keys.read_key_data(thread.key)):
         raise NotAllowed(KEY_EXPIRED, name=thread.name)
     until = _until(file, order.until)
+    if order.draft and known.id:  # what a draft changes is changed when it is sent
+        thread = known
     thread = _kept(file, replace(thread, language=order.language or thread.language))
     number = 1 + max(map(draft_number, file.messages()), default=0) if order.draft else 0
     seen = letter.seen if order.draft else ()
-    to = LetterTo(thread.id, order.kind, until, thread.language, number, order.how == "plain", seen)
+    to = LetterTo(
+        thread.id, order.kind, until, thread.language, number, order.how == "plain", seen, order.how == "new-key"
+    )
     body = replace(arrival.body, text=letter.text, encryption="pgp/mime" if sealed else "none", letter=to)
     return _addressed(file, thread, replace(arrival, body=body, attachments=letter.files), draft=order.draft)
 
@@ -108,6 +120,8 @@ def waiting_draft(file: CaseFile, number: int) -> Message:
         raise NotAllowed(NO_DRAFT, number=number)
     if draft.author == file.actor:
         raise NotAllowed(OWN_DRAFT)
+    if draft.author not in {reader.id for reader in file.readers}:  # who is withheld by now had a say in it
+        raise NotAllowed(NO_DRAFT, number=number)
     return draft
 
 
@@ -120,7 +134,10 @@ def send_draft(file: CaseFile, number: int) -> Thread:
     files = tuple(file.attachment_contents(draft))
     _require_not_withheld(file, thread, draft=True)
     _require_discreet(file, thread, draft.body.text, files, draft.body.letter.seen)
-    _, sealed = how_to_write(thread, "plain" if draft.body.letter.plain else "")
+    if draft.body.letter.until and date.fromisoformat(draft.body.letter.until) < today(file):
+        raise NotAllowed(marked("{day} is in the past. Give a future day."), day=draft.body.letter.until)
+    thread, sealed = how_to_write(thread, draft.body.letter.how)
+    correspondence.keep(file, thread)
     letter = replace(draft.body.letter, seen=())
     body = replace(draft.body, encryption="pgp/mime" if sealed else "none", done=(), letter=letter)
     arrival = Arrival(
@@ -155,10 +172,26 @@ def _thread(file: CaseFile, order: Order, is_own: Callable[[str], bool]) -> Thre
         raise NotAllowed(IS_TAKEN, name=by_address.name)
     if by_name is not None:
         if by_address is None:
-            raise NotAllowed(OTHER_ADDRESS, name=by_name.name)
-        return by_name
+            return _at_another_address(file, by_name, order, is_own)
+        return _in_their_role(by_name, order)
     _require_somebody_else(file, order, is_own)
     return Thread("", "", order.name, order.address, order.role or "other")
+
+
+def _at_another_address(file: CaseFile, known: Thread, order: Order, is_own: Callable[[str], bool]) -> Thread:
+    """The thread of somebody whose address was mistyped: while nothing came from there, it can be corrected. Raises NotAllowed."""
+    if any(item.author == known.author for item in file.messages()):
+        raise NotAllowed(OTHER_ADDRESS, name=known.name)
+    _require_somebody_else(file, order, is_own)
+    bare = replace(known, key=b"", fingerprint="", new_key=b"", new_fingerprint="", came_sealed=False)
+    return _in_their_role(replace(bare, address=order.address), order)
+
+
+def _in_their_role(known: Thread, order: Order) -> Thread:
+    """The thread in the role that it is given now. Who is protected stays so: the reported person's name is no secret. Raises NotAllowed."""
+    if order.role == "reported" and known.role != "reported":
+        raise NotAllowed(STAYS_PROTECTED, name=known.name)
+    return replace(known, role=order.role or known.role)
 
 
 def _require_somebody_else(file: CaseFile, order: Order, is_own: Callable[[str], bool]) -> None:
@@ -184,18 +217,22 @@ def _with_key(thread: Thread, letter: Letter, keys: KeyReader) -> Thread:
 
 def _require_not_withheld(file: CaseFile, thread: Thread, *, draft: bool) -> None:
     """Raise NotAllowed for a member from whom the reporter wants the case to be kept, and for any other whom one reader alone tells of it."""
-    member = member_of(file, thread)
-    if member is None:
-        return
-    if any(row.member == member.id and row.source == "reporter" for row in recusal_rows(file.session, file.row.id)):
-        raise NotAllowed(REPORTER_EXCLUDED, name=member.name)
-    if not draft:
-        raise NotAllowed(ON_THE_TEAM, name=member.name)
+    meant = who_they_may_be(thread, file.roster)
+    excluded = {row.member for row in recusal_rows(file.session, file.row.id) if row.source == "reporter"}
+    for member in meant:
+        if member.id in excluded:
+            raise NotAllowed(REPORTER_EXCLUDED, name=member.name)
+    if meant and not draft:
+        raise NotAllowed(ON_THE_TEAM, name=meant[0].name)
+    if not draft and _is_unwanted(file.facts.wishes, thread):
+        raise NotAllowed(UNWANTED, name=thread.name)
 
 
-def member_of(file: CaseFile, thread: Thread) -> Member | None:
-    """The member whose mailbox a thread leads to."""
-    return next((item for item in file.roster.members if same_mailbox(item.email, thread.address)), None)
+def _is_unwanted(wishes: Wishes, thread: Thread) -> bool:
+    """Whether the reporter asked to keep the case from somebody called so, who is not on the team."""
+    called = set(words(thread.name))
+    asked = [set(words(item)) for item in (*wishes.excluded, *wishes.perhaps_excluded)]
+    return any(item and called and (item <= called or called <= item) for item in asked)
 
 
 def _require_discreet(

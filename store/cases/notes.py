@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from store.cases import command, recusals, redaction, withholding
 from store.cases.case_file import CaseFile
 from store.cases.command import CaseCommand
-from store.cases.correspondence import threads
+from store.cases.correspondence import threads, who_they_may_be
 from store.cases.dates import date_once
 from store.cases.redact_commands import Redact
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.records import Arrival, Change, Direction, Recusal
+from store.team.members import Member
 from store.team.names import who_is_named
 
 _EVENTS: Mapping[Direction, str] = {"out": "replied", "letter": "wrote"}
@@ -50,23 +51,25 @@ def act(file: CaseFile, commands: Sequence[CaseCommand], arrival: Arrival) -> Ac
         passages = [redaction.Passage(text) for text in taken_out if not redaction.numbered_file(text)]
         arrival = redaction.without(arrival, passages)
     said = [arrival.body.text, *(item.name for item in arrival.attachments), *(item.kept_text for item in commands)]
-    said += _who_is_written_to(file, arrival)  # a member who becomes a correspondent is a reader no more, first of all
-    changes += _withheld_from_who_is_named(file, said)
+    changes += _withheld_from_who_is_named(file, said, _who_is_written_to(file, arrival))
     withholding.narrow_screened(file, {member.id: member.identity for member in file.roster.members})
     if changes or arrival.body.text or arrival.attachments or arrival.direction != "note" or arrival.body.letter:
         return Acted(changes, _add(file, replace(arrival, body=replace(arrival.body, done=changes))))
     return Acted(changes)
 
 
-def _who_is_written_to(file: CaseFile, arrival: Arrival) -> list[str]:
+def _who_is_written_to(file: CaseFile, arrival: Arrival) -> list[Member]:
+    """The members who may be whom a letter goes to: who becomes a correspondent is a reader no more, first of all."""
     letter = arrival.body.letter
-    return [text for item in threads(file) if letter and item.id == letter.thread for text in (item.name, item.address)]
+    meant = [item for item in threads(file) if letter and item.id == letter.thread]
+    return [member for item in meant for member in who_they_may_be(item, file.roster)]
 
 
-def _withheld_from_who_is_named(file: CaseFile, said: Sequence[str]) -> tuple[Change, ...]:
+def _withheld_from_who_is_named(file: CaseFile, said: Sequence[str], besides: Sequence[Member]) -> tuple[Change, ...]:
     """Withhold a case, provisionally, from the members whom a reader names as part of it, before they are told so."""
     members = [member for member in file.roster.members if member.id != file.actor]
-    named = [Recusal(member.id, "named") for member in who_is_named(said, members, file.roster.members)]
+    found = [*who_is_named(said, members, file.roster.members), *besides]
+    named = [Recusal(member.id, "named") for member in dict.fromkeys(found) if member.id != file.actor]
     fresh = recusals.recuse(file, named)
     if file.row.assignee in {recusal.member for recusal in fresh}:
         file.row.assignee = None

@@ -10,16 +10,23 @@ from store.cases.correspondence import Thread
 from store.kit.addresses import bare
 from store.openpgp.receipts import stands_for_a_receipt
 from store.tables.records import Facts, Message
-from store.team.folding import words
+from store.team.folding import composed, words
+from store.team.name_words import GREETING, NO_NAMES_BEFORE
 
 REPORTER = "reporter"
 # Whom the record protects from being told to who is heard; the reported person is known to them.
 _PROTECTED_FIELDS = ("harmed", "witnesses")
 _ADDRESS = re.compile(r"[^\s@<>,;:\"'()\[\]]{1,64}@[^\s@<>,;:\"'()\[\]]{1,255}")
 _HANDLE = re.compile(r"(?<![\w.])@([\w.-]{2,64})")
-_BETWEEN = re.compile(r"[,;\n\u3001\uff0c]|\s(?:and|und|y|et|e|و)\s")
+_BETWEEN = re.compile(
+    r"[,;\n/&+\u3001\uff0c\u060c\u061b\u00b7]|\s(?:and|und|y|et|e|و|or|oder|o|ou|u|أو)\s", re.IGNORECASE
+)
 _NAME_AT_MOST = 4
-_WRITTEN_AS_NAME = re.compile(r"[^\W\d_]{3,}")
+# Mailboxes that are nobody's name (RFC 2142, and what people use).
+_NOBODYS = frozenset(
+    "abuse admin contact hello help hi hostmaster info list mail me news noreply office post postmaster sales security support team web webmaster".split()
+)
+_WRITTEN_AS_NAME = re.compile(r"[^\W\d_]{2,}")
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,13 @@ def may_be_named(known: Facts, person: Person) -> bool:
 
 
 def consent_form(name: str) -> str:
-    """A name as consents are compared."""
+    """A name as consents and threads are compared: as it is written, but for case and spaces, for a namesake in another script or order is
+    somebody else."""
+    return " ".join(composed(name).casefold().split())
+
+
+def _alike_form(name: str) -> str:
+    """A name as it is compared where it is safer that two are taken for one."""
     return " ".join(sorted(words(name)))
 
 
@@ -84,16 +97,17 @@ def _by_address(person: Person) -> Person:
     said = words(person.email.partition("@")[0].partition("+")[0])
     if len(said) > 1:
         return replace(person, aliases=(*person.aliases, " ".join(said)), calls=tuple(said))
-    return replace(person, calls=tuple(said))
+    return replace(person, calls=tuple(word for word in said if word not in _NOBODYS and word not in GREETING))
 
 
 def display_name(sender: str) -> str:
-    """The name in a `From` header as it is kept (`Name <address>`)."""
-    name = sender.rpartition("<")[0].strip(" \"'") if "<" in sender else ""
-    return "" if "@" in name else name
+    """The name of an author as it is kept (`Name <address>`, or a name alone), without addresses and handles that stand in it."""
+    name = sender.rpartition("<")[0] if "<" in sender else sender
+    return " ".join(_HANDLE.sub(" ", _ADDRESS.sub(" ", name)).strip(" \"'()").replace("()", " ").split())
 
 
 def _in_fields(fields: Mapping[str, str]) -> Iterator[Person]:
+    yield from (replace(item, author=REPORTER) for item in named_in(fields.get("contact", ""), ":contact"))
     for name in _PROTECTED_FIELDS:
         yield from (person for number, person in enumerate(named_in(fields.get(name, ""), f":{name}")))
 
@@ -107,7 +121,11 @@ def named_in(value: str, prefix: str) -> Iterator[Person]:
         if 0 < len(said) <= _NAME_AT_MOST:
             yield Person(f"{prefix}-{number}", rest, next(iter(addresses), ""), tuple(handles))
             continue
-        names = [word for word in _WRITTEN_AS_NAME.findall(rest)[1:] if word[0].isupper()]
+        yield from (Person(f"{prefix}-{number}-{index}", "", one) for index, one in enumerate(addresses[1:], 1))
+        written = [word for word in _WRITTEN_AS_NAME.findall(rest) if words(word)]
+        # Who is described is named first, however it is written; and whatever has a capital, or a script without them, may be a name.
+        names = [word for index, word in enumerate(written) if not index or not word[0].islower()]
+        names = [word for word in names if words(word)[0] not in NO_NAMES_BEFORE]
         if addresses or handles or names:
             yield Person(f"{prefix}-{number}", "", next(iter(addresses), ""), tuple(handles), calls=tuple(names))
 
@@ -122,5 +140,5 @@ def is_reporter(known: Facts, told: Sequence[Message], name: str, address: str, 
     """Whether a correspondent to be is the reporter: by address, by key, or by the name that they write under."""
     own = {bare(item) for item in (*known.reporters, known.address, known.answer_to, known.tell) if item}
     keys = {known.reporter_fingerprint, known.new_fingerprint} - {""}
-    names = {consent_form(display_name(item.body.sender)) for item in told if item.author == REPORTER} - {""}
-    return (bool(address) and bare(address) in own) or fingerprint in keys or consent_form(name) in names
+    names = {_alike_form(display_name(item.body.sender)) for item in told if item.author == REPORTER} - {""}
+    return (bool(address) and bare(address) in own) or fingerprint in keys or _alike_form(name) in names

@@ -14,6 +14,7 @@ from store.cases.case_file import CaseFile
 from store.cases.deadlines import dues
 from store.cases.lookup import recusal_rows
 from store.kit.addresses import same_mailbox
+from store.kit.documents import texts_of
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.openpgp.receipts import stands_for_a_receipt
@@ -52,7 +53,8 @@ def as_reply(file: CaseFile, arrival: Arrival, reply: Reply, keys: KeyReader) ->
     told = [item for item in file.messages() if item.author == "reporter"]
     author = file.roster.get(file.actor)
     require_anonymous(Draft(reply.text, reply.files, author, told, file.row.codename), file.roster)
-    telling.require_discreet(file, None, [reply.text, *(item.name.title() for item in reply.files)])
+    in_files = [text for item in reply.files for text in texts_of(item.data)]
+    telling.require_discreet(file, None, [reply.text, *in_files, *(item.name.title() for item in reply.files)])
     known, sealed = how_to_reply(file.facts, reply.how)
     _require_not_withheld(file, known.answer_to)
     if sealed and not any(not key.trouble for key in keys.read_key_data(known.reporter_key)):

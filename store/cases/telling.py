@@ -22,18 +22,18 @@ from store.team.names import who_may_be_named
 def require_discreet(file: CaseFile, thread: Thread | None, texts: Sequence[str]) -> None:
     """Raise NotAllowed when some texts, meant for a correspondent (None: the reporter), tell of anybody else in the case."""
     told, author = file.messages(), thread.author if thread else REPORTER
-    own = [text for item in told if item.author == author for text in _texts(file, item)]
     sent = [item for item in told if (correspondence.is_letter_to(item, thread) if thread else item.direction == "out")]
     persons = [item for item in protected_in(file) if item.author != author]
     if thread is None:
         # Whom the reporter names themself is no secret to them. Whom a reported person only guesses at is.
         persons += [_person(item) for item in correspondence.threads(file) if item.role == "reported"]
+        own = [text for item in told if item.author == author for text in _texts(file, item)]
         known = {item.id for item in who_may_be_named(own, persons, ())}
         persons = [item for item in persons if item.id not in known]
     agreed = _who_agreed(file, told)
-    others = [item for item in told if item.direction == "in" and item.author not in (author, *agreed)]
-    written = [text for item in others for text in _texts(file, item)]
-    known_texts = [*own, *(text for item in sent for text in _texts(file, item))]
+    others = [item for item in told if item.direction != "note" and item.author not in (author, *agreed)]
+    written = ((text, item.direction != "in") for item in others for text in _texts(file, item))
+    known_texts = (text for item in told if item.author == author or item in sent for text in _texts(file, item))
     to = Recipient(thread.name if thread else _reporters_name(told), known_texts)
     require_nothing_told(texts, Secrets(persons, written), to)
 
@@ -44,7 +44,9 @@ def require_public(file: CaseFile, text: str) -> None:
     told = file.messages()
     persons = [*everybody_in(file), *named_in(file.fields.get("reported", ""), ":reported")]
     persons += [_person(item) for item in correspondence.threads(file)]
-    written = [said for item in told if item.direction == "in" for said in _texts(file, item)]
+    written = (
+        (said, item.direction != "in") for item in told if item.direction != "note" for said in _texts(file, item)
+    )
     require_nothing_told([text], Secrets(persons, written), Recipient(""))
 
 

@@ -58,6 +58,9 @@ def _picture(data: bytes) -> tuple[str, bytes]:
         _require_small(*picture.size)
         is_jpeg = picture.format == "JPEG"
         seen = ImageOps.exif_transpose(picture).convert("RGB" if is_jpeg else "RGBA")
+        if not is_jpeg:  # what is transparent may have had colours, and is white from now on
+            white = Image.new("RGBA", seen.size, "white")
+            seen = Image.alpha_composite(white, seen).convert("RGB")
         return ("image/jpeg", _saved(seen, "JPEG")) if is_jpeg else ("image/png", _saved(seen, "PNG"))
 
 

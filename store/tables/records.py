@@ -101,7 +101,7 @@ class LetterTo:
     """To whom a reader writes, other than the reporter: a thread (its id), or everybody, for a `statement` and the `summary` of the yearly report. `kind` is what the desk says above their text, `until` by
     which day (ISO 8601) they may answer, `language` that of the mail. `draft` is the number of a text that another reader sends; what
     was sent so bears the same number. `plain`: a reader said that it may go unencrypted. `seen` are the texts that the files of a draft had before they were
-    cleaned.
+    cleaned; `new_key`: it goes to the key that came later.
     """
 
     thread: str
@@ -111,6 +111,12 @@ class LetterTo:
     draft: int = 0
     plain: bool = False
     seen: tuple[str, ...] = ()
+    new_key: bool = False
+
+    @property
+    def how(self) -> Literal["", "plain", "new-key"]:
+        """How a reader said that it goes."""
+        return "plain" if self.plain else "new-key" if self.new_key else ""
 
 
 @dataclass(frozen=True)

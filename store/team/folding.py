@@ -11,13 +11,26 @@ from rapidfuzz.distance import OSA
 WORD = re.compile(r"[^\W_]+")
 
 
+_MOST_MARKS = 30  # as the Stream-Safe Text Format has it (UAX #15, section 13)
+
+
+def composed(text: str) -> str:
+    """A text in compatibility composition (NFKC), without invisible characters. Linear: sorting ever more marks on one letter would not be."""
+    if text.isascii():
+        return text
+    kept, marks = [], 0
+    for char in text:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks <= _MOST_MARKS:
+            kept.append(char)
+    return "".join(char for char in unicodedata.normalize("NFKC", "".join(kept)) if unicodedata.category(char) != "Cf")
+
+
 def fold(text: str) -> str:
     """A text as it is compared: compatibility forms, case, accents, script and invisible characters evened out."""
     if text.isascii():
         return text.casefold()
-    text = unicodedata.normalize("NFKC", text)
-    visible = "".join(char for char in text if unicodedata.category(char) != "Cf")
-    return anyascii(visible).casefold()
+    return anyascii(composed(text)).casefold()
 
 
 def words(text: str) -> list[str]:

@@ -34,6 +34,16 @@ NO_NAME = PARTICLES | frozenset(
     trust vale violet wall ward waters way west white wild will wise wish wolf wood woods worth young
     """.split()
 )  # fmt: skip
+# What stands in front of somebody who is described and not named.
+NO_NAMES_BEFORE = frozenset(
+    """
+    the an my our your his her their some someone somebody nobody no one two three several all both this that those these people person
+    der die das den dem ein eine einer einem einen mein meine unser unsere jemand niemand zwei drei alle
+    el la los las un una mi mis nuestro nuestra alguien nadie dos tres todos
+    le les une des mon ma mes notre quelqu personne deux trois tous
+    os as um uma meu minha nosso nossa alguem ninguem dois duas todos
+    """.split()
+)
 # Words that have a capital wherever they stand.
 MONTHS = frozenset("april august june mai may mayo mars marz juni juli summer".split())
 # What stands in front of a surname, folded.

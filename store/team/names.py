@@ -7,12 +7,11 @@ read more generously (`store.team.meant`).
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Protocol, TypeVar
 
-from store.team.folding import WORD, fold, near, words
+from store.team.folding import WORD, composed, fold, near, words
 from store.team.name_words import GREETING, MONTHS, NO_NAME, TITLES
 
 _NOT_LETTERS = re.compile(r"[\W_]+")
@@ -97,7 +96,7 @@ class _Read:
         self.vocabulary = set(self.words)
         self.tokens = _WITHIN_WORDS.sub("", self.folded).split()
         self.forms = self.vocabulary.union(self.tokens)
-        self.unspaced = "" if text.isascii() else re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
+        self.unspaced = "" if text.isascii() else re.sub(r"\s+", "", composed(text))
 
 
 def _names(text: _Read, member: Named) -> bool:
@@ -205,7 +204,7 @@ def _unspaced_in(name: str, unspaced: str) -> bool:
     """Scripts that set no spaces: the name as it is, anywhere."""
     if not unspaced or name.isascii():
         return False
-    bare = re.sub(r"\s+", "", unicodedata.normalize("NFKC", name))
+    bare = re.sub(r"\s+", "", composed(name))
     return len(bare) > 1 and _UNSPACED.search(bare) is not None and bare in unspaced
 
 

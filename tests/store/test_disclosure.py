@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from store.cases.correspondence import Thread
 from store.cases.disclosure import RUN, Recipient, Secrets, require_discreet
 from store.cases.letter_order import Order, read_order
-from store.cases.persons import Person, named_in, protected
+from store.cases.persons import Person, display_name, named_in, protected
 from store.kit.errors import NotAllowed
 from store.tables.records import Facts
+from store.team.folding import fold
 
 ROBIN = Person("p", "Robin Sander", "robin.sander@mail.example", ("rs-on-mastodon",), "reporter", ("robin", "sander"))
 WRITTEN = "one two three four five six seven eight nine ten eleven twelve"
@@ -19,7 +20,7 @@ WRITTEN = "one two three four five six seven eight nine ten eleven twelve"
 
 def is_told(text: str, *, person: Person = ROBIN, to: str = "Morgan Vale", written: tuple[str, ...] = ()) -> bool:
     try:
-        require_discreet([text], Secrets([person], written), Recipient(to))
+        require_discreet([text], Secrets([person], [(said, False) for said in written]), Recipient(to))
     except NotAllowed:
         return True
     return False
@@ -70,7 +71,7 @@ def test_marks_between_the_words_hide_nothing(between: str) -> None:
 
 
 def test_what_they_wrote_or_got_before_may_be_said_back() -> None:
-    require_discreet([WRITTEN], Secrets([], [WRITTEN]), Recipient("Morgan", [WRITTEN]))
+    require_discreet([WRITTEN], Secrets([], [(WRITTEN, False)]), Recipient("Morgan", [WRITTEN]))
 
 
 def test_a_very_long_text_takes_linear_time() -> None:
@@ -124,3 +125,81 @@ def test_any_order_is_read_or_refused_with_a_sentence(written: str) -> None:
     assert order.name
     assert "\n" not in order.address
     assert order.address.count("@") <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Samira Holt", "Samira told us."), ("Jörg Ode", "We asked Jo\u0308rg."), ("Robin Sander", "We asked Ro\u00adbin."), ("Robin Sander", "We asked Ro\u200bbin."),
+        ("محمد علي", "سألنا محمد عن ذلك"), ("محمد علي", "قلنا لمحمد ذلك"), ("דוד כהן", "שאלנו את דוד"), ("王小明", "我们问了小明这件事"),
+        ("Jo Wu", "Then Jo left."), ("Li Wei", "We saw Li there."),
+    ],
+)  # fmt: skip
+def test_a_name_is_seen_in_any_script_and_however_it_is_built(name: str, text: str) -> None:
+    assert is_told(text, person=Person("p", name), to="Sam Rob")
+
+
+def test_whom_it_is_for_hides_nobody_whose_name_begins_alike() -> None:
+    assert is_told("Robin told us about you.", to="Rob")
+    assert is_told("Samira told us about you.", person=Person("p", "Samira Holt"), to="Sam")
+    assert is_told("Robin told us about you.", to="o")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "他在星期五晚上在舞台后面对我大喊大叫让我很害怕",
+        "เขาตะโกนใส่ฉันหลังเวทีในคืนวันศุกร์ต่อหน้าทุกคน",
+        "金曜日の夜に舞台の裏で大声で怒鳴られました",
+    ],
+)
+def test_words_of_scripts_without_spaces_are_not_repeated(said: str) -> None:
+    assert is_told(f"We heard: {said}!", written=(said,))
+    assert not is_told(f"We heard: {said[:8]}", written=(said,))
+
+
+def test_the_teams_own_words_are_its_own_also_when_they_come_back() -> None:
+    ours = Secrets([], [(WRITTEN, True), (f"> {WRITTEN}", False)])
+    require_discreet([WRITTEN], ours, Recipient("Kim"))
+    theirs = Secrets([], [(WRITTEN, False), (WRITTEN, True)])
+    with pytest.raises(NotAllowed):
+        require_discreet([WRITTEN], theirs, Recipient("Kim"))
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        ("Lee from the sound crew", "Lee"), ("Lee Harm from the sound crew", "Lee"), ("Maria da Silva dos Santos Oliveira", "Maria"),
+        ("kim who works at the bar on Fridays", "Kim"), ("محمد علي، سارة حسن", "سارة"), ("Ann Bell / Kim Ode", "Ode"), ("Ann Bell or Kim Ode", "Ode"),
+    ],
+)  # fmt: skip
+def test_who_stands_in_a_field_is_found_however_it_is_written(value: str, named: str) -> None:
+    persons = list(named_in(value, ":x"))
+    with pytest.raises(NotAllowed):
+        require_discreet([f"We asked {named} too."], Secrets(persons, []), Recipient("Morgan Vale"))
+
+
+def test_a_description_refuses_no_ordinary_sentence() -> None:
+    persons = [*named_in("The person at the door of the club", ":x"), *named_in("jemand von der Bar am Freitag", ":y")]
+    require_discreet(
+        ["The meeting was on Friday. Jemand war da."],
+        Secrets([item for item in persons if "Friday" not in item.calls], []),
+        Recipient(""),
+    )
+
+
+@pytest.mark.parametrize(
+    ("sender", "name"),
+    [
+        ("Robin Sander", "Robin Sander"), ('"Robin Sander (@rsa)" <r2d2@mail.example>', "Robin Sander"), ("Robin <robin@x.example>", "Robin"),
+        ("robin@x.example", ""), ("<robin@x.example>", ""), ('"robin@x.example" <robin@x.example>', ""),
+    ],
+)  # fmt: skip
+def test_the_name_of_an_author(sender: str, name: str) -> None:
+    assert display_name(sender) == name
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0316", "\u0316\u0301", "\u0301"])
+def test_ever_more_marks_on_one_letter_are_read_at_once(marks: str) -> None:
+    assert len(fold("a" + marks * 300_000)) < 100
+    assert fold("e\u0301") == "e"
