@@ -7,6 +7,7 @@ caller opened.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
@@ -33,6 +34,7 @@ from store.team.meant import who_is_meant, who_may_be_meant
 from store.team.members import Member, Roster
 from store.team.names import who_may_be_named
 
+_BETWEEN_NAMES = re.compile(r"[,;\n]|\s(?:and|und|y|et|e|و)\s", re.IGNORECASE)
 SOON = timedelta(days=30)
 VOTES_TO_LIFT = 2
 NO_MEASURE = marked("There is no such measure.")
@@ -221,7 +223,7 @@ def _is_seen_by(session: Session, by: Actor, row: MeasureRow, measure: Measure, 
 def _is_unwanted(wishes: Wishes, member: Member) -> bool:
     """Whether the reporter of a case that is gone wanted it to be kept from a member."""
     excluded = any(who_may_be_meant(asked, [member]) for asked in (*wishes.excluded, *wishes.perhaps_excluded))
-    only = (*wishes.only, *wishes.perhaps_only)
+    only = [name for asked in (*wishes.only, *wishes.perhaps_only) for name in _BETWEEN_NAMES.split(asked)]
     return excluded or bool(only and not any(who_is_meant(asked, [member]) for asked in only))
 
 
