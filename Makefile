@@ -1,6 +1,6 @@
 # The two commands that matter are `make demo` and `make test`; both set themselves up.
 
-.PHONY: demo test test-on lint docs words pictures bench prove clean
+.PHONY: demo test test-on lint docs words pictures bench prove mutants release clean
 
 demo:
 	@.ci/setup demo
@@ -50,6 +50,16 @@ bench:
 prove:
 	@.ci/setup prove
 	.venv/bin/python -m tests.bench.prove
+
+# Whether the tests notice when a rule is changed (hours; ONLY=store/cases/access.py for one module).
+mutants:
+	@.ci/setup test
+	[ -x build/mutants/bin/cosmic-ray ] || { python3 -m venv build/mutants && build/mutants/bin/pip install --quiet cosmic-ray==8.7.0; }
+	.venv/bin/python -m tests.bench.mutants
+
+# The source, a wheel and a Debian package of what is committed, in build/release.
+release:
+	@.ci/release
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

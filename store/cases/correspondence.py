@@ -110,11 +110,6 @@ def names_of(threads: Sequence[Thread]) -> Mapping[str, Sentence]:
     return {thread.author: thread.called for thread in threads}
 
 
-def written_with(messages: Sequence[Message], thread: Thread) -> list[Message]:
-    """The messages of one thread: what its correspondent wrote, and what was sent to them."""
-    return [item for item in messages if item.author == thread.author or is_letter_to(item, thread)]
-
-
 def is_letter_to(message: Message, thread: Thread) -> bool:
     """Whether a message went to a correspondent."""
     letter = message.body.letter
