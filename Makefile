@@ -1,6 +1,6 @@
 # The two commands that matter are `make demo` and `make test`; both set themselves up.
 
-.PHONY: demo test test-on lint docs words pictures bench prove mutants release clean
+.PHONY: demo test test-on lint docs words pictures bench prove mutants fuzz release clean
 
 demo:
 	@.ci/setup demo
@@ -56,6 +56,12 @@ mutants:
 	@.ci/setup test
 	[ -x build/mutants/bin/cosmic-ray ] || { python3 -m venv build/mutants && build/mutants/bin/pip install --quiet cosmic-ray==8.7.0; }
 	.venv/bin/python -m tests.bench.mutants
+
+# Coverage-guided fuzzing of how a mail is read: FUZZ_MINUTES=30 make fuzz. Its corpus is kept in build/fuzz.
+fuzz:
+	@.ci/setup test
+	.venv/bin/python -c 'import atheris' 2>/dev/null || .venv/bin/pip install --quiet atheris==3.0.0
+	.venv/bin/python -m tests.bench.fuzz
 
 # The source, a wheel and a Debian package of what is committed, in build/release.
 release:

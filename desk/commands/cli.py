@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +40,21 @@ app.add_typer(cases.roster_app, name="roster")
 care.add_to(app)
 audit_app = typer.Typer(help="The record of what happened.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"ombud {metadata.version('ombud')}")
+        raise typer.Exit
+
+
+@app.callback()
+def everything(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which one this is.")
+    ] = False,
+) -> None:
+    """The encrypted mail desk of a conduct or response team."""
 
 
 def run() -> None:

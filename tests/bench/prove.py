@@ -42,6 +42,17 @@ TESTS = (
     "tests/intake/test_imap_faults.py",
     "tests/intake/test_attacks.py",
     "tests/intake/test_metamorphic.py",
+    "tests/stories/test_hearing.py",
+    "tests/stories/test_letters_attacked.py",
+    "tests/stories/test_procedure.py",
+    "tests/stories/test_export.py",
+    "tests/store/test_decisions.py",
+    "tests/store/test_measures.py",
+    "tests/store/test_moves.py",
+    "tests/store/test_guests.py",
+    "tests/store/test_redaction.py",
+    "tests/store/test_records_attacked.py",
+    "tests/store/test_engines.py",
     "tests/stories/prove_thunderbird.py",
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -241,3 +242,8 @@ def test_a_pipe_gives_a_mail_up_only_for_an_address_that_is_not_ours(
     assert exit_code((answer, "2.0.0 case amber-heron"), as_json=False) == code
     said = capsys.readouterr()
     assert (said.out + said.err).startswith("case amber-heron" if code == 0 else "ombud: ")
+
+
+def test_it_says_which_version_it_is() -> None:
+    done = subprocess.run([sys.executable, "-m", "desk", "--version"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"ombud \d+\.\d+\.\d+\n", done.stdout)
