@@ -15,6 +15,7 @@ from store.cases.letter_order import Order
 from store.cases.letters import Letter, as_letter
 from store.cases.replies import Reply, as_reply
 from store.cases.statements import PUBLIC, as_statement
+from store.cases.telling import Document
 from store.context import Context
 from store.tables.records import Arrival, Attachment, Body, Facts
 from store.team.members import Member
@@ -22,12 +23,13 @@ from store.team.members import Member
 
 @dataclass(frozen=True)
 class MemberMessage:
-    """The mail, who wrote it, and its files as they may leave to somebody outside."""
+    """The mail, who wrote it, and its files as they may leave to somebody outside; `documents` are what others sent in the case."""
 
     context: Context
     opened: Opened
     member: Member
     cleaned: CleanFiles
+    documents: tuple[Document, ...] = ()
 
     def arrival(self, file: CaseFile, said: Signed, commands: Commands) -> Arrival:
         """The mail as a message of the case: a note, or a reply to the reporter. Raises NotAllowed."""
@@ -48,14 +50,16 @@ class MemberMessage:
         if commands.reply is None:
             return arrival
         files = tuple(item for item in said.files if not _is_key(item))
-        return as_reply(file, arrival, Reply(commands.rest, files, commands.reply), self.context.keyring)
+        return as_reply(
+            file, arrival, Reply(commands.rest, files, commands.reply, self.documents), self.context.keyring
+        )
 
     def _letter(self, file: CaseFile, arrival: Arrival, order: Order, text: str, said: Signed) -> Arrival:
         """The mail as a letter to somebody other than the reporter. Raises NotAllowed."""
         if self.cleaned.trouble is not None:
             raise self.cleaned.trouble
         keys = tuple(item.data for item in self.files(said) if is_public_key(item.data))
-        letter = Letter(order, text, self.cleaned.files, self.cleaned.seen, keys)
+        letter = Letter(order, text, self.cleaned.files, self.cleaned.seen, keys, self.documents)
         return as_letter(file, arrival, letter, self.context.keyring, self.context.config.is_own)
 
     def files(self, said: Signed) -> tuple[Attachment, ...]:

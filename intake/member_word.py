@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from sqlmodel import Session
 
-from intake import asked_archive, junk_word, word_of_mouth
+from intake import asked_archive, junk_word, outgoing_files, word_of_mouth
 from intake.arrival import Opened
 from intake.asked_archive import NO_ARCHIVE, AskedArchive
 from intake.asking.commands import Commands, WrongLine, has_command, named_case, parse
@@ -35,6 +35,7 @@ from store.cases.command import GUESTS, Refused, perform_at
 from store.cases.dates import day_written
 from store.cases.overview import Viewer
 from store.cases.table_commands import Debrief
+from store.cases.telling import Document
 from store.cases.told_order import Told
 from store.context import Context
 from store.kit.config import Desk
@@ -89,7 +90,8 @@ _FOR_GUESTS = frozenset({"show", "file", "help"})
 @dataclass(frozen=True)
 class MemberWord:
     """A member's mail, not yet found to count. `own_case` is what becomes of it when it can't even be refused, `cleaned` its files as they
-    may leave to somebody outside, `elsewhere` the other desks, if it is about one, `archive` that of the case, if it asks for it."""
+    may leave to somebody outside, `elsewhere` the other desks, if it is about one, `archive` that of the case, if it asks for it,
+    `documents` what stands in its documents, if something leaves."""
 
     context: Context
     opened: Opened
@@ -99,19 +101,27 @@ class MemberWord:
     cleaned: CleanFiles = NO_FILES
     elsewhere: Mapping[str, tuple[Desk, Roster]] = field(default_factory=dict)
     archive: AskedArchive = NO_ARCHIVE
+    documents: tuple[Document, ...] = ()
 
-    def with_archive(self) -> MemberWord:
-        """The same with the archive of the case, if it asks for that and counts."""
+    def prepared(self) -> MemberWord:
+        """The same with what takes long to make, and would keep others from writing: the archive of the case, if it asks for that, or what
+        stands in its documents, if something is to leave to somebody outside."""
         said = self.opened.content.signed
-        if said is None or not has_command(said.text, "export") or self._not_counted():
+        leaves = said is not None and any(has_command(said.text, name) for name in ("write", "reply"))
+        exports = said is not None and has_command(said.text, "export")
+        if said is None or not (leaves or exports) or self.member.role == "guest" or self._not_counted():
             return self
         with self.context.database.read() as session:
             rows = {
                 row.id: row for row in self._named(session, said) if row is not None and self._may_know(session, row)
             }
-            if len(rows) != 1 or self.opened.job.desk.notice == "summary" or self.member.role == "guest":
+            if len(rows) != 1:
                 return self
             (row,) = rows.values()
+            if leaves:
+                return replace(self, documents=outgoing_files.documents_of(self.context, session, row))
+            if self.opened.job.desk.notice == "summary":
+                return self
             return replace(self, archive=asked_archive.prepare(self.context, session, self.opened, self.member, row))
 
     def carry_out(self, session: Session) -> tuple[Taken, str]:
@@ -324,7 +334,7 @@ class MemberWord:
 
     @property
     def _message(self) -> MemberMessage:
-        return MemberMessage(self.context, self.opened, self.member, self.cleaned)
+        return MemberMessage(self.context, self.opened, self.member, self.cleaned, self.documents)
 
     @property
     def by(self) -> Actor:

@@ -6,16 +6,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from sqlmodel import Session
+
 from intake import reader_process
 from intake.arrival import Opened
 from intake.asking.commands import parse
 from intake.reader_process import Unreadable
 from intake.reading.documents.look import look_into
 from intake.reading.files import is_public_key
+from store.cases import content
+from store.cases.telling import Document
+from store.context import Context
 from store.kit.cleaning import CANNOT_CLEAN, cleaned
 from store.kit.errors import Interrupted, NotAllowed
+from store.tables.models import CaseRow
 from store.tables.records import Attachment
 
+_MOST_OCTETS = 30_000_000
+_NO_DOCUMENTS = ("text/", "image/", "audio/", "video/")
 _NOT_SENT = ("application/pgp-keys", "application/pgp-signature")
 
 
@@ -29,6 +37,31 @@ class CleanFiles:
 
 
 NO_FILES = CleanFiles()
+
+
+def documents_of(context: Context, session: Session, row: CaseRow) -> tuple[Document, ...]:
+    """What stands in the documents that came with a case (PDF, Office, forwarded mails): nobody's words are to be repeated to another. Files that
+    cannot be read are left out. Raises TryLater."""
+    found, left = [], _MOST_OCTETS
+    for message in content.messages(session, context.vault, row.id):
+        if message.direction != "in" or all(item.type.startswith(_NO_DOCUMENTS) for item in message.attachments):
+            continue
+        files = []
+        for item in content.attachment_contents(session, context.vault, row, message):
+            if not item.type.startswith(_NO_DOCUMENTS) and len(item.data) <= left:
+                left -= len(item.data)
+                files.append(item)
+        try:
+            texts = reader_process.run(_texts_in, tuple(files)) if files else ()
+        except (Unreadable, Interrupted):
+            continue
+        found.append(Document(message.author, texts))
+    return tuple(found)
+
+
+def _texts_in(files: tuple[Attachment, ...]) -> tuple[str, ...]:
+    """In a reader process: what stands in some files."""
+    return tuple(look_into(files).texts)
 
 
 def clean_files(opened: Opened) -> CleanFiles:

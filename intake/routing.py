@@ -26,7 +26,7 @@ def route(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> 
         files = outgoing_files.clean_files(opened)
         others = member_word.elsewhere(context, opened)
         word = member_word.MemberWord(context, opened, place, member, own_case.silent(), files, others)
-        return word.with_archive()
+        return word.prepared()
     return from_outside(context, opened, place, own_case)
 
 

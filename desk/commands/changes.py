@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -27,6 +28,7 @@ from store.cases.letter_order import read_order
 from store.cases.letters import Letter, as_letter
 from store.cases.measure_commands import KeepMeasure
 from store.cases.replies import How, Reply, as_reply
+from store.cases.telling import Document
 from store.cases.urgency_commands import Urgent
 from store.context import Context
 from store.kit.errors import NotAllowed
@@ -71,7 +73,7 @@ def case_reply(
     wanted = Reply("" if status else written_text(), how=how)
     with opened(config) as context:
         _look_at_keys(context, codename)
-        _reply(context, codename, by, wanted)
+        _reply(context, codename, by, replace(wanted, documents=_documents(context, codename)))
     _say(codename, [], as_json)
 
 
@@ -91,6 +93,15 @@ def _look_at_keys(context: Context, codename: str) -> None:
         context.keyring.read_key_data(data)
 
 
+def _documents(context: Context, codename: str) -> tuple[Document, ...]:
+    """What stands in the documents of a case."""
+    from intake.outgoing_files import documents_of
+
+    with context.database.read() as session:
+        row = lookup.find_row(session, codename)
+        return documents_of(context, session, row) if row is not None and row.wrapped_key else ()
+
+
 def _reply(context: Context, codename: str, by: str, wanted: Reply) -> None:
     with _case(context, codename, by) as file:
         notes.act(file, [], as_reply(file, _arrival(file, ""), wanted, context.keyring))
@@ -104,6 +115,7 @@ def case_write(codename: str, by: ByMember, config: ConfigOption = None, as_json
     letter = Letter(read_order(order.removeprefix("/write")), text.strip())
     with opened(config) as context:
         _look_at_keys(context, codename)
+        letter = replace(letter, documents=_documents(context, codename))
         with _case(context, codename, by) as file:
             notes.act(file, [], as_letter(file, _arrival(file, ""), letter, context.keyring, context.config.is_own))
     _say(codename, [], as_json)

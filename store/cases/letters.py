@@ -18,6 +18,7 @@ from store.cases.letter_order import Order
 from store.cases.lookup import recusal_rows
 from store.cases.persons import consent_form, is_reporter
 from store.cases.replies import KeyReader
+from store.cases.telling import Document
 from store.kit.addresses import same_mailbox
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
@@ -61,13 +62,14 @@ OWN_DRAFT = marked("You wrote this draft. Somebody else on the case has to send 
 @dataclass(frozen=True)
 class Letter:
     """What a reader wants to be sent. `files` are cleaned; `seen` are the texts that stood in them. `key` is a certificate of its
-    recipient that came with it."""
+    recipient that came with it; `documents` are what others sent in the case."""
 
     order: Order
     text: str = field(repr=False)
     files: tuple[Attachment, ...] = field(default=(), repr=False)
     seen: tuple[str, ...] = field(default=(), repr=False)
     key: tuple[bytes, ...] = field(default=(), repr=False)
+    documents: tuple[Document, ...] = field(default=(), repr=False)
 
 
 def as_letter(
@@ -84,7 +86,7 @@ def as_letter(
     known = _thread(file, order, is_own)
     thread = _with_key(known, letter, keys)
     _require_not_withheld(file, thread, draft=order.draft)
-    _require_discreet(file, thread, letter.text, letter.files, letter.seen)
+    _require_discreet(file, thread, letter.text, letter.files, (letter.seen, letter.documents))
     thread, sealed = how_to_write(thread, order.how)
     if sealed and not any(not key.trouble for key in keys.read_key_data(thread.key)):
         raise NotAllowed(KEY_EXPIRED, name=thread.name)
@@ -133,7 +135,7 @@ def send_draft(file: CaseFile, number: int) -> Thread:
         raise NotAllowed(NO_DRAFT, number=number)
     files = tuple(file.attachment_contents(draft))
     _require_not_withheld(file, thread, draft=True)
-    _require_discreet(file, thread, draft.body.text, files, draft.body.letter.seen)
+    _require_discreet(file, thread, draft.body.text, files, (draft.body.letter.seen, ()))
     if draft.body.letter.until and date.fromisoformat(draft.body.letter.until) < today(file):
         raise NotAllowed(marked("{day} is in the past. Give a future day."), day=draft.body.letter.until)
     thread, sealed = how_to_write(thread, draft.body.letter.how)
@@ -236,16 +238,22 @@ def _is_unwanted(wishes: Wishes, thread: Thread) -> bool:
 
 
 def _require_discreet(
-    file: CaseFile, thread: Thread, text: str, files: Sequence[Attachment], seen: Sequence[str]
+    file: CaseFile,
+    thread: Thread,
+    text: str,
+    files: Sequence[Attachment],
+    known: tuple[Sequence[str], Sequence[Document]],
 ) -> None:
-    """Raise NotAllowed when a letter names a member or a protected person, or repeats what somebody else wrote."""
+    """Raise NotAllowed when a letter names a member or a protected person, or repeats what somebody else wrote. `known`: the texts that
+    stood in its files, and the documents of the case."""
+    seen, documents = known
     author = file.roster.get(file.actor)
     # They may be greeted by their name. Which member they think is behind it must not be confirmed, so nothing else of theirs counts.
     greeted = [Message("", "in", file.at, Body(sender=f"{thread.name} <{thread.address}>"))]
     require_anonymous(Draft(text, tuple(files), author, greeted, file.row.codename), file.roster)
     for said in seen:
         require_anonymous(Draft(said, (), author, greeted, file.row.codename), file.roster)
-    telling.require_discreet(file, thread, [text, *seen, *(item.name.title() for item in files)])
+    telling.require_discreet(file, thread, [text, *seen, *(item.name.title() for item in files)], documents)
 
 
 def how_to_write(thread: Thread, how: str) -> tuple[Thread, bool]:

@@ -32,6 +32,7 @@ class Reply:
     text: str
     files: tuple[Attachment, ...] = ()
     how: How = ""
+    documents: tuple[telling.Document, ...] = ()
 
 
 class KeyReader(Protocol):
@@ -54,7 +55,9 @@ def as_reply(file: CaseFile, arrival: Arrival, reply: Reply, keys: KeyReader) ->
     author = file.roster.get(file.actor)
     require_anonymous(Draft(reply.text, reply.files, author, told, file.row.codename), file.roster)
     in_files = [text for item in reply.files for text in texts_of(item.data)]
-    telling.require_discreet(file, None, [reply.text, *in_files, *(item.name.title() for item in reply.files)])
+    telling.require_discreet(
+        file, None, [reply.text, *in_files, *(item.name.title() for item in reply.files)], reply.documents
+    )
     known, sealed = how_to_reply(file.facts, reply.how)
     _require_not_withheld(file, known.answer_to)
     if sealed and not any(not key.trouble for key in keys.read_key_data(known.reporter_key)):

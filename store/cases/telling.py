@@ -6,7 +6,8 @@ Works within a transaction that the caller opened.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from store.cases import correspondence
 from store.cases.case_file import CaseFile
@@ -19,8 +20,19 @@ from store.tables.records import Message
 from store.team.names import who_may_be_named
 
 
-def require_discreet(file: CaseFile, thread: Thread | None, texts: Sequence[str]) -> None:
-    """Raise NotAllowed when some texts, meant for a correspondent (None: the reporter), tell of anybody else in the case."""
+@dataclass(frozen=True)
+class Document:
+    """What stands in a file that somebody sent and that is no plain text: who sent it (an author), and its texts."""
+
+    author: str
+    texts: tuple[str, ...] = field(repr=False)
+
+
+def require_discreet(
+    file: CaseFile, thread: Thread | None, texts: Sequence[str], documents: Sequence[Document] = ()
+) -> None:
+    """Raise NotAllowed when some texts, meant for a correspondent (None: the reporter), tell of anybody else in the case. `documents` are
+    those that came with it."""
     told, author = file.messages(), thread.author if thread else REPORTER
     sent = [item for item in told if (correspondence.is_letter_to(item, thread) if thread else item.direction == "out")]
     persons = [item for item in protected_in(file) if item.author != author]
@@ -32,8 +44,14 @@ def require_discreet(file: CaseFile, thread: Thread | None, texts: Sequence[str]
         persons = [item for item in persons if item.id not in known]
     agreed = _who_agreed(file, told)
     others = [item for item in told if item.direction != "note" and item.author not in (author, *agreed)]
-    written = ((text, item.direction != "in") for item in others for text in _texts(file, item))
-    known_texts = (text for item in told if item.author == author or item in sent for text in _texts(file, item))
+    written = chain(
+        ((text, False) for item in documents if item.author not in (author, *agreed) for text in item.texts),
+        ((text, item.direction != "in") for item in others for text in _texts(file, item)),
+    )
+    known_texts = chain(
+        (text for item in told if item.author == author or item in sent for text in _texts(file, item)),
+        (text for item in documents if item.author == author for text in item.texts),
+    )
     to = Recipient(thread.name if thread else _reporters_name(told), known_texts)
     require_nothing_told(texts, Secrets(persons, written), to)
 

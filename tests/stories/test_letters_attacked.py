@@ -12,6 +12,7 @@ from desk.demo.rehearsal import Person
 from store.kit.cleaning import cleaned
 from tests.conftest import Desk, DeskMaker
 from tests.stories.test_hearing import KIM, MORGAN, REPORT, answer, reported, sent_to, with_file, write
+from tests.support import documents
 from tests.support.talk import headers, say, to, words
 
 
@@ -234,3 +235,17 @@ def test_how_to_reach_the_reporter_is_no_secret_of_the_desk_to_give_away(desk: D
     hear(desk, team[0], codename)
     assert not leaves(desk, team[0], codename, "Morgan Vale", "Zelda Fitz told us.")
     assert not leaves(desk, team[0], codename, "Morgan Vale", "Write to zelda.fitz@mail.example.")
+
+
+def test_what_the_reporter_wrote_in_a_document_is_not_repeated(desk: Desk, team: list[Person]) -> None:
+    pdf = documents.pdf("They shouted at me behind the stage on Friday evening in front of everybody.")
+    raw = with_file("See the file.", "x", "report.pdf", pdf, "application/pdf")
+    head = b"From: Robin Sander <robin@sander.example>\nTo: conduct@desk.example\nMessage-ID: <d1@sander.example>\nMIME-Version: 1.0\n"
+    codename = desk.receive(head + raw).codename
+    desk.mail_out()
+    hear(desk, team[0], codename)
+    said = "They shouted at me behind the stage on Friday evening."
+    assert not leaves(desk, team[0], codename, "Morgan Vale", f"We heard: {said}")
+    assert leaves(desk, team[0], codename, "Morgan Vale", "We heard that somebody was shouted at.")
+    sent = say(desk, team[0], f"/reply\nYou wrote: {said}", codename)
+    assert "robin@sander.example" in {item.recipient for item in sent}
