@@ -37,7 +37,7 @@ _README = """\
 The case {codename}, as {title} has it on {day}.
 
 record.json     the record: messages, who may read it, decisions, measures of time. Sizes are octets, times UTC.
-events.json     what was done with it, as links of the desk's chain; 'ombud audit verify' checks the chain at the desk.
+events.json     what was done with it, the operator's copy with its links in the desk's chain, which 'ombud audit verify' checks.
 messages/N/     each message: mail.eml as it came, files/ what was attached, opened.
                 signed-K.pgp: what somebody signed, without the encryption around it:   gpg --verify signed-1.pgp
                 signed-K.txt and signed-K.txt.asc: the same, signed apart:   gpg --verify signed-1.txt.asc signed-1.txt
@@ -132,11 +132,12 @@ def _events(context: Context, session: Session, row: CaseRow, viewer: Viewer) ->
     rows = session.exec(select(EventRow).where(EventRow.case_id == row.id).order_by(col(EventRow.seq))).all()
     for item in rows:
         detail = box.open_json(item.detail_sealed, "events", "detail", str(item.seq)) if item.detail_sealed else None
-        if viewer.member is None or _may_be_told(session, detail or {}, viewer):
-            yield {
-                "seq": item.seq, "kind": item.kind, "at": item.at, "actor": item.actor, "detail_digest": item.detail_digest,
-                "link": item.link, "detail": detail,
-            }  # fmt: skip
+        said = {"kind": item.kind, "at": item.at, "actor": item.actor}
+        if viewer.member is None:
+            yield {"seq": item.seq, **said, "detail_digest": item.detail_digest, "link": item.link, "detail": detail}
+        elif _may_be_told(session, detail or {}, viewer):
+            # Not their places in the chain of the desk: a gap would tell of what happened elsewhere.
+            yield {**said, "detail": {name: value for name, value in (detail or {}).items() if name != "events"}}
 
 
 def _may_be_told(session: Session, detail: Mapping[str, Any], viewer: Viewer) -> bool:

@@ -22,6 +22,7 @@ from store.outbox import queue, retries
 from store.tables import audit
 from store.tables.database import Database
 from store.tables.models import RosterRow
+from store.tables.records import guest_id
 from store.tables.vault import Vault, new_key
 from store.team.members import Member, Roster
 from store.team.roster import Loaded, RosterBook
@@ -204,7 +205,9 @@ def _note_people(session: Session, context: Context, desk: Desk, loaded: Loaded,
     if row.content_sealed:
         source = context.vault.open(row.content_sealed, "rosters", "content", desk.id).decode()
         before_now = parse(source, Path(), desk)
-        _keep_recusals(session, Actor(context.vault, desk, loaded.roster, "desk", at), before_now)
+        elsewhere = {item.id: (item, context.roster(item)) for item in context.config.desk if item.id != desk.id}
+        by = Actor(context.vault, desk, loaded.roster, "desk", at, elsewhere=elsewhere)
+        _keep_recusals(session, by, before_now)
         known = {member.id: member.fingerprint for member in before_now.members}
         for member in loaded.roster.members:
             if known.get(member.id, member.fingerprint) != member.fingerprint:
@@ -220,3 +223,7 @@ def _keep_recusals(session: Session, by: Actor, before: Roster) -> None:
                 if other.fingerprint == member.fingerprint or same_mailbox(other.email, member.email):
                     recusals.recuse_alike(session, by, other.id, member.id)
                     measures.withhold_alike(session, by.desk.id, other.id, member.id)
+            for desk, (_, roster) in by.elsewhere.items():
+                for other in roster.members:
+                    if other.fingerprint == member.fingerprint or same_mailbox(other.email, member.email):
+                        recusals.recuse_alike(session, by, guest_id(other.id, desk), member.id)

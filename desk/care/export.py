@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from intake import archive
 from store.cases import lookup, redaction, transfer
 from store.cases.case_file import Actor, open_case
+from store.cases.command import GUESTS
 from store.cases.overview import Viewer
 from store.cases.transfer import Blobs
 from store.context import Context
@@ -42,6 +43,8 @@ def export_case(context: Context, codename: str, member: str | None, key: bytes)
         if row is None or desk is None:
             raise lookup.no_such_case(codename)
         viewer = Viewer(context.team(desk, session), member, context.clock())
+        if any(item.id == member and item.role == "guest" for item in viewer.roster.members):
+            raise NotAllowed(GUESTS)
         packed = archive.archive_of(context, session, row, viewer)
         by = Actor(context.vault, desk, viewer.roster, member or "operator", viewer.at)
         open_case(session, by, row).note("exported", {"key": fingerprint})

@@ -116,6 +116,8 @@ def _destroyable(session: Session, codename: str) -> str:
     row = lookup.find_row(session, codename)
     if row is None or row.wrapped_key is None:
         raise lookup.no_such_case(codename)
+    if row.codename != codename:
+        raise NotAllowed(f"{codename} is part of {row.codename} by now. Destroy that one, if it is what you mean.")
     retention.require_destroyable(row)
     return row.id
 

@@ -41,26 +41,26 @@ _MAIL = re.compile(r"\.(?:eml|msg|mbox|mht|mhtml|p7m|p7s)$|^winmail\.dat$", re.I
 
 @dataclass(frozen=True)
 class Draft:
-    """What is to go to a reporter in the case `codename`. `told` is what they wrote."""
+    """What is to go to a reporter in a case that is called so (`codenames`). `told` is what they wrote."""
 
     text: str
     files: tuple[Attachment, ...]
     author: Member | None
     told: Sequence[Message]
-    codename: str
+    codenames: tuple[str, ...]
 
 
 def require_anonymous(draft: Draft, roster: Roster) -> None:
     """Raise NotAllowed when a reply names a member, or holds a piece of a notice; also in a file."""
-    text, author, told, codename = composed(draft.text), draft.author, draft.told, draft.codename
-    if team_tokens(text) or _holds_notice(text, codename):
+    text, author, told, codenames = composed(draft.text), draft.author, draft.told, draft.codenames
+    if team_tokens(text) or _holds_notice(text, codenames):
         raise NotAllowed(NOTICE)
     known = {word for item in told for word in words(f"{item.body.sender}\n{item.body.subject}\n{item.body.text}")}
     greeted = {word for item in told for word in words(item.body.sender)}
     if member := _named(text, roster) or _signed(text, author, roster, greeted) or _mentioned(text, roster, known):
         raise NotAllowed(NAMED, name=member.name)
     for file in draft.files:
-        _require_anonymous_file(file, roster, codename)
+        _require_anonymous_file(file, roster, codenames)
 
 
 def _named(text: str, roster: Roster) -> Member | None:
@@ -100,16 +100,23 @@ def _called(member: Member) -> set[str]:
     return {word for word in words(member.name) if len(word) > 1}
 
 
-def _holds_notice(text: str, codename: str) -> bool:
+def _holds_notice(text: str, codenames: tuple[str, ...]) -> bool:
     """Whether a text holds a case's name, with whatever between its words, or a token of an address of the desk's."""
     said = f" {' '.join(words(text))} "
-    return f" {' '.join(words(codename))} " in said or _TOKEN.search(text.encode("utf-8", "replace")) is not None
+    return (
+        any(f" {' '.join(words(name))} " in said for name in codenames)
+        or _TOKEN.search(text.encode("utf-8", "replace")) is not None
+    )
 
 
-def _require_anonymous_file(file: Attachment, roster: Roster, codename: str) -> None:
+def _require_anonymous_file(file: Attachment, roster: Roster, codenames: tuple[str, ...]) -> None:
     if file.type.startswith("message/") or _MAIL.search(file.name) or _SEALED.search(file.data):
         raise NotAllowed(FILE_IS_MAIL, file=file.name)
-    if _TOKEN.search(file.data) or _holds(file.data.lower(), codename) or _holds_notice(file.name, codename):
+    if (
+        _TOKEN.search(file.data)
+        or any(_holds(file.data.lower(), name) for name in codenames)
+        or _holds_notice(file.name, codenames)
+    ):
         raise NotAllowed(FILE_NOTICE, file=file.name)
     octets = file.data.lower()
     named = next((member for member in roster.members if any(_holds(octets, form) for form in _forms(member))), None)
@@ -117,7 +124,7 @@ def _require_anonymous_file(file: Attachment, roster: Roster, codename: str) -> 
     named = named or next((member for member in roster.members if in_name & _called(member)), None)
     for text in (file.name, *texts_of(file.data)):
         named = named or _named(text, roster)
-        if _holds_notice(text, codename):
+        if _holds_notice(text, codenames):
             raise NotAllowed(FILE_NOTICE, file=file.name)
     if named:
         raise NotAllowed(FILE_NAMES, file=file.name, name=named.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from store.cases import conflicts, decisions, lookup, patterns, promises, withholding
+from store.cases import conflicts, decisions, lookup, patterns, promises, recusals, withholding
 from store.cases.access import may_know
 from store.cases.case_file import CaseFile, open_case
 from store.cases.command import CaseCommand, member_meant
@@ -134,6 +134,7 @@ class State(CaseCommand):
         if state in ("acknowledged", "decided", "closed"):
             date_once(file, "decided" if state == "closed" else state)
         _note_dates(row, state, to_text(file.at))
+        recusals.forget_votes(file, recusals.ERASE)
         before, row.state = row.state, state
         promises.state_set(file, before, state)
         file.note("state-changed", {"state": state, "outcome": row.outcome or ""})
@@ -254,6 +255,7 @@ class Hold(CaseCommand):
 
     def do(self, file: CaseFile) -> Change:
         file.row.on_hold, file.row.erase_at = 1, None
+        recusals.forget_votes(file, recusals.ERASE)
         file.note("put-on-hold", {"why": self.text})
         return Change("hold", text=self.text)
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from store.cases import content, lookup
 from store.cases.access import readers
@@ -71,6 +71,12 @@ class CaseFile:
     def case(self) -> Case:
         """What is known of the case without opening it, as it is now."""
         return lookup.case_of(self.session, self.row)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its codename, and those of the cases that went into it."""
+        gone = select(CaseRow.codename).where(col(CaseRow.merged_into).contains(f'"{self.row.id}"'))
+        return (self.row.codename, *self.session.exec(gone))
 
     @property
     def readers(self) -> tuple[Member, ...]:

@@ -91,6 +91,7 @@ def join(file: CaseFile, arrival: Arrival) -> str:
         row.state = "new"
     if arrival.author != "machine":
         row.erase_at = None  # whoever wrote since must be read first
+        recusals.forget_votes(file, recusals.ERASE)
     known = learned(file.facts, arrival)
     if "report" in arrival.notices:  # the case was silent until now: this is what it begins with
         row.closed_at = None

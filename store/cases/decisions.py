@@ -197,8 +197,9 @@ def _say(file: CaseFile, row: ProposalRow, word: Word, reason: str = "") -> Prop
     known.word, known.signer, known.at = word, file.by.signer, to_text(file.at)
     file.session.add(known)
     file.session.flush()
-    detail = {"number": row.number, "signer": file.by.signer, "reason": reason}
-    file.note("agreed" if word == "agree" else "objected", detail)
+    file.note("agreed" if word == "agree" else "objected", {"number": row.number, "signer": file.by.signer})
+    if reason:
+        file.note("reason-given", {"number": row.number, "reason": reason})
     return _standing(file, row)
 
 

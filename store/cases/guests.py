@@ -32,6 +32,8 @@ SEVERAL = marked("'{name}' could be any of {ids}. Write '{name} of' and the desk
 ON_THE_TEAM = marked("{name} is on this desk's own roster.")
 KEPT_FROM = marked("This case is kept from {name}.")
 IN_THE_CASE = marked("{name} is somebody in this case, and cannot be a guest of it.")
+_VOTE = ":guest "
+ALREADY = marked("{name} is a guest of this case already.")
 NO_GUEST = marked("{name} is no guest of this case.")
 IN_THE_PAST = marked("{day} is in the past. Give a future day.")
 _ORDER = re.compile(
@@ -56,22 +58,27 @@ class Invitation:
         return guest_id(self.member.id, self.desk)
 
 
-def invited(session: Session, desk: str) -> frozenset[tuple[str, str]]:
-    """Who is a guest of any case of a desk: ids there, and their desks."""
-    everybody = session.exec(select(GuestRow.case_id, GuestRow.member, GuestRow.desk)).all()
+def invited(session: Session, desk: str) -> frozenset[tuple[str, str, str]]:
+    """Who is a guest of any case of a desk: ids there, their desks, and the keys by which they were invited (fingerprints)."""
+    everybody = session.exec(select(GuestRow.case_id, GuestRow.member, GuestRow.desk, GuestRow.fingerprint)).all()
     if not everybody:
         return frozenset()
-    ids = {case_id for case_id, _, _ in everybody}
+    ids = {case_id for case_id, _, _, _ in everybody}
     here = set(session.exec(select(CaseRow.id).where(CaseRow.desk == desk, col(CaseRow.id).in_(ids))))
-    return frozenset((member, at) for case_id, member, at in everybody if case_id in here)
+    return frozenset((member, at, key) for case_id, member, at, key in everybody if case_id in here)
 
 
-def with_guests(roster: Roster, guests: Iterable[tuple[str, str]], elsewhere: Mapping[str, Roster]) -> Roster:
-    """A roster with guests, as they stand on the rosters of their own desks; who stands there no more is none. Pure."""
+def with_guests(roster: Roster, guests: Iterable[tuple[str, str, str]], elsewhere: Mapping[str, Roster]) -> Roster:
+    """A roster with guests, as they stand on the rosters of their own desks; who stands there no more, or
+    is somebody else by now, is none. Pure."""
     found = []
-    for member_id, desk in sorted(guests):
+    for member_id, desk, key in sorted(guests):
         member = elsewhere[desk].get(member_id) if desk in elsewhere else None
-        if member is not None and not any(_is_same(member, item) for item in roster.members):
+        if (
+            member is not None
+            and member.fingerprint == key
+            and not any(_is_same(member, item) for item in roster.members)
+        ):
             found.append(replace(member, id=guest_id(member_id, desk), role="guest", alert="", public="no"))
     return replace(roster, members=(*roster.members, *found)) if found else roster
 
@@ -106,14 +113,19 @@ def _meant(file: CaseFile, name: str, at_desk: str) -> tuple[Member, str]:
 def invite(file: CaseFile, wanted: Invitation) -> int:
     """One reader's word that somebody is to be a guest; how many are missing still. Raises NotAllowed."""
     _require_may_be(file, wanted.member)
-    key = f":guest {wanted.id} {wanted.until} {wanted.votes}"
+    key = f"{_VOTE}{wanted.id} {wanted.until} {wanted.votes}"
+    known = _row(file, wanted)
+    if known is not None and (known.until, known.votes, known.fingerprint) == (
+        str(wanted.until), int(wanted.votes), wanted.member.fingerprint,
+    ):  # fmt: skip
+        raise NotAllowed(ALREADY, name=wanted.member.name)
     if missing := withholding.words_missing(file, key):
         return missing
-    recusals.forget_votes(file, key)
+    recusals.forget_votes(file, f"{_VOTE}{wanted.id} ", begin=True)
     row = _row(file, wanted) or GuestRow(
-        case_id=file.row.id, desk=wanted.desk, member=wanted.member.id, until="", since=to_text(file.at)
+        case_id=file.row.id, desk=wanted.desk, member=wanted.member.id, fingerprint="", until="", since=to_text(file.at)
     )
-    row.until, row.votes = str(wanted.until), int(wanted.votes)
+    row.until, row.votes, row.fingerprint = str(wanted.until), int(wanted.votes), wanted.member.fingerprint
     file.session.add(row)
     file.note("guest-invited", {"guest": wanted.id, "until": row.until, "votes": row.votes})
     file.look_again_at_readers()
@@ -126,6 +138,7 @@ def end(file: CaseFile, wanted: Invitation) -> None:
     if row is None:
         raise NotAllowed(NO_GUEST, name=wanted.member.name)
     file.session.delete(row)
+    recusals.forget_votes(file, f"{_VOTE}{wanted.id} ", begin=True)
     file.note("guest-ended", {"guest": wanted.id})
     file.look_again_at_readers()
 
@@ -139,11 +152,12 @@ def _require_may_be(file: CaseFile, member: Member) -> None:
     """Raise NotAllowed for somebody who is on this desk already, from whom the case is kept, or who is somebody in it."""
     require_may_leave(file.by.desk, file.fields)
     recused = file.case.recused
+    called = {item.id for item in who_is_meant(member.name, file.roster.members)}
     for item in file.roster.members:
-        if item.role != "guest" and _is_same(item, member):
-            raise NotAllowed(KEPT_FROM if item.id in recused else ON_THE_TEAM, name=member.name)
-        if item.id in recused and _is_same(item, member):
+        if item.id in recused and (item.id in called or _is_same(item, member)):
             raise NotAllowed(KEPT_FROM, name=member.name)
+        if item.role != "guest" and _is_same(item, member):
+            raise NotAllowed(ON_THE_TEAM, name=member.name)
     heard = [item.address for item in correspondence.threads(file)]
     if is_reporter(file.facts, file.messages(), "", member.email, member.fingerprint) or any(
         same_mailbox(member.email, address) for address in heard

@@ -76,7 +76,9 @@ def _alike(file: CaseFile, roster: Roster) -> Iterator[Recusal]:
     for recusal in file.case.recusals:
         here = file.roster.get(recusal.member)
         # Of somebody who serves here no more only the id is left.
-        alike = who_is_meant(recusal.member, roster.members) if here is None else _same_as(here, roster)
+        alike = (
+            who_is_meant(recusal.member.partition("~")[0], roster.members) if here is None else _same_as(here, roster)
+        )
         yield from (Recusal(member.id, recusal.source) for member in alike)
 
 

@@ -250,9 +250,9 @@ def _require_discreet(
     author = file.roster.get(file.actor)
     # They may be greeted by their name. Which member they think is behind it must not be confirmed, so nothing else of theirs counts.
     greeted = [Message("", "in", file.at, Body(sender=f"{thread.name} <{thread.address}>"))]
-    require_anonymous(Draft(text, tuple(files), author, greeted, file.row.codename), file.roster)
+    require_anonymous(Draft(text, tuple(files), author, greeted, file.names), file.roster)
     for said in seen:
-        require_anonymous(Draft(said, (), author, greeted, file.row.codename), file.roster)
+        require_anonymous(Draft(said, (), author, greeted, file.names), file.roster)
     telling.require_discreet(file, thread, [text, *seen, *(item.name.title() for item in files)], documents)
 
 

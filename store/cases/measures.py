@@ -8,7 +8,7 @@ caller opened.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -166,6 +166,17 @@ def keep_withheld(session: Session, vault: Vault, row: CaseRow) -> None:
             measure.about_sealed = box.seal_json(about, "measures", "about", measure.id)
         measure.withheld = ",".join(withheld)
         session.add(measure)
+
+
+def redact(file: CaseFile, taken_out: Callable[[str], str]) -> None:
+    """Take a passage out of what the measures of a case say, but for whom they are of."""
+    held = select(MeasureRow).where(MeasureRow.case_id == file.row.id, col(MeasureRow.ended).is_(None))
+    for row in file.session.exec(held).all():
+        if row.wrapped_key is not None and row.about_sealed is not None:
+            box = file.by.vault.measure_box(row.wrapped_key, row.id)
+            about = box.open_json(row.about_sealed, "measures", "about", row.id)
+            row.about_sealed = box.seal_json(about | {"what": taken_out(about["what"])}, "measures", "about", row.id)
+            file.session.add(row)
 
 
 def withhold_alike(session: Session, desk: str, member: str, other: str) -> None:

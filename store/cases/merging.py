@@ -18,6 +18,7 @@ from store.cases import (
     content,
     correspondence,
     correspondents,
+    decisions,
     letterboxes,
     patterns,
     recusals,
@@ -26,6 +27,7 @@ from store.cases import (
     withholding,
 )
 from store.cases.case_file import CaseFile
+from store.cases.classification import FIELD as LABEL
 from store.cases.correspondence import Thread
 from store.cases.fields import DATES, FIELDS, LONGEST
 from store.cases.letters import draft_number
@@ -37,14 +39,26 @@ from store.kit.clock import to_text
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.outbox import queue
-from store.tables.models import CorrespondentRow, EventRow, LinkRow, MeasureRow, MessageRow, NoticeRow, ThreadRow
-from store.tables.records import Arrival, Attachment, Facts, Message
+from store.tables.models import (
+    CorrespondentRow,
+    DeliveryRow,
+    EventRow,
+    LinkRow,
+    MeasureRow,
+    MessageRow,
+    NoticeRow,
+    ThreadRow,
+)
+from store.tables.records import Arrival, Attachment, Body, Facts, LetterTo, Message
 
 VOTE = ":merge "  # what is voted on, before the id of the other case
 MERGED = ":merged"  # the outcome of what is left of such a case: no desk can name one so
 ITSELF = marked("A case cannot be put into itself.")
 NOT_OPEN = marked("{case} is closed. Open it with '/state investigating' first.")
 NOT_READ = marked("{case} cannot be put into another one: it is junk, or waits to be read.")
+PROPOSED = marked("{case} has proposals that are open. Withdraw or carry them out first.")
+SILENT = marked("The reporter of {case} asked for silence. Link the two cases instead.")
+ONLY = marked("Each of the two reporters named who alone may read their case. Link the two instead.")
 BY_FORM = marked(
     "{case} came by the web form, and its answers wait there. Put the other case into it, or link the two."
 )
@@ -68,15 +82,28 @@ def require_mergeable(into: CaseFile, other: CaseFile) -> None:
     name = other.row.codename
     if other.row.id == into.row.id:
         raise NotAllowed(ITSELF)
-    if into.row.state not in queue.OPEN_STATES:
+    if into.row.state not in queue.OPEN_STATES or into.row.state == "held":
         raise NotAllowed(NOT_OPEN, case=into.row.codename)
     if other.row.state in ("junk", "held") or any(item.body.failure for item in other.messages()):
         raise NotAllowed(NOT_READ, case=name)
     if letterboxes.has_one(other):
         raise NotAllowed(BY_FORM, case=name)
+    if decisions.proposals(other.session, other.row, other.by.desk, other.roster, other.at):
+        raise NotAllowed(PROPOSED, case=name)
+    _require_wishes_that_go_together(into, other)
     waiting = select(NoticeRow.id).where(NoticeRow.case_id == other.row.id, NoticeRow.done == 0)
     if other.session.exec(waiting.where(col(NoticeRow.kind).in_(_OUTSIDE))).first() is not None:
         raise NotAllowed(ON_ITS_WAY, case=name)
+
+
+def _require_wishes_that_go_together(into: CaseFile, other: CaseFile) -> None:
+    """Raise NotAllowed where what the two reporters asked for cannot hold in one case: silence for one alone, or other readers for each."""
+    here, there = into.facts, other.facts
+    if there.asks_quiet and not _is_of_the_same(into, other):
+        raise NotAllowed(SILENT, case=other.row.codename)
+    mine, theirs = ({*item.wishes.only, *item.wishes.perhaps_only} for item in (here, there))
+    if mine and theirs and mine != theirs:
+        raise NotAllowed(ONLY)
 
 
 def merge(into: CaseFile, other: CaseFile) -> None:
@@ -88,10 +115,19 @@ def merge(into: CaseFile, other: CaseFile) -> None:
     threads, events = correspondence.threads(other), _told(other)
     same, digests = _is_of_the_same(into, other), _known_by(other)
     _take_links_and_measures(into, other)
+    sent = _take_what_was_sent(into, other)
+    kept = other.row.on_hold, other.row.deadline, other.row.escalated
     leave_behind(other, into.row.id)
     new_threads = {item.id: _begin_thread(into, item) for item in threads}
     reporter = None if same else _reporters_thread(into, brought, moved)
+    _lead_answers(
+        into,
+        sent,
+        {author_of(one): new.author for one, new in new_threads.items()}
+        | ({} if same else {"reporter": reporter.author if reporter else "operator"}),
+    )
     recusals.recuse(into, theirs)
+    _take_times(into, *kept)
     into.remember(_united(known, brought, same=same))
     drafts = max(map(draft_number, into.messages()), default=0)
     for item in moved:
@@ -199,6 +235,36 @@ def leave_behind(other: CaseFile, into: str) -> None:
     other.session.flush()
 
 
+def _take_what_was_sent(into: CaseFile, other: CaseFile) -> list[str]:
+    """Have what went to somebody outside belong to this case: an answer to it, which bears no token, leads here. The ids of the notices."""
+    session, mine = (
+        into.session,
+        (NoticeRow.case_id == other.row.id, NoticeRow.done == 1, col(NoticeRow.kind).in_(_OUTSIDE)),
+    )
+    ids = list(session.exec(select(NoticeRow.id).where(*mine)))
+    session.exec(update(DeliveryRow).where(col(DeliveryRow.notice_id).in_(ids)).values(case_id=into.row.id))
+    session.exec(update(NoticeRow).where(col(NoticeRow.id).in_(ids)).values(case_id=into.row.id))
+    session.flush()
+    return ids
+
+
+def _lead_answers(into: CaseFile, notices: list[str], recipients: Mapping[str, str]) -> None:
+    """Have an answer to what was sent come from whom it went to, as they are called in this case."""
+    rows = into.session.exec(select(DeliveryRow).where(col(DeliveryRow.notice_id).in_(notices))).all()
+    for row in rows:
+        row.recipient = recipients.get(row.recipient, row.recipient)
+        into.session.add(row)
+
+
+def _take_times(into: CaseFile, on_hold: int, deadline: str | None, escalated: int) -> None:
+    row = into.row
+    row.on_hold, row.escalated = max(row.on_hold, on_hold), max(row.escalated, escalated)
+    row.deadline = min(filter(None, (row.deadline, deadline)), default=None)
+    if row.assignee in into.case.recused:
+        row.assignee = None
+    into.session.add(row)
+
+
 def _begin_thread(into: CaseFile, thread: Thread) -> Thread:
     """A thread of the other case, written down in this one under the same addresses."""
     made = correspondence.begin(into, replace(thread, name=_free_name(into, thread.name)))
@@ -262,6 +328,9 @@ def _arrival(into: CaseFile, moved: _Moved, threads: Mapping[str, Thread], place
         thread = threads.get(body.letter.thread)
         draft = body.letter.draft + placed.drafts if body.letter.draft else 0
         body = replace(body, letter=replace(body.letter, thread=thread.id if thread else "", draft=draft))
+    elif direction == "out" and not placed.same and placed.reporter:
+        direction = "letter"
+        body = replace(body, letter=LetterTo(placed.reporter.id, language=placed.reporter.language))
     elif direction == "out" and not placed.same:
         direction = "note"
     return Arrival(
@@ -271,17 +340,26 @@ def _arrival(into: CaseFile, moved: _Moved, threads: Mapping[str, Thread], place
 
 
 def _fill(into: CaseFile, fields: Mapping[str, str]) -> None:
-    """Fill what was empty, and add what differs."""
+    """Fill what was empty, and add what differs; what finds no room is a note. Of two labels the one that keeps the case here stays."""
     known = into.fields
-    fresh = {}
+    fresh, left = {}, []
     for name, value in fields.items():
         before = known.get(name, "")
-        if name in FIELDS and name != "label" and value != before:
-            both = f"{before}; {value}" if before else value
-            if not before or (name not in DATES and len(both) <= LONGEST):
-                fresh[name] = both
+        if name not in FIELDS or value == before:
+            continue
+        both = f"{before}; {value}" if before else value
+        if name == LABEL:
+            fresh[name] = value if not before or value in into.by.desk.stays else before
+        elif not before or (name not in DATES and len(both) <= LONGEST):
+            fresh[name] = both
+        else:
+            left.append(f"{name}: {value}")
     if fresh:
         into.fill(fresh)
+    if left:
+        body = Body(text="\n\n".join(left))
+        note = Arrival(into.row.desk, "new", into.at, b"", "", "", body, Facts(), author="desk", direction="note")
+        into.enqueue("note", into.add_message(note))
     if "reported" in fresh:
         patterns.note(into, fresh["reported"])
 

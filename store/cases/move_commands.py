@@ -28,10 +28,15 @@ class Merge(CaseCommand):
             raise NotAllowed(merging.ITSELF)
         other = open_case(file.session, file.by, row)
         merging.require_mergeable(file, other)
-        keys = (file, f"{merging.VOTE}{row.id}"), (other, f"{merging.VOTE}{file.row.id}")
-        if max([withholding.words_missing(case, key) for case, key in keys]):
+        key = f"{merging.VOTE}{row.id}"
+        missing = withholding.words_missing(file, key)
+        both = {item.id for item in file.deciding} & {item.id for item in other.deciding}
+        if missing or (
+            file.actor != "operator"
+            and len(both & withholding.voters(file, key)) < withholding.VOTES_FOR_WHAT_TAKES_TWO
+        ):
             return Change("merge-vote", row.codename, other_case=row.id)
-        recusals.forget_votes(*keys[0])
+        recusals.forget_votes(file, key)
         merging.merge(file, other)
         return Change("merge", written)
 

@@ -20,6 +20,9 @@ from store.tables.records import Arrival, Change, Direction, Recusal
 from store.team.members import Member
 from store.team.names import who_is_named
 
+TOO_MANY_NAMED = marked(
+    "Your note names so many of the team that too few would be left to read it. Write it without their names."
+)
 _EVENTS: Mapping[Direction, str] = {"out": "replied", "letter": "wrote"}
 
 
@@ -70,6 +73,11 @@ def _withheld_from_who_is_named(file: CaseFile, said: Sequence[str], besides: Se
     members = [member for member in file.roster.members if member.id != file.actor]
     found = [*who_is_named(said, members, file.roster.members), *besides]
     named = [Recusal(member.id, "named") for member in dict.fromkeys(found) if member.id != file.actor]
+    if (
+        file.is_by_guest
+        and len({item.id for item in file.deciding} - {item.member for item in named}) < withholding.OTHERS_LEFT
+    ):
+        raise NotAllowed(TOO_MANY_NAMED)
     fresh = recusals.recuse(file, named)
     if file.row.assignee in {recusal.member for recusal in fresh}:
         file.row.assignee = None

@@ -16,6 +16,8 @@ from store.kit.clock import to_text
 from store.tables.models import CaseRow, RecusalRow, VoteRow
 from store.tables.records import Recusal
 
+ERASE = ":erase"  # what is voted on besides members: that a case is erased
+
 
 def recuse(file: CaseFile, recusals: Sequence[Recusal], reason: str = "") -> list[Recusal]:
     """Recuse members from a case; the recusals that are new. What had a weaker reason gets the stronger one."""
@@ -48,7 +50,9 @@ def _add(file: CaseFile, recusal: Recusal) -> RecusalRow:
 
 
 def _note(file: CaseFile, kind: str, recusal: Recusal, reason: str) -> None:
-    file.note(kind, {"member": recusal.member, "source": recusal.source} | ({"reason": reason} if reason else {}))
+    file.note(kind, {"member": recusal.member, "source": recusal.source})
+    if reason:  # apart, for it may be taken out of the case, and who is withheld stays on record
+        file.note("reason-given", {"member": recusal.member, "reason": reason})
 
 
 def reinstate(file: CaseFile, member: str) -> None:
@@ -62,10 +66,13 @@ def reinstate(file: CaseFile, member: str) -> None:
     file.look_again_at_readers()
 
 
-def forget_votes(file: CaseFile, member: str) -> None:
-    """Forget the votes on a member of a case: what they were for is done."""
-    for vote in file.session.exec(select(VoteRow).where(VoteRow.case_id == file.row.id, VoteRow.member == member)):
-        file.session.delete(vote)
+def forget_votes(file: CaseFile, what: str, *, begin: bool = False) -> None:
+    """Forget the votes on a member of a case, or on something else: it is done, or the case is another one by now. `begin`: on all
+    whose name begins so."""
+    for vote in file.session.exec(select(VoteRow).where(VoteRow.case_id == file.row.id)):
+        if vote.member == what or (begin and vote.member.startswith(what)):
+            file.session.delete(vote)
+    file.session.flush()
 
 
 def has_withheld(file: CaseFile) -> bool:

@@ -15,9 +15,11 @@ from store.kit.sentences import marked
 from store.tables.records import Change
 
 ERASED_AFTER = timedelta(days=7)
+NOT_READ = marked("{case} has mail that waits to be read. What stands in it is not known yet.")
 NONE_WAITS = marked("Nothing of the number {number} waits to be taken out. '/show' says what was asked for.")
 NOT_CLOSED = marked("{case} is not closed. Close it first, with its outcome.")
 ON_HOLD = marked("{case} is on hold. '/release' ends that.")
+IS_SET = marked("{case} is about to be erased already. '/hold' stops it.")
 TO_BE_KEPT = marked("{case} has to be kept until {day}.")
 OPERATORS_WAY = "Two readers of the case must agree; the operator has 'ombud case destroy' for it."
 
@@ -41,6 +43,8 @@ class Redact(CaseCommand):
         return ""
 
     def do(self, file: CaseFile) -> Change:
+        if any(item.body.failure for item in file.messages()):
+            raise NotAllowed(NOT_READ, case=file.row.codename)
         waiting = redaction.proposed(file.messages())
         number, written = self._meant(file, {number: text for number, (_, text) in waiting.items()})
         key = f":redact {number}"
@@ -94,13 +98,15 @@ class Erase(CaseCommand):
             raise NotAllowed(NOT_CLOSED, case=row.codename)
         if row.on_hold:
             raise NotAllowed(ON_HOLD, case=row.codename)
+        if row.erase_at is not None:
+            raise NotAllowed(IS_SET, case=row.codename)
         free = from_text(row.closed_at) + timedelta(days=file.by.desk.keep_at_least)
         if file.at < free:
             day = free.astimezone(file.by.desk.zone).date().isoformat()
             raise NotAllowed(TO_BE_KEPT, case=row.codename, day=day)
-        if withholding.words_missing(file, ":erase"):
+        if withholding.words_missing(file, recusals.ERASE):
             return Change("erase-vote", text=self.text)
-        recusals.forget_votes(file, ":erase")
+        recusals.forget_votes(file, recusals.ERASE)
         end = file.at + ERASED_AFTER
         file.note("erasure-set", {"why": self.text})
         row.erase_at, row.announced_at = to_text(end), to_text(file.at)

@@ -13,17 +13,19 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sqlalchemy import update
-from sqlmodel import col, select
+from sqlmodel import col, or_, select
 
+from store.cases import measures
 from store.cases.answers import Answer
 from store.cases.case_file import CaseFile
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.models import AnswerRow, AttachmentRow, EventRow, MessageRow
 from store.tables.records import Arrival, Body, Change, Message
-from store.tables.vault import Vault
+from store.tables.vault import Box, Vault
 from store.team.folding import words
 from store.team.members import Member
 
@@ -33,6 +35,8 @@ _WITHOUT_WORDS = ("image/", "audio/", "video/")
 _INFLECTED, _LONGEST_ENDING = 4, 2
 _SHORTEST, _LONGEST_GAP = 3, 20_000
 _GAP = re.compile(r"\s*(?:\.\.\.|\u2026)\s*")
+# A word neither begins nor ends with what stands between words: so there is one way to read a text, and it is linear.
+_WORD = re.compile(r"[^\s>|]+(?:[>|]+[^\s>|]+)*")
 _BETWEEN = r"[\s>|]+"  # words of a passage may stand on several lines, and be quoted
 _NAMES = frozenset({"may-name", "not-name"})  # what is done to a name, which stands as the subject
 _TOLD = ("reason", "why", "value", "name")  # where an event's detail has what people wrote
@@ -55,7 +59,7 @@ class Passage:
 
     @property
     def _ends(self) -> list[str]:
-        return [item.strip() for item in _GAP.split(self.written.strip(), maxsplit=1)]
+        return [" ".join(_WORD.findall(item)) for item in _GAP.split(self.written.strip(), maxsplit=1)]
 
     def taken_out(self, text: str) -> str:
         """A text without the passage, wherever it stands in it. Linear in the text."""
@@ -64,6 +68,18 @@ class Passage:
             kept += [text[at:start], TAKEN_OUT]
             at = end
         return "".join([*kept, text[at:]])
+
+    def _in_value(self, value: Any) -> Any:
+        return self.taken_out(value) if isinstance(value, str) else value
+
+    def stands_in_value(self, value: Any) -> bool:
+        """Whether the passage stands in what people wrote within a JSON value, however deep."""
+        if isinstance(value, dict):
+            return any(
+                (name in _TOLD and self.taken_out(str(item)) != str(item)) or self.stands_in_value(item)
+                for name, item in value.items()
+            )
+        return isinstance(value, list) and any(map(self.stands_in_value, value))
 
     def found_in(self, text: str) -> list[str]:
         """What of a text the passage is, each time that it stands there."""
@@ -94,9 +110,16 @@ class Passage:
             )
             for item in body.done
         )
+        notes = tuple(
+            replace(item, values={name: self._in_value(one) for name, one in item.values.items()})
+            for item in body.notes
+        )
+        letter = replace(body.letter, seen=tuple(map(self.taken_out, body.letter.seen))) if body.letter else None
         return replace(
             body,
             done=done,
+            notes=notes,
+            letter=letter,
             sender=self.taken_out(body.sender),
             subject=self.taken_out(body.subject),
             text=self.taken_out(body.text),
@@ -137,24 +160,43 @@ def _texts_in_files(file: CaseFile, message: Message) -> Iterator[str]:
     yield from (known.name for known in message.attachments)
     if any(known.type.startswith("text/") for known in message.attachments):
         for item in file.attachment_contents(message):
-            if item.type.startswith("text/"):
-                yield item.data.decode("utf-8", "replace")
+            if item.type.startswith("text/") and (read := _read(item.data)):
+                yield read[0]
+
+
+def _read(octets: bytes) -> tuple[str, str] | None:
+    """A text and the charset that it can be written back in; None for a file that is not read for certain."""
+    for charset in ("utf-16",) if octets.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8",):
+        try:
+            return octets.decode(charset), charset
+        except UnicodeDecodeError:
+            return None
+    return None
 
 
 def unsearched_files(file: CaseFile) -> list[int]:
-    """The numbers of the files that are no texts: whether they hold a passage is not known."""
-    kinds = [item.type for message in file.messages() for item in message.attachments]
-    return [number for number, kind in enumerate(kinds, 1) if not kind.startswith("text/")]
+    """The numbers of the files that are not read as text for certain: whether they hold a passage is not known."""
+    files = [item for message in file.messages() for item in file.attachment_contents(message)]
+    return [
+        number
+        for number, item in enumerate(files, 1)
+        if item.data and not (item.type.startswith("text/") and _read(item.data))
+    ]
 
 
 def take_out(file: CaseFile, passage: Passage) -> None:
     """Take a passage out of the messages, files, fields, answers and events of a case."""
     texts = [*file.fields.values()]
+    found = False
     for message in file.messages():
         if _holds(file, message, passage):
             texts += [*_texts_in(message.body), *_texts_in_files(file, message)]
             _rewrite(file, message, passage)
+            found = True
+        elif found:  # whoever wrote later may have quoted it, in what is not shown
+            _keep(file, message, message.body)
     _remember(file, {form for text in texts for said in passage.found_in(text) for form in _forms(file.by.vault, said)})
+    measures.redact(file, passage.taken_out)
     filled = {name: passage.taken_out(value) for name, value in file.fields.items()}
     if filled != file.fields:
         file.fill(filled)
@@ -206,7 +248,8 @@ def take_out_file(file: CaseFile, number: int) -> None:
     for message in file.messages():
         if number <= len(message.attachments):
             item = message.attachments[number - 1]
-            _note(file, item.id, item.sha256, "")
+            data = list(file.attachment_contents(message))[number - 1].data
+            _note(file, item.id, _digest(file, data), "")
             _remember(file, _forms_of_file(file, message, number - 1))
             _write_file(file, item.id, b"")
             _keep(file, message, message.body)
@@ -220,17 +263,17 @@ def without(arrival: Arrival, passages: Iterable[Passage]) -> Arrival:
     body = arrival.body
     for passage in passages:
         body = passage.taken_out_of(body)
-    return replace(arrival, raw=b"", body=body)
+    return replace(arrival, raw=b"", body=body, attachments=())
 
 
 def _rewrite(file: CaseFile, message: Message, passage: Passage) -> None:
     body = passage.taken_out_of(message.body)
     for item, known in zip(list(file.attachment_contents(message)), message.attachments, strict=True):
-        if item.type.startswith("text/"):
-            said = item.data.decode("utf-8", "replace")
-            if (left := passage.taken_out(said)) != said:
-                _note(file, known.id, known.sha256, _digest(file, left.encode()))
-                _write_file(file, known.id, left.encode())
+        read = _read(item.data) if item.type.startswith("text/") else None
+        if read is not None and (left := passage.taken_out(read[0])) != read[0]:
+            octets = left.encode(read[1])
+            _note(file, known.id, _digest(file, item.data), _digest(file, octets))
+            _write_file(file, known.id, octets)
         if (name := passage.taken_out(item.name)) != item.name:
             _rename_file(file, known.id, name)
     _keep(file, message, body)
@@ -274,12 +317,18 @@ def _rename_file(file: CaseFile, item_id: str, name: str) -> None:
 
 
 def _out_of_answers(file: CaseFile, passage: Passage) -> None:
-    for row in file.session.exec(select(AnswerRow).where(AnswerRow.case_id == file.row.id)):
-        known = Answer.from_json(file.box.open_json(row.content_sealed, "answers", "content", row.id))
-        done = passage.taken_out_of(Body(done=known.done)).done
-        left = replace(known, done=done, line=passage.taken_out(known.line), why=passage.taken_out(known.why))
+    """Also of those that hang on no case, such as a refusal that repeats a line; an archive that waits to be sent is not sent any more."""
+    mine = select(AnswerRow).where(AnswerRow.desk == file.row.desk)
+    for row in file.session.exec(mine.where(or_(AnswerRow.case_id == file.row.id, col(AnswerRow.case_id).is_(None)))):
+        box: Box = file.box if row.case_id else file.by.vault
+        known = Answer.from_json(box.open_json(row.content_sealed, "answers", "content", row.id))
+        said = passage.taken_out_of(Body(done=known.done, notes=(known.refusal,)))
+        left = replace(
+            known, done=said.done, refusal=said.notes[0], line=passage.taken_out(known.line), why=passage.taken_out(known.why),
+            archive="" if row.case_id else known.archive,
+        )  # fmt: skip
         if left != known:
-            row.content_sealed = file.box.seal_json(left.to_json(), "answers", "content", row.id)
+            row.content_sealed = box.seal_json(left.to_json(), "answers", "content", row.id)
             file.session.add(row)
 
 
@@ -295,7 +344,7 @@ def _out_of_events(file: CaseFile, passage: Passage) -> None:
     }
     gone = [
         seq for seq, detail in told.items()
-        if any(passage.taken_out(str(text)) != str(text) for name, text in detail.items() if name in _TOLD)
+        if passage.stands_in_value(detail)
     ]  # fmt: skip
     if gone:
         file.session.exec(update(EventRow).where(col(EventRow.seq).in_(gone)).values(detail_sealed=None))
@@ -306,7 +355,9 @@ def proposed(messages: Iterable[Message]) -> dict[int, tuple[str, str]]:
     found: dict[int, tuple[str, str]] = {}
     for message in messages:
         for change in message.body.done:
-            if change.verb == "redact-vote":
+            if (
+                change.verb == "redact-vote" and TAKEN_OUT not in change.text
+            ):  # what was changed since is not what was asked for
                 found[int(change.subject)] = (message.author, change.text)
             elif change.verb == "redact":
                 found.pop(int(change.subject), None)

@@ -53,7 +53,7 @@ def as_reply(file: CaseFile, arrival: Arrival, reply: Reply, keys: KeyReader) ->
         raise NotAllowed(marked("The reply has no text: write it below the line '/reply'."))
     told = [item for item in file.messages() if item.author == "reporter"]
     author = file.roster.get(file.actor)
-    require_anonymous(Draft(reply.text, reply.files, author, told, file.row.codename), file.roster)
+    require_anonymous(Draft(reply.text, reply.files, author, told, file.names), file.roster)
     in_files = [text for item in reply.files for text in texts_of(item.data)]
     telling.require_discreet(
         file, None, [reply.text, *in_files, *(item.name.title() for item in reply.files)], reply.documents

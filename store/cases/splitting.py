@@ -11,21 +11,26 @@ from dataclasses import replace
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 
-from store.cases import content, conversation, promises
+from store.cases import content, conversation, letterboxes, promises
 from store.cases.case_file import CaseFile
+from store.cases.classification import FIELD as LABEL
 from store.cases.linking import link
 from store.cases.lookup import screened_in
 from store.kit.addresses import bare
 from store.kit.clock import from_text
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
-from store.tables.models import MessageRow
+from store.tables.models import GuestRow, MessageRow
 from store.tables.records import Arrival, Body, Change, Facts, Message
 
 NO_MAIL = marked(
     "Number {number} is no mail from outside. '/show' says the numbers; only those of the reporter or somebody else can go."
 )
 THE_FIRST = marked("Number 1 is what the case began with. Take out the others.")
+SEVERAL_AUTHORS = marked("These mails have several authors. Take out those of one at a time.")
+BY_FORM = marked(
+    "This case came by the web form, and its answers wait there: its mails cannot go into a case of their own."
+)
 NOT_READ = marked("Number {number} waits to be read, and cannot go into a case of its own.")
 _PART = marked("it was part of another case")
 
@@ -34,7 +39,12 @@ def split(file: CaseFile, numbers: Sequence[int]) -> CaseFile:
     """Make a case of some mails (numbers from 1, as they are shown); it. Raises NotAllowed."""
     mails = [item for item in file.messages() if item.direction == "in"]
     chosen = [_chosen(mails, number) for number in sorted(set(numbers))]
-    known = file.facts if all(item.author == "reporter" for item in chosen) else _facts_of(chosen[0])
+    if len({item.author for item in chosen}) > 1:
+        raise NotAllowed(SEVERAL_AUTHORS)
+    theirs = chosen[0].author == "reporter"
+    if theirs and letterboxes.has_one(file):
+        raise NotAllowed(BY_FORM)
+    known = file.facts if theirs else _facts_of(chosen[0], file.facts)
     arrivals = [_as_arrival(file, item) for item in chosen]
     for item in chosen:
         _release(file, item)
@@ -50,6 +60,12 @@ def split(file: CaseFile, numbers: Sequence[int]) -> CaseFile:
     made = conversation.begin(file.session, file.by, first)
     for arrival in arrivals[1:]:
         made.add_message(arrival)
+    made.row.on_hold = file.row.on_hold
+    if label := file.fields.get(LABEL):
+        made.fill({LABEL: label})
+    for guest in file.session.exec(select(GuestRow).where(GuestRow.case_id == file.row.id)).all():
+        same = guest.model_dump(exclude={"id", "case_id"})
+        file.session.add(GuestRow(case_id=made.row.id, **same))
     promises.count_anew(file.session, made.row.id, file.at)
     link(made, file.row)
     done = (Change("split", made.row.codename, other_case=made.row.id),)
@@ -70,11 +86,14 @@ def _chosen(mails: Sequence[Message], number: int) -> Message:
     return message
 
 
-def _facts_of(message: Message) -> Facts:
-    """What is known of somebody who wrote once: they can be answered, and are not written to before a reader says so."""
+def _facts_of(message: Message, known: Facts) -> Facts:
+    """What is known of somebody else who wrote to a case: its wishes, and that they cannot be written to. They may have asked for silence."""
     sender = message.body.sender
     address = bare(sender.rpartition("<")[2].rstrip("> ")) if "@" in sender else ""
-    return Facts(no_reply_because=_PART, reporters=(address,) if address else (), answer_to=address, address=address)
+    return Facts(
+        no_reply_because=_PART, reporters=(address,) if address else (), address=address, asks_quiet=True, wishes=known.wishes,
+        also_excluded=known.also_excluded, redacted=known.redacted, asks_secrecy=known.asks_secrecy,
+    )  # fmt: skip
 
 
 def _as_arrival(file: CaseFile, message: Message) -> Arrival:

@@ -47,7 +47,7 @@ def as_statement(file: CaseFile, arrival: Arrival, kind: LetterKind, text: str) 
 def require_public(file: CaseFile, text: str) -> None:
     """Raise NotAllowed when a text names a member or anybody in the case, or repeats what one of them wrote."""
     author = file.roster.get(file.actor)
-    require_anonymous(Draft(text, (), author, (), file.row.codename), file.roster)
+    require_anonymous(Draft(text, (), author, (), file.names), file.roster)
     telling.require_public(file, text)
 
 

@@ -128,6 +128,12 @@ def words_missing(file: CaseFile, what: str) -> int:
     return max(0, VOTES_FOR_WHAT_TAKES_TWO - vote(file, what))
 
 
+def voters(file: CaseFile, what: str) -> set[str]:
+    """Who gave their word for something on a case, whether they are readers still or not."""
+    found = select(VoteRow.voter).where(VoteRow.case_id == file.row.id, VoteRow.member == what)
+    return set(file.session.exec(found))
+
+
 def narrow_screened(file: CaseFile, screened: Mapping[str, str]) -> None:
     """After one more message: only who was looked for in that one too was looked for in all of them."""
     before = screened_in(file.row)

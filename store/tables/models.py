@@ -119,7 +119,8 @@ class VoteRow(SQLModel, table=True):
 
 
 class GuestRow(SQLModel, table=True):
-    """A member of another desk who may read one case until a day (that day included). `member` is their id there; `votes`: whether
+    """A member of another desk who may read one case until a day (that day included). `member` is their id there, `fingerprint`
+    that of the key by which they were invited; `votes`: whether
     their word on proposals counts."""
 
     __tablename__ = "guests"
@@ -128,6 +129,7 @@ class GuestRow(SQLModel, table=True):
     case_id: str = Field(foreign_key="cases.id", index=True)
     desk: str
     member: str
+    fingerprint: str
     until: str
     votes: int = 0
     since: str

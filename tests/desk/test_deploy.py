@@ -86,15 +86,15 @@ def test_the_example_is_what_init_writes() -> None:
 def test_the_configuration_of_a_new_desk_names_every_field() -> None:
     from desk.setup.folder import DeskBasics, config_text
     from store.kit.config import Config, Desk
-    from store.kit.sections import Imap
+    from store.kit.sections import Event, Imap
 
     text = config_text(DeskBasics("a@b.example"), "A" * 40)
     for section, model in Config.model_fields.items():
         fields = getattr(type(model.default), "model_fields", {})
         for field in fields:
             assert f"{field} = " in text, f"{section}.{field}"
-    for field in (*Desk.model_fields, *Imap.model_fields):
-        assert f"{field} = " in text or field == "imap", field
+    for field in (*Desk.model_fields, *Imap.model_fields, *Event.model_fields):
+        assert f"{field} = " in text or field in ("imap", "event"), field
     uncommented = "\n".join(
         line.removeprefix("# ") if " = " in line or "[[" in line else line for line in text.splitlines()
     )

@@ -110,9 +110,10 @@ def test_a_released_summary_of_a_closed_case_stands_in_the_report(
         for name in ("one", "two", "three")
     ]
     desk.mail_out()
-    for codename in told:
+    said = ("apples", "pears", "plums")
+    for codename, word in zip(told, said, strict=True):
         desk.clock.forward(minutes=1)
-        say(desk, team[0], f"/statement for the year\n\nSomebody was advised, {codename.split('-')[0]}.", codename)
+        say(desk, team[0], f"/statement for the year\n\nSomebody was advised, {word}.", codename)
     for codename in told[:2]:
         desk.clock.forward(minutes=1)
         say(desk, team[1], "/send 1", codename)
@@ -126,7 +127,7 @@ def test_a_released_summary_of_a_closed_case_stands_in_the_report(
     assert done.returncode == 0, done.stderr.decode()
     for suffix in ("html", "md"):
         text = next(tmp_path.glob(f"*.{suffix}")).read_text()
-        assert f"Somebody was advised, {told[0].split('-')[0]}." in text, "released, and closed"
-        assert f"advised, {told[1].split('-')[0]}." not in text, "open still"
-        assert f"advised, {told[2].split('-')[0]}." not in text, "not released"
+        assert "Somebody was advised, apples." in text, "released, and closed"
+        assert "advised, pears." not in text, "open still"
+        assert "advised, plums." not in text, "not released"
         assert "CANARY" not in text

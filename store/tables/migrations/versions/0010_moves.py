@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("case_id", sa.String(), nullable=False),
         sa.Column("desk", sa.String(), nullable=False),
         sa.Column("member", sa.String(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
         sa.Column("until", sa.String(), nullable=False),
         sa.Column("votes", sa.Integer(), nullable=False),
         sa.Column("since", sa.String(), nullable=False),

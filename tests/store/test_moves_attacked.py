@@ -1,0 +1,285 @@
+"""What an attacker found in cases that are merged, split, read by guests, and in what is taken out of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from email.utils import parseaddr
+
+import pytest
+from sqlmodel import select
+
+from desk.demo.mails import plain_mail
+from desk.demo.rehearsal import Person, roster_text
+from store.cases import content, lookup
+from store.cases.consistency import verify_recusals
+from store.cases.redaction import Passage
+from store.kit.errors import NoSuchCase
+from store.tables import audit
+from store.tables.models import AnswerRow, EventRow
+from tests.conftest import Desk, DeskMaker
+from tests.store.test_moves import reported, texts
+from tests.stories.test_export import archive_in, unpacked
+from tests.support.talk import say, to, words
+
+KIM = "Kim Ode <kim@ode.example>"
+
+
+@pytest.fixture
+def desk(make_desk: DeskMaker) -> Desk:
+    return make_desk()
+
+
+def merge(desk: Desk, team: list[Person], one: str, other: str) -> str:
+    """What the second reader is answered."""
+    desk.clock.forward(minutes=1)
+    say(desk, team[0], f"/merge {other}", one)
+    return words(to(team[1], say(desk, team[1], f"/merge {other}", one))[0])
+
+
+def add(desk: Desk, sender: str, text: str) -> None:
+    address = parseaddr(sender)[1]
+    here = parseaddr(str(desk.play.sink.to(address)[-1].headers["Reply-To"]))[1]
+    desk.receive(plain_mail(text, "", sender), here, sender=address)
+    desk.mail_out()
+    desk.clock.forward(minutes=1)
+
+
+def test_who_asked_for_silence_is_not_brought_into_another_case(desk: Desk, team: list[Person]) -> None:
+    one, quiet = reported(desk, "FIRST."), reported(desk, "Reply: no\n\nSECOND.", KIM)
+    assert "asked for silence" in merge(desk, team, one, quiet)
+    assert "FIRST" not in texts(desk, quiet)
+    assert desk.case(quiet)["codename"] == quiet
+
+
+def test_two_lists_of_who_alone_may_read_are_not_one(desk: Desk, team: list[Person]) -> None:
+    one = reported(desk, "Only: Ada, Bo\n\nFIRST.")
+    other = reported(desk, "Only: Ada, Bo, Eun-ji Park\n\nSECOND.", KIM)
+    assert "Link the two" in merge(desk, team, one, other)
+    with pytest.raises(NoSuchCase):
+        desk.case(one, "eunji")
+
+
+def test_mails_of_several_authors_are_not_split_off_together(desk: Desk, team: list[Person]) -> None:
+    one, other = reported(desk, "FIRST."), reported(desk, "SECOND.", KIM)
+    add(desk, "Robin <robin@sander.example>", "THIRD.")
+    assert "is part of this case now" in merge(desk, team, one, other)
+    numbers = [item["number"] for item in desk.case(one)["messages"] if item["number"] > 1]
+    assert "nothing was done" in to(team[0], say(desk, team[0], f"/split {' '.join(map(str, numbers))}", one))[0]
+
+
+def test_a_split_case_keeps_label_hold_and_wishes(desk: Desk, team: list[Person]) -> None:
+    desk.play.change_config('# labels = ["green", "amber", "red"]', 'labels = ["red"]\nstays = ["red"]\n#')
+    desk.reopen()
+    one = reported(desk, "Exclude: Zelda Zimmer\n\nFIRST.")
+    add(desk, "Robin <robin@sander.example>", "SECOND.")
+    say(desk, team[0], "/classify red\n/hold", one)
+    say(desk, team[0], "/split 2", one)
+    (new,) = desk.case(one)["links"]
+    assert desk.case(new)["fields"]["label"] == "red"
+    assert desk.case(new)["on_hold"]
+    with desk.context.database.read() as session:
+        row = lookup.find_row(session, new)
+        assert row is not None
+        assert content.facts(desk.context.vault, row).wishes.excluded == ("Zelda Zimmer",)
+
+
+def test_a_merge_loses_no_label_hold_field_or_day(desk: Desk, team: list[Person]) -> None:
+    desk.play.change_config('# labels = ["green", "amber", "red"]', 'labels = ["red"]\nstays = ["red"]\n#')
+    desk.reopen()
+    one, other = reported(desk, "FIRST."), reported(desk, "SECOND.", KIM)
+    long = ("a long word " * 330).strip()
+    say(desk, team[0], f"/field what: {long}", one)
+    day = str(desk.clock.now.date().replace(year=desk.clock.now.year + 1))
+    say(desk, team[0], f"/classify red\n/hold\n/deadline {day}\n/field what: OTHER {long}", other)
+    merge(desk, team, one, other)
+    case = desk.case(one)
+    assert (case["fields"]["label"], case["on_hold"], case["deadline"]) == ("red", True, day)
+    assert "what: OTHER" in texts(desk, one)
+    assert "does not leave" in words(to(team[0], say(desk, team[0], "/export", one))[0])
+    assert "nothing was done" in to(team[0], say(desk, team[0], f"/reply\nThis is about {other}.", one))[0]
+
+
+def test_an_answer_without_a_token_leads_to_the_merged_case(desk: Desk, team: list[Person]) -> None:
+    one, other = reported(desk, "FIRST."), reported(desk, "SECOND.", KIM)
+    sent = desk.play.sink.to("kim@ode.example")[-1].headers["Message-ID"]
+    merge(desk, team, one, other)
+    raw = plain_mail("THIRD.", "Re: your mail", KIM, extra=f"In-Reply-To: {sent}\n")
+    assert desk.receive(raw, sender="kim@ode.example").codename == one
+    authors = {item["text"]: item["author"] for item in desk.case(one)["messages"]}
+    assert authors["THIRD."] == authors["SECOND."] != authors["FIRST."]
+
+
+def test_who_names_the_case_that_stays_has_to_agree_on_it(desk: Desk, team: list[Person]) -> None:
+    one, other = reported(desk, "FIRST."), reported(desk, "SECOND.", KIM)
+    say(desk, team[0], f"/merge {other}", one)
+    say(desk, team[1], f"/merge {one}", other)
+    assert (desk.case(one)["codename"], desk.case(other)["codename"]) == (one, other)
+
+
+def test_an_old_word_erases_nothing_later(desk: Desk, team: list[Person]) -> None:
+    codename = reported(desk, "FIRST.")
+    say(desk, team[0], "/state closed no-action", codename)
+    say(desk, team[0], "/erase one", codename)
+    add(desk, "Robin <robin@sander.example>", "It goes on.")
+    say(desk, team[0], "/state closed no-action again", codename)
+    assert "one vote to destroy" in words(to(team[1], say(desk, team[1], "/erase two", codename))[0])
+    say(desk, team[0], "/erase three", codename)
+    assert "already" in words(to(team[2], say(desk, team[2], "/erase four", codename))[0])
+    say(desk, team[3], "/hold no", codename)
+    say(desk, team[0], "/release", codename)
+    assert "one vote to destroy" in words(to(team[0], say(desk, team[0], "/erase five", codename))[0])
+
+
+@pytest.mark.parametrize("marks", ["| " * 60, "> " * 60, "|" * 200 + " ", ">|" * 100])
+def test_marks_of_tables_and_quotes_cost_nothing(marks: str) -> None:
+    assert Passage(f"see {marks} end").taken_out("see " + "| " * 2000) == "see " + "| " * 2000
+    assert Passage(f"see {marks} end").taken_out("a see | > end b").startswith("a [")
+
+
+def test_a_quote_below_a_members_mail_keeps_nothing(desk: Desk, team: list[Person]) -> None:
+    codename = reported(desk, "It happened.\nMy number is 0171 CANARY.\nPlease help.")
+    quoted = "I know her.\n\n> It happened.\n> My number is 0171 CANARY.\n> Please help.\n"
+    say(desk, team[1], quoted, codename)
+    say(desk, team[1], "/field nosuchfield: 0171 CANARY", codename)
+    say(desk, team[0], "/state decided\n/measure Morgan Vale: may not call 0171 CANARY", codename)
+    say(desk, team[0], "/recuse dana because of 0171 CANARY", codename)
+    say(desk, team[0], "/redact 0171 CANARY", codename)
+    say(desk, team[1], "/redact 1", codename)
+    vault = desk.context.vault
+    with desk.context.database.read() as session:
+        row = lookup.find_row(session, codename)
+        assert row is not None
+        for message in content.messages(session, vault, row.id):
+            raw = content.raw_message(session, vault, row, message.id)
+            opened = (
+                desk.context.keyring.decrypt(raw[raw.find(b"-----BEGIN PGP") :]).plain
+                if b"BEGIN PGP MESSAGE" in raw
+                else b""
+            )
+            assert b"CANARY" not in raw + (opened or b"")
+            assert "CANARY" not in str(message.body.to_json())
+        for answer in session.exec(select(AnswerRow)):
+            box = content.box_of(vault, row) if answer.case_id else vault
+            assert "CANARY" not in str(box.open_json(answer.content_sealed, "answers", "content", answer.id))
+        for event in session.exec(select(EventRow).where(EventRow.case_id == row.id)):
+            if event.detail_sealed:
+                assert b"CANARY" not in content.box_of(vault, row).open(
+                    event.detail_sealed, "events", "detail", str(event.seq)
+                )
+        audit.verify(session, vault)
+        verify_recusals(session, vault)
+    assert "CANARY" not in desk.play.command("measures", "list").stdout.decode()
+
+
+def test_other_texts_are_left_as_they_are(desk: Desk, team: list[Person]) -> None:
+    latin, wide = "M\u00fcller CANARY Gr\u00f6\u00dfe".encode("latin-1"), "Yes CANARY no".encode("utf-16")
+    parts = b"".join(
+        b'--m\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\nContent-Disposition: attachment; filename="%s"\n\n%s\n'
+        % (name, data)
+        for name, data in ((b"latin.txt", base64.b64encode(latin)), (b"wide.txt", base64.b64encode(wide)))
+    )
+    raw = (
+        b"From: robin@sander.example\nTo: conduct@desk.example\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=m\n\n--m\n\nSee CANARY.\n"
+        + parts
+        + b"--m--\n"
+    )
+    codename = desk.receive(raw).codename
+    desk.mail_out()
+    say(desk, team[0], "/redact CANARY", codename)
+    said = words(to(team[0], say(desk, team[1], "/redact 1", codename))[0])
+    assert "These files could not be searched: 1" in said
+    with desk.context.database.read() as session:
+        row = lookup.find_row(session, codename)
+        assert row is not None
+        first = content.message(session, desk.context.vault, row.id)
+        assert first is not None
+        files = [item.data for item in content.attachment_contents(session, desk.context.vault, row, first)]
+    assert files[0] == latin
+    assert files[1].decode("utf-16") == "Yes [\u2026] no"
+
+
+def test_an_archive_shows_no_gap_where_something_is_hidden(desk: Desk, team: list[Person]) -> None:
+    codename = reported(desk, "FIRST.")
+    reported(desk, "Exclude: Dana\n\nHIDDEN.", KIM)
+    say(desk, team[0], "a note", codename)
+    (item,) = [item for item in say(desk, team[3], "/export", codename) if item.recipient == team[3].email]
+    events = json.loads(unpacked(archive_in(team[3], item), team[3])["events.json"])
+    assert events
+    assert not any(name in event for event in events for name in ("seq", "link", "detail_digest"))
+
+
+def two_desks(make_desk: DeskMaker, team: list[Person]) -> Desk:
+    desk = make_desk(team[:-1])
+    folder, guest = desk.play.folder, team[-1]
+    (folder / "keys" / f"{guest.id}.asc").write_bytes(guest.public_key)
+    (folder / "board.toml").write_text(roster_text([guest]))
+    fingerprint = desk.context.config.desk[0].fingerprint
+    with desk.play.config.open("a") as file:
+        file.write(
+            f'\n[[desk]]\nid = "board"\nname = "Board"\naddress = "board@desk.example"\nfingerprint = "{fingerprint}"\nroster = "board.toml"\nquorum = 1\n'
+        )
+    desk.reopen()
+    desk.tick()
+    desk.mail_out()
+    return desk
+
+
+def invite(desk: Desk, team: list[Person], codename: str) -> None:
+    year = desk.clock.now.year + 1
+    for member in team[:2]:
+        desk.clock.forward(minutes=1)
+        say(desk, member, f"/guest {team[-1].name} until {year}-06-01", codename)
+    desk.tick()
+    desk.tick()
+    desk.mail_out()
+    desk.clock.forward(minutes=1)
+
+
+def test_a_guest_takes_the_case_from_nobody(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = two_desks(make_desk, team)
+    codename = reported(desk, "FIRST.")
+    invite(desk, team, codename)
+    names = ", ".join(person.name for person in team[:-1])
+    assert "too few would be left" in words(to(team[-1], say(desk, team[-1], f"Ask {names} about it.", codename))[0])
+    assert desk.case(codename)["recused"] == []
+
+
+def test_what_a_guest_was_kept_from_follows_them_onto_the_team(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = two_desks(make_desk, team)
+    codename = reported(desk, "FIRST.")
+    invite(desk, team, codename)
+    say(desk, team[-1], "/recuse me", codename)
+    file = desk.play.folder / "roster.toml"
+    file.write_text(file.read_text() + "\n" + roster_text([team[-1]]))
+    desk.tick()
+    desk.tick()
+    assert not [text for text in to(team[-1], desk.mail_out()) if "FIRST" in text]
+    with pytest.raises(NoSuchCase):
+        desk.case(codename, team[-1].id)
+
+
+def test_somebody_elses_place_at_another_desk_is_no_invitation(
+    make_desk: DeskMaker, team: list[Person], stranger: Person
+) -> None:
+    desk = two_desks(make_desk, team)
+    codename = reported(desk, "FIRST.")
+    invite(desk, team, codename)
+    folder, guest = desk.play.folder, team[-1]
+    (folder / "keys" / f"{guest.id}.asc").write_bytes(stranger.public_key)
+    (folder / "board.toml").write_text(roster_text([stranger]).replace(f'id = "{stranger.id}"', f'id = "{guest.id}"'))
+    desk.tick()
+    desk.tick()
+    sent = say(desk, team[0], "a note for us", codename)
+    assert stranger.email not in {item.recipient for item in sent if "note for us" in "".join(to(stranger, [item]))}
+    with pytest.raises(NoSuchCase):
+        desk.case(codename, f"{guest.id}~board")
+
+
+def test_the_old_name_destroys_nothing_else(desk: Desk, team: list[Person]) -> None:
+    one, other = reported(desk, "FIRST."), reported(desk, "SECOND.", KIM)
+    merge(desk, team, one, other)
+    say(desk, team[0], "/state closed no-action", one)
+    done = desk.play.command("case", "destroy", other, "--yes")
+    assert (done.returncode, b"is part of" in done.stderr) == (1, True)
+    assert desk.case(one)["state"] == "closed"
