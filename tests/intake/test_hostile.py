@@ -23,7 +23,7 @@ from tests.support.mails import only_message, sealed
 from tests.support.nasty import NASTY
 from tests.support.talk import read, to, words
 
-FUZZ = int(os.environ.get("FUZZ", "500"))
+FUZZ = int(os.environ.get("FUZZ", "300"))
 SECRET = "It happened at the après-party. Ünïcode ✓"
 
 

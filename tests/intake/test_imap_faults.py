@@ -22,7 +22,7 @@ from tests.intake.conftest import Configure
 from tests.support.dovecot import CutProxy, Dovecot
 from tests.support.mailboxes import box_passed, empty, mailbox, reports, texts, wait_until
 
-KILLS = int(os.environ.get("KILLS", "3"))
+KILLS = int(os.environ.get("KILLS", "2"))
 
 
 def test_two_pollers_and_a_second_client_on_one_mailbox(mailbox_desk: Configure, dovecot: Dovecot, user: str) -> None:

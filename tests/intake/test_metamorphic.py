@@ -19,7 +19,7 @@ from tests.bench.prove import figure
 from tests.conftest import Desk, DeskMaker
 from tests.support.forms import Chain, Wrapping, chain, sealed_forms
 
-CHAINS = int(os.environ.get("CHAINS", "800"))
+CHAINS = int(os.environ.get("CHAINS", "500"))
 BLOCKS = 8
 
 NAMING = """It was Bo Lindqvist.|Lindqvist did it.|I mean Mr Lindqvist.|That was B. Lindqvist.|Lindqvist, Bo|It was Bo L. who did it|It was Bo "Q" Lindqvist.|Bo-Lindqvist

@@ -76,24 +76,24 @@ def test_two_let_them_in_and_they_read_that_one(desk: Desk, team: list[Person]) 
     assert "I know the place." in to(ada, said)[0]
 
 
-@pytest.mark.parametrize(
-    "order",
-    [
-        "/reply\nhello", "/recuse ada", "/state closed no-action", "/assign me", "/reinstate ada", "/cases", "/measures", "/person Sam", "/export",
-        "/write Sam <sam@x.example> as witness\nhello", "/statement\nhello", "/new Sam\ntold me", "/propose removal", "/agree 1", "/key",
-        "/guest ada until none", "/redact it happened", "/erase", "/merge other", "/split 2", "/hold", "/field when: now", "/consent reporter to be named",
-    ],
+ORDERS = (
+    "/reply\nhello", "/recuse ada", "/state closed no-action", "/assign me", "/reinstate ada", "/cases", "/measures", "/person Sam", "/export",
+    "/write Sam <sam@x.example> as witness\nhello", "/statement\nhello", "/new Sam\ntold me", "/propose removal", "/agree 1", "/key",
+    "/guest ada until none", "/redact it happened", "/erase", "/merge other", "/split 2", "/hold", "/field when: now", "/consent reporter to be named",
 )  # fmt: skip
-def test_they_read_and_do_nothing(desk: Desk, team: list[Person], order: str) -> None:
+
+
+def test_they_read_and_do_nothing(desk: Desk, team: list[Person]) -> None:
     codename = reported(desk, "CANARY it happened.")
     invited(desk, team, codename)
     desk.mail_out()
     say(desk, team[0], "/propose removal", codename)
-    desk.clock.forward(minutes=1)
-    before = desk.case(codename)
-    sent = say(desk, team[-1], order, codename)
-    assert "nothing was done" in to(team[-1], sent)[0]
-    assert desk.case(codename) == before
+    for order in ORDERS:
+        desk.clock.forward(minutes=1)
+        before = desk.case(codename)
+        sent = say(desk, team[-1], order, codename)
+        assert "nothing was done" in to(team[-1], sent)[0], order
+        assert desk.case(codename) == before, order
 
 
 def test_they_vote_only_if_that_was_said(desk: Desk, team: list[Person]) -> None:

@@ -354,7 +354,7 @@ class Life(RuleBasedStateMachine):
 def test_whatever_happens_to_a_case(make_desk: DeskMaker, team: list[Person], stranger: Person, sam: Person) -> None:
     # Making what failed smaller takes minutes here: it is printed as it came.
     few = settings(
-        max_examples=int(os.environ.get("LIVES", "5")), stateful_step_count=14, deadline=None, phases=[Phase.generate]
+        max_examples=int(os.environ.get("LIVES", "4")), stateful_step_count=14, deadline=None, phases=[Phase.generate]
     )
     life: Any = lambda: Life(make_desk, team, stranger, sam)  # noqa: E731
     run_state_machine_as_test(life, settings=few)
