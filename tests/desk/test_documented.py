@@ -36,7 +36,8 @@ _MAY_WARN = ("ombud check",)  # of what a desk in a test has not got, such as a 
 
 def documented() -> Iterator[str]:
     """The operator's lines in the order of the page, without what is said of them."""
-    for line in _LINE.findall((DOCS / "operators.md").read_text()):
+    page = (DOCS / "operators.md").read_text().partition("## Daily care")[0]  # that part is run in test_daily_care.py
+    for line in _LINE.findall(page):
         written = re.split(r"\s{2,}# ", line)[0].strip()
         if not written.startswith(_ELSEWHERE):
             yield written
@@ -134,14 +135,12 @@ def test_the_operators_commands_work_in_the_order_of_the_page(desk: Desk, team: 
             ["/bin/bash", "-c", written], cwd=folder, env=environment, capture_output=True, check=False, timeout=120
         )
         desk.play.config.write_text(alone)
-        if line.startswith("ombud case reopen"):
-            assert b"is not held" in done.stderr
-        elif not line.startswith(_MAY_WARN):
+        if not line.startswith(_MAY_WARN):
             assert done.returncode == 0, (line, done.stderr.decode())
         assert b"Traceback" not in done.stderr, line
         assert b"No such" not in done.stderr, line
         seen.append(line)
-    assert len(seen) > 25
+    assert len(seen) > 18
 
 
 def members_lines() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -142,8 +143,10 @@ def test_an_archive_of_a_false_size_ends(desk: Desk, size: int) -> None:
         block[148:156] = b"        "
         block[148:156] = f"{sum(block[:512]):06o}\0 ".encode()
     end = len(octets.rstrip(b"\0")) // 512 * 512 + 512
-    with pytest.raises(NotAllowed):
-        taken_in(desk, bytes(octets[:end] + block + b"\0" * 1024))
+    # Some versions of Python refuse such an entry, some see the end of the archive in it: nothing of it is taken in.
+    with contextlib.suppress(NotAllowed):
+        codename = taken_in(desk, bytes(octets[:end] + block + b"\0" * 1024))
+        assert desk.case(codename)["messages"][0]["attachments"] == []
 
 
 def test_why_one_steps_back_is_in_no_archive(desk: Desk, team: list[Person], stranger: Person) -> None:
