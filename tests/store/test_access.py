@@ -82,3 +82,22 @@ def test_terms_begin_and_end_at_midnight_of_the_desk() -> None:
     assert readers(nobody, roster, datetime(2026, 7, 1, 4, 0, tzinfo=UTC)) == roster.members
     assert readers(nobody, roster, datetime(2026, 8, 1, 3, 59, tzinfo=UTC)) == roster.members
     assert readers(nobody, roster, datetime(2026, 8, 1, 4, 0, tzinfo=UTC)) == ()
+
+
+@given(days, days, st.booleans(), st.booleans(), st.booleans(), st.booleans())
+def test_a_guest_reads_the_case_that_they_are_a_guest_of_until_their_day(
+    last: date, until: date, invited: bool, recused: bool, looked_for: bool, alone: bool
+) -> None:
+    guest = replace(member("g~board", "guest", date(2026, 1, 1), until), identity="g")
+    own = () if alone else (replace(member("a"), identity="a"),)
+    case = Case(
+        frozenset({"g~board"}) if recused else frozenset(),
+        False,
+        frozenset({"a", "g"} if looked_for else {"a"}),
+        {"g~board": last} if invited else {},
+    )
+    roster = Roster((*own, guest), 1)
+    expected = invited and not recused and looked_for and not alone and NOW.date() <= last and NOW.date() <= until
+    assert may_know(case, roster, "g~board", NOW) is expected
+    assert guest not in roster.on_duty(NOW)
+    assert roster.of_case(()).get("g~board") is None
