@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from intake.evidence import Evidence, evidence
 from intake.reader_process import Unreadable
@@ -24,11 +24,11 @@ from store.context import Context
 from store.kit.clock import to_text
 from store.kit.config import Desk
 from store.kit.errors import KeyProblem, NotAllowed
+from store.kit.kinds import is_fingerprint
 from store.kit.sentences import marked
-from store.tables.models import CaseRow, EventRow
+from store.tables.models import CaseRow
 from store.tables.records import Message
 
-_FINGERPRINT = re.compile(r"[0-9A-F]{40}(?:[0-9A-F]{24})?")
 _UNSAFE = re.compile(r"[^\w.-]+")
 NOT_ONE_KEY = marked("Give one public key that can be used: it has expired, is revoked, or there are several.")
 CANNOT_SEAL = marked("The key cannot be used for encryption.")
@@ -96,9 +96,9 @@ def _entries(context: Context, session: Session, row: CaseRow, shown: _Shown) ->
             yield f"messages/{number}/{name}", octets
         signers.add(message.body.signature.fingerprint or "")
     known = content.facts(context.vault, row)
-    if known.reporter_key and _FINGERPRINT.fullmatch(known.reporter_fingerprint):
+    if known.reporter_key and is_fingerprint(known.reporter_fingerprint):
         yield f"keys/{known.reporter_fingerprint}.pgp", known.reporter_key
-    for fingerprint in sorted(item for item in signers if _FINGERPRINT.fullmatch(item)):
+    for fingerprint in sorted(item for item in signers if is_fingerprint(item)):
         if context.keyring.public_keys([fingerprint]):
             yield f"keys/{fingerprint}.asc", context.keyring.export(fingerprint, armored=True)
 
@@ -128,10 +128,7 @@ def _signed(context: Context, raw: bytes, message: Message) -> Evidence:
 def _events(context: Context, session: Session, row: CaseRow, viewer: Viewer) -> Iterator[dict[str, Any]]:
     """The events of a case, without those that somebody may not know of: about a case that is not theirs, or about keeping this one from
     them."""
-    box = content.box_of(context.vault, row)
-    rows = session.exec(select(EventRow).where(EventRow.case_id == row.id).order_by(col(EventRow.seq))).all()
-    for item in rows:
-        detail = box.open_json(item.detail_sealed, "events", "detail", str(item.seq)) if item.detail_sealed else None
+    for item, detail in content.events(session, content.box_of(context.vault, row), row.id):
         said = {"kind": item.kind, "at": item.at, "actor": item.actor}
         if viewer.member is None:
             yield {"seq": item.seq, **said, "detail_digest": item.detail_digest, "link": item.link, "detail": detail}

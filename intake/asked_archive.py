@@ -8,7 +8,7 @@ from sqlmodel import Session
 
 from intake import archive
 from intake.arrival import Opened
-from intake.asking.recused import is_one_of
+from intake.member_message import is_own_key
 from intake.reading.files import is_public_key
 from store.cases.overview import Viewer
 from store.context import Context
@@ -63,14 +63,7 @@ def _key(context: Context, opened: Opened, member: Member) -> bytes:
     """The key that the archive is sealed to. Raises NotAllowed when several came."""
     said = opened.content.signed
     brought = [item.data for item in said.files if is_public_key(item.data)] if said else []
-    others = [data for data in brought if not _is_own(context, member, data)]
+    others = [data for data in brought if not is_own_key(context, member, data)]
     if len(others) > 1:
         raise NotAllowed(archive.NOT_ONE_KEY)
     return others[0] if others else context.keyring.export(member.fingerprint, armored=False)
-
-
-def _is_own(context: Context, member: Member, data: bytes) -> bool:
-    found = context.keyring.read_key_data(data)
-    return bool(found) and all(
-        key.fingerprint == member.fingerprint or is_one_of(member, list(key.addresses)) for key in found
-    )

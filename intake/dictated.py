@@ -9,7 +9,6 @@ from intake import reader_process, word_of_mouth
 from intake.arrival import Envelope, Job, arrival_of
 from intake.asking.directives import ReporterRequest
 from intake.reading.opened import Signed
-from store.cases import conversation, correspondents
 from store.cases.case_file import Actor
 from store.cases.told_order import Told
 from store.context import Context
@@ -40,8 +39,4 @@ def write_down(context: Context, desk: Desk, member: Member, told: Told, text: s
     arrival = replace(word_of_mouth.as_report(arrival, member, told, said), raw=b"", digest="", message_id="")
     by = Actor(context.vault, desk, job.roster, member.id, context.clock())
     with context.database.write() as session:
-        file = conversation.begin(
-            session, by, word_of_mouth.read_by(correspondents.inheriting(session, by, arrival), member)
-        )
-        file.note("told-by-word-of-mouth", {"member": member.id})
-        return file.row.codename
+        return word_of_mouth.begin(session, by, member, arrival).row.codename

@@ -64,16 +64,17 @@ class MemberMessage:
 
     def files(self, said: Signed) -> tuple[Attachment, ...]:
         """The files that the signature covers, without the member's own key."""
-        return tuple(item for item in said.files if not self._is_own_key(item))
+        return tuple(item for item in said.files if not is_own_key(self.context, self.member, item.data))
 
-    def _is_own_key(self, item: Attachment) -> bool:
-        """Whether a file is nothing but the member's own key: mail programs attach it to each mail."""
-        if not is_public_key(item.data):
-            return False
-        found = self.context.keyring.read_key_data(item.data)
-        return bool(found) and all(
-            key.fingerprint == self.member.fingerprint or is_one_of(self.member, list(key.addresses)) for key in found
-        )
+
+def is_own_key(context: Context, member: Member, data: bytes) -> bool:
+    """Whether a file is nothing but the member's own key: mail programs attach it to each mail."""
+    if not is_public_key(data):
+        return False
+    found = context.keyring.read_key_data(data)
+    return bool(found) and all(
+        key.fingerprint == member.fingerprint or is_one_of(member, list(key.addresses)) for key in found
+    )
 
 
 def wrote(arrival: Arrival) -> str:

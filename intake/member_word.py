@@ -26,7 +26,7 @@ from intake.reading.files import is_public_key
 from intake.reading.opened import Signed
 from intake.reading.quotes import own_text
 from intake.speaker import CODENAME
-from store.cases import answers, conversation, correspondents, lookup, notes, overview, tables, threads
+from store.cases import answers, lookup, notes, overview, tables, threads
 from store.cases.access import may_know
 from store.cases.answers import Answer
 from store.cases.case_file import Actor, CaseFile, open_case
@@ -282,9 +282,7 @@ class MemberWord:
         arrival = word_of_mouth.as_report(
             self.own_case.arrival, self.member, told, replace(said, text=text, files=files)
         )
-        inherited = correspondents.inheriting(session, self.by, arrival)
-        file = conversation.begin(session, self.by, word_of_mouth.read_by(inherited, self.member))
-        file.note("told-by-word-of-mouth", {"member": self.member.id})
+        file = word_of_mouth.begin(session, self.by, self.member, arrival)
         in_plain = self.opened.content.body.encryption == "none"
         knows = self.member.id in {reader.id for reader in file.readers}
         answer = Answer(done=(Change("new", file.row.codename),), in_plain=in_plain)

@@ -18,10 +18,11 @@ def route(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> 
     """What a mail leads to; `own_case` is what it would be as a case of its own."""
     if canary.is_canary(context, opened):
         return canary.CanaryBack(context, opened.job.desk)
-    member = speaker.speaker(context, opened, place)
+    # Who may read a case is asked with its guests; mail from outside is searched for the desk's own members.
+    team = context.team(opened.job.desk)
+    member = speaker.speaker(context, opened, place, team)
     if member is not None:
-        # Who may read a case is asked with its guests; mail from outside is searched for the desk's own members.
-        opened = replace(opened, job=replace(opened.job, roster=context.team(opened.job.desk)))
+        opened = replace(opened, job=replace(opened.job, roster=team))
         speaker.look_at_keys(context, opened, place)
         files = outgoing_files.clean_files(opened)
         others = member_word.elsewhere(context, opened)

@@ -18,25 +18,24 @@ from store.team.members import Member, Roster
 CODENAME = re.compile(r"\]\s*([a-z]+(?:-[a-z]+){1,2})\b")
 
 
-def speaker(context: Context, opened: Opened, place: Place) -> Member | None:
-    """The member whose word on a case a mail is or claims to be; None for a mail that comes from outside.
+def speaker(context: Context, opened: Opened, place: Place, team: Roster) -> Member | None:
+    """The member of a team (with guests) whose word on a case a mail is or claims to be; None for a mail that comes from outside.
 
     On the team's side that is whoever signed or claims to have written. A member may be a reporter as well: on the
     reporter's side, and to the desk's own address, only a signed mail that is clearly about a case is meant.
     """
-    roster = context.team(opened.job.desk)
-    signed = _signer(opened, roster)
+    signed = _signer(opened, team)
     if opened.found.kind == "reply-by-machine" or (opened.found.kind == "machine" and signed is None):
         return None  # an absence note is no word on a case, and is never answered (RFC 3834)
     if place.found and place.side == "team":
-        return signed or _claimed(opened, roster)
+        return signed or _claimed(opened, team)
     if place.row is not None:
         with context.database.read() as session:
             case = lookup.case_of(session, place.row)
-        return signed if signed and may_know(case, roster, signed.id, context.clock()) else None
+        return signed if signed and may_know(case, team, signed.id, context.clock()) else None
     if signed and (said := opened.content.signed) and _is_about_a_case(said):
         return signed
-    claimed = _claimed(opened, roster)
+    claimed = _claimed(opened, team)
     return claimed if claimed and f"[{opened.job.desk.id}] " in opened.mail.subject else None
 
 

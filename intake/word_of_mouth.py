@@ -1,11 +1,15 @@
-"""What somebody told a member, as the report that it is. Pure."""
+"""What somebody told a member, as the report that it is, and the case that it becomes."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlmodel import Session
+
 from intake.asking.form import read_form
 from intake.reading.opened import Signed
+from store.cases import conversation, correspondents
+from store.cases.case_file import Actor, CaseFile
 from store.cases.told_order import Told
 from store.kit.addresses import bare
 from store.kit.sentences import Sentence, marked
@@ -17,7 +21,15 @@ NOTHING_TOLD = marked("Write what you were told below the line '/new'.")
 _TOLD = marked("it was told to one of you, who wrote it down")
 
 
-def read_by(arrival: Arrival, member: Member) -> Arrival:
+def begin(session: Session, by: Actor, member: Member, report: Arrival) -> CaseFile:
+    """Write down the case of what a member was told."""
+    arrival = _read_by(correspondents.inheriting(session, by, report), member)
+    file = conversation.begin(session, by, arrival)
+    file.note("told-by-word-of-mouth", {"member": member.id})
+    return file
+
+
+def _read_by(arrival: Arrival, member: Member) -> Arrival:
     """The same, kept from whom it is kept, but not from who wrote it down: they would hear by that of another case of the teller."""
     return replace(arrival, recusals=tuple(item for item in arrival.recusals if item.member != member.id))
 

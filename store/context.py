@@ -12,7 +12,6 @@ from sqlmodel import Session
 
 from store.cases import guests, measures, recusals
 from store.cases.case_file import Actor
-from store.kit.addresses import same_mailbox
 from store.kit.clock import Clock, system_clock, to_text
 from store.kit.config import Config, Desk, load
 from store.kit.errors import ConfigError, KeyProblem
@@ -24,7 +23,7 @@ from store.tables.database import Database
 from store.tables.models import RosterRow
 from store.tables.records import guest_id
 from store.tables.vault import Vault, new_key
-from store.team.members import Member, Roster
+from store.team.members import Member, Roster, same_person
 from store.team.roster import Loaded, RosterBook
 from store.team.roster_file import parse
 
@@ -52,6 +51,8 @@ class Context:
 
     def team(self, desk: Desk, session: Session | None = None) -> Roster:
         """The same, with the members of other desks who are guests of some case: for everything that asks who may read one."""
+        if len(self.config.desk) == 1:  # there is nowhere to be a guest from
+            return self.roster(desk)
         if session is None:
             with self.database.read() as reading:
                 return self.team(desk, reading)
@@ -220,10 +221,10 @@ def _keep_recusals(session: Session, by: Actor, before: Roster) -> None:
     for member in by.roster.members:
         if before.get(member.id) is None:
             for other in before.members:
-                if other.fingerprint == member.fingerprint or same_mailbox(other.email, member.email):
+                if same_person(other, member):
                     recusals.recuse_alike(session, by, other.id, member.id)
                     measures.withhold_alike(session, by.desk.id, other.id, member.id)
             for desk, (_, roster) in by.elsewhere.items():
                 for other in roster.members:
-                    if other.fingerprint == member.fingerprint or same_mailbox(other.email, member.email):
+                    if same_person(other, member):
                         recusals.recuse_alike(session, by, guest_id(other.id, desk), member.id)

@@ -6,6 +6,7 @@ Works within a transaction that the caller opened, and decides nothing about who
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import bindparam
 from sqlalchemy.orm import defer
@@ -14,7 +15,7 @@ from sqlmodel import Session, col, func, select
 from store.cases.fields import FIELDS
 from store.cases.lookup import no_such_case, row_by_id
 from store.kit.clock import from_text
-from store.tables.models import AttachmentRow, CaseRow, MessageRow
+from store.tables.models import AttachmentRow, CaseRow, EventRow, MessageRow
 from store.tables.records import Attachment, AttachmentInfo, Body, Direction, Facts, Message
 from store.tables.vault import Box, Vault
 
@@ -113,6 +114,13 @@ def raw_message(session: Session, vault: Vault, row: CaseRow, message_id: str) -
     """A mail as it was received."""
     sealed = session.exec(select(MessageRow.raw_sealed).where(MessageRow.id == message_id)).one()
     return box_of(vault, row).open(sealed, "messages", "raw", message_id)
+
+
+def events(session: Session, box: Box, case_id: str) -> Iterator[tuple[EventRow, dict[str, Any] | None]]:
+    """What was done with a case, in order: each event, and its detail, opened; None where it has none, or it was taken out."""
+    for row in session.exec(select(EventRow).where(EventRow.case_id == case_id).order_by(col(EventRow.seq))):
+        sealed = row.detail_sealed
+        yield row, box.open_json(sealed, "events", "detail", str(row.seq)) if sealed is not None else None
 
 
 def _direction(value: str) -> Direction:

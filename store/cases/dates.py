@@ -42,6 +42,14 @@ def day_near(file: CaseFile, day: date) -> date:
     return day
 
 
+def day_to_come(file: CaseFile, written: str) -> date:
+    """A day that was written and is not over. Raises NotAllowed."""
+    day = day_near(file, day_written(written))
+    if day < today(file):
+        raise NotAllowed(marked("{day} is in the past. Give a future day."), day=day)
+    return day
+
+
 def date_once(file: CaseFile, field: str) -> None:
     """Fill a date of the record with the day at the desk, unless it is filled."""
     if not file.fields.get(field):

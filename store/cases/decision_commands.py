@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import date
 
 from store.cases import decisions
 from store.cases.case_file import CaseFile
 from store.cases.command import CaseCommand
-from store.cases.dates import day_near, day_written, require_no_day_within, today
+from store.cases.dates import day_to_come, require_no_day_within
 from store.cases.decisions import Proposal
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
@@ -36,18 +35,12 @@ class Propose(CaseCommand):
 
     def do(self, file: CaseFile) -> Change:
         found = _UNTIL.match(self.text)
-        until = self._day(file, found[1]) if found else None
+        until = day_to_come(file, found[1]) if found else None
         reason = (found[2] or "").strip() if found else self.text
         if found is None:
             require_no_day_within(self.text)
         made = decisions.propose(file, self.subject.casefold().rstrip(".,:"), until, reason)
         return Change("propose", str(made.number), _as_it_stands(made, reason))
-
-    def _day(self, file: CaseFile, written: str) -> date:
-        day = day_near(file, day_written(written))
-        if day < today(file):
-            raise NotAllowed(marked("{day} is in the past. Give a future day."), day=day)
-        return day
 
 
 class _OfProposal(CaseCommand):

@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 from store.cases import correspondence, recusals, withholding
 from store.cases.case_file import CaseFile
 from store.cases.classification import require_may_leave
-from store.cases.dates import day_near, day_written, today
+from store.cases.dates import day_to_come
 from store.cases.persons import is_reporter
 from store.kit.addresses import same_mailbox
 from store.kit.clock import to_text
@@ -25,7 +25,7 @@ from store.kit.sentences import marked
 from store.tables.models import CaseRow, GuestRow
 from store.tables.records import guest_id
 from store.team.meant import who_is_meant
-from store.team.members import Member, Roster
+from store.team.members import Member, Roster, same_person
 
 NOBODY = marked("There is no '{name}' on duty at another desk here. The desks are: {desks}.")
 SEVERAL = marked("'{name}' could be any of {ids}. Write '{name} of' and the desk.")
@@ -35,7 +35,6 @@ IN_THE_CASE = marked("{name} is somebody in this case, and cannot be a guest of 
 _VOTE = ":guest "
 ALREADY = marked("{name} is a guest of this case already.")
 NO_GUEST = marked("{name} is no guest of this case.")
-IN_THE_PAST = marked("{day} is in the past. Give a future day.")
 _ORDER = re.compile(
     r"(?P<name>.+?)(?:\s+of\s+(?P<desk>[\w-]+))?\s+until\s+(?P<day>\S+?)(?P<votes>\s+voting)?\s*$", re.IGNORECASE
 )
@@ -77,7 +76,7 @@ def with_guests(roster: Roster, guests: Iterable[tuple[str, str, str]], elsewher
         if (
             member is not None
             and member.fingerprint == key
-            and not any(_is_same(member, item) for item in roster.members)
+            and not any(same_person(member, item) for item in roster.members)
         ):
             found.append(replace(member, id=guest_id(member_id, desk), role="guest", alert="", public="no"))
     return replace(roster, members=(*roster.members, *found)) if found else roster
@@ -88,9 +87,7 @@ def read_invitation(file: CaseFile, written: str) -> Invitation:
     found = _ORDER.fullmatch(" ".join(written.split()))
     if found is None:
         raise NotAllowed(WANTED)
-    until = None if found["day"].casefold() == "none" else day_near(file, day_written(found["day"]))
-    if until is not None and until < today(file):
-        raise NotAllowed(IN_THE_PAST, day=until)
+    until = None if found["day"].casefold() == "none" else day_to_come(file, found["day"])
     member, desk = _meant(file, found["name"].strip("\"'"), (found["desk"] or "").casefold())
     return Invitation(member, desk, until, found["votes"] is not None)
 
@@ -154,16 +151,12 @@ def _require_may_be(file: CaseFile, member: Member) -> None:
     recused = file.case.recused
     called = {item.id for item in who_is_meant(member.name, file.roster.members)}
     for item in file.roster.members:
-        if item.id in recused and (item.id in called or _is_same(item, member)):
+        if item.id in recused and (item.id in called or same_person(item, member)):
             raise NotAllowed(KEPT_FROM, name=member.name)
-        if item.role != "guest" and _is_same(item, member):
+        if item.role != "guest" and same_person(item, member):
             raise NotAllowed(ON_THE_TEAM, name=member.name)
     heard = [item.address for item in correspondence.threads(file)]
     if is_reporter(file.facts, file.messages(), "", member.email, member.fingerprint) or any(
         same_mailbox(member.email, address) for address in heard
     ):
         raise NotAllowed(IN_THE_CASE, name=member.name)
-
-
-def _is_same(one: Member, other: Member) -> bool:
-    return one.fingerprint == other.fingerprint or same_mailbox(one.email, other.email)

@@ -13,12 +13,11 @@ from store.cases.case_file import Actor, CaseFile, open_case
 from store.cases.classification import require_may_leave
 from store.cases.command import CaseCommand
 from store.cases.transfer import Blobs
-from store.kit.addresses import same_mailbox
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.records import Change, Recusal, Wishes
 from store.team.meant import who_is_meant
-from store.team.members import Member, Roster
+from store.team.members import Member, Roster, same_person
 
 ALREADY = marked("{desk} has this case already. What came since has to be told to them by hand.")
 NO_DESK = marked("There is no other desk '{name}' here. The desks are: {desks}.")
@@ -87,7 +86,7 @@ def _same_as(one: Member, roster: Roster) -> list[Member]:
     meant = {item.id for form in (one.name, *one.aliases) for item in who_is_meant(form, roster.members)}
     return [
         item for item in roster.members
-        if item.id in meant or item.fingerprint == one.fingerprint or same_mailbox(item.email, one.email)
+        if item.id in meant or same_person(item, one)
     ]  # fmt: skip
 
 

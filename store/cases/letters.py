@@ -5,15 +5,14 @@ Works within a transaction that the caller opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import date
 
 from store.cases import correspondence, telling
 from store.cases.anonymity import Draft, require_anonymous
 from store.cases.case_file import CaseFile
 from store.cases.correspondence import Thread, who_they_may_be
-from store.cases.dates import day_near, day_written, today
+from store.cases.dates import day_to_come
 from store.cases.letter_order import Order
 from store.cases.lookup import recusal_rows
 from store.cases.persons import consent_form, is_reporter
@@ -86,7 +85,7 @@ def as_letter(
     known = _thread(file, order, is_own)
     thread = _with_key(known, letter, keys)
     _require_not_withheld(file, thread, draft=order.draft)
-    _require_discreet(file, thread, letter.text, letter.files, (letter.seen, letter.documents))
+    _require_discreet(file, thread, letter)
     thread, sealed = how_to_write(thread, order.how)
     if sealed and not any(not key.trouble for key in keys.read_key_data(thread.key)):
         raise NotAllowed(KEY_EXPIRED, name=thread.name)
@@ -135,9 +134,9 @@ def send_draft(file: CaseFile, number: int) -> Thread:
         raise NotAllowed(NO_DRAFT, number=number)
     files = tuple(file.attachment_contents(draft))
     _require_not_withheld(file, thread, draft=True)
-    _require_discreet(file, thread, draft.body.text, files, (draft.body.letter.seen, ()))
-    if draft.body.letter.until and date.fromisoformat(draft.body.letter.until) < today(file):
-        raise NotAllowed(marked("{day} is in the past. Give a future day."), day=draft.body.letter.until)
+    _require_discreet(file, thread, Letter(Order(thread.name), draft.body.text, files, draft.body.letter.seen))
+    if draft.body.letter.until:
+        day_to_come(file, draft.body.letter.until)
     thread, sealed = how_to_write(thread, draft.body.letter.how)
     correspondence.keep(file, thread)
     letter = replace(draft.body.letter, seen=())
@@ -237,23 +236,16 @@ def _is_unwanted(wishes: Wishes, thread: Thread) -> bool:
     return any(item and called and (item <= called or called <= item) for item in asked)
 
 
-def _require_discreet(
-    file: CaseFile,
-    thread: Thread,
-    text: str,
-    files: Sequence[Attachment],
-    known: tuple[Sequence[str], Sequence[Document]],
-) -> None:
-    """Raise NotAllowed when a letter names a member or a protected person, or repeats what somebody else wrote. `known`: the texts that
-    stood in its files, and the documents of the case."""
-    seen, documents = known
+def _require_discreet(file: CaseFile, thread: Thread, letter: Letter) -> None:
+    """Raise NotAllowed when a letter names a member or a protected person, or repeats what somebody else wrote."""
     author = file.roster.get(file.actor)
     # They may be greeted by their name. Which member they think is behind it must not be confirmed, so nothing else of theirs counts.
     greeted = [Message("", "in", file.at, Body(sender=f"{thread.name} <{thread.address}>"))]
-    require_anonymous(Draft(text, tuple(files), author, greeted, file.names), file.roster)
-    for said in seen:
+    require_anonymous(Draft(letter.text, letter.files, author, greeted, file.names), file.roster)
+    for said in letter.seen:
         require_anonymous(Draft(said, (), author, greeted, file.names), file.roster)
-    telling.require_discreet(file, thread, [text, *seen, *(item.name.title() for item in files)], documents)
+    texts = [letter.text, *letter.seen, *(item.name.title() for item in letter.files)]
+    telling.require_discreet(file, thread, texts, letter.documents)
 
 
 def how_to_write(thread: Thread, how: str) -> tuple[Thread, bool]:
@@ -274,9 +266,7 @@ def _until(file: CaseFile, written: str) -> str:
     """The day until which they may answer (ISO 8601), which becomes the deadline of the case when that has none. Raises NotAllowed."""
     if not written:
         return ""
-    day = day_near(file, day_written(written))
-    if day < today(file):
-        raise NotAllowed(marked("{day} is in the past. Give a future day."), day=day)
+    day = day_to_come(file, written)
     if not file.row.deadline:
         file.row.deadline = day.isoformat()
         file.session.add(file.row)

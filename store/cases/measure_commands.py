@@ -10,9 +10,8 @@ from sqlmodel import Session
 from store.cases import measures
 from store.cases.case_file import Actor, CaseFile
 from store.cases.command import CaseCommand, Command, DeskCommand
-from store.cases.dates import day_near, day_written, require_no_day_within, today
+from store.cases.dates import day_to_come, require_no_day_within
 from store.cases.measures import Wanted
-from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.records import Change
 
@@ -41,7 +40,7 @@ class KeepMeasure(CaseCommand):
     def do(self, file: CaseFile) -> Change:
         what, days = self.text, dict[str, date]()
         while (found := _END.search(what)) and ("appeal" if found["appeal"] else "until") not in days:
-            days["appeal" if found["appeal"] else "until"] = self._day(file, found["day"])
+            days["appeal" if found["appeal"] else "until"] = day_to_come(file, found["day"])
             what = what[: found.start()]
         require_no_day_within(what)
         name = measures.begin(file, Wanted(self.subject, what, days.get("until"), days.get("appeal")))
@@ -50,12 +49,6 @@ class KeepMeasure(CaseCommand):
     @property
     def kept_text(self) -> str:
         return f"{self.subject}\n{self.text}"
-
-    def _day(self, file: CaseFile, written: str) -> date:
-        day = day_near(file, day_written(written))
-        if day < today(file):
-            raise NotAllowed(marked("{day} is in the past. Give a future day."), day=day)
-        return day
 
 
 class Measures(Command):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import update
@@ -42,7 +42,6 @@ from store.outbox import queue
 from store.tables.models import (
     CorrespondentRow,
     DeliveryRow,
-    EventRow,
     LinkRow,
     MeasureRow,
     MessageRow,
@@ -117,7 +116,7 @@ def merge(into: CaseFile, other: CaseFile) -> None:
     _take_links_and_measures(into, other)
     sent = _take_what_was_sent(into, other)
     kept = other.row.on_hold, other.row.deadline, other.row.escalated
-    leave_behind(other, into.row.id)
+    _leave_behind(other)
     new_threads = {item.id: _begin_thread(into, item) for item in threads}
     reporter = None if same else _reporters_thread(into, brought, moved)
     _lead_answers(
@@ -137,7 +136,7 @@ def merge(into: CaseFile, other: CaseFile) -> None:
     correspondents.note(into)
     _know_by(into, digests)
     ids = {one: new.id for one, new in new_threads.items()}
-    _lead_here(into, other, handle, _Leads(into.row.id, same, reporter.id if reporter else "", ids))
+    _lead_here(other, handle, _Leads(into.row.id, same, reporter.id if reporter else "", ids))
     if urgent and not into.row.urgent:
         urgency.make_urgent(into)
     into.note("merged", {"from": other.row.codename, "events": events})
@@ -182,14 +181,10 @@ def _taken(file: CaseFile) -> list[_Moved]:
 
 def _told(file: CaseFile) -> list[dict[str, Any]]:
     """What the events of a case say: their details go with its key."""
-    rows = file.session.exec(select(EventRow).where(EventRow.case_id == file.row.id).order_by(col(EventRow.seq))).all()
     return [
-        {
-            "seq": row.seq, "kind": row.kind, "at": row.at, "actor": row.actor,
-            "detail": file.box.open_json(row.detail_sealed, "events", "detail", str(row.seq)) if row.detail_sealed else None,
-        }
-        for row in rows
-    ]  # fmt: skip
+        {"seq": row.seq, "kind": row.kind, "at": row.at, "actor": row.actor, "detail": detail}
+        for row, detail in content.events(file.session, file.box, file.row.id)
+    ]
 
 
 def _is_of_the_same(into: CaseFile, other: CaseFile) -> bool:
@@ -224,15 +219,13 @@ def _take_links_and_measures(into: CaseFile, other: CaseFile) -> None:
     session.flush()
 
 
-def leave_behind(other: CaseFile, into: str) -> None:
-    """Forget a case whose content went elsewhere; what is left is its name, dates, and where it leads."""
+def _leave_behind(other: CaseFile) -> None:
+    """Forget a case whose content went elsewhere; what is left is its name, and dates."""
     row = other.row
     row.on_hold = 0
     row.state, row.closed_at = "closed", row.closed_at or to_text(other.at)
     retention.destroy(other.session, other.by.vault, row, other.actor, other.at)
-    row.outcome, row.merged_into = MERGED, into
-    other.session.add(row)
-    other.session.flush()
+    row.outcome = MERGED
 
 
 def _take_what_was_sent(into: CaseFile, other: CaseFile) -> list[str]:
@@ -364,12 +357,8 @@ def _fill(into: CaseFile, fields: Mapping[str, str]) -> None:
         patterns.note(into, fresh["reported"])
 
 
-def _lead_here(into: CaseFile, other: CaseFile, handle: str, leads: _Leads) -> None:
-    """Have the name and the addresses of the case that is gone lead to this one."""
-    other.row.handle = handle
-    other.row.merged_into = json.dumps(
-        {"case": leads.case, "same": leads.same, "reporter": leads.reporter, "threads": dict(leads.threads)},
-        sort_keys=True,
-    )
-    into.session.add(other.row)
-    into.session.flush()
+def _lead_here(other: CaseFile, handle: str, leads: _Leads) -> None:
+    """Have the name and the addresses of the case that is gone lead elsewhere."""
+    other.row.handle, other.row.merged_into = handle, json.dumps(asdict(leads), sort_keys=True)
+    other.session.add(other.row)
+    other.session.flush()

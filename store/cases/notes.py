@@ -50,6 +50,8 @@ def act(file: CaseFile, commands: Sequence[CaseCommand], arrival: Arrival) -> Ac
     ]
     if not all(item.keeps_mail for item in commands):
         arrival = replace(arrival, raw=b"")
+    if taken_out and arrival.attachments:
+        raise NotAllowed(redaction.NO_FILES)
     if taken_out:
         passages = [redaction.Passage(text) for text in taken_out if not redaction.numbered_file(text)]
         arrival = redaction.without(arrival, passages)

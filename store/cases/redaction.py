@@ -18,13 +18,14 @@ from typing import Any
 from sqlalchemy import update
 from sqlmodel import col, or_, select
 
-from store.cases import measures
+from store.cases import content, measures
 from store.cases.answers import Answer
 from store.cases.case_file import CaseFile
+from store.cases.overview import NO_FILE
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.models import AnswerRow, AttachmentRow, EventRow, MessageRow
-from store.tables.records import Arrival, Body, Change, Message
+from store.tables.records import Arrival, Attachment, Body, Change, Message
 from store.tables.vault import Box, Vault
 from store.team.folding import words
 from store.team.members import Member
@@ -43,7 +44,7 @@ _TOLD = ("reason", "why", "value", "name")  # where an event's detail has what p
 _NUMBERED_FILE = re.compile(r"file\s+([0-9]{1,6})", re.IGNORECASE)
 
 TOO_SHORT = marked("Write the passage behind '/redact', or its first words, '...', and its last words.")
-NO_FILE = marked("There is no file of that number. '/show' lists them.")
+NO_FILES = marked("Leave the files out of the mail that agrees: they would have to be searched as well.")
 NOT_THERE = marked("The passage stands nowhere in this case. Write it as it stands there.")
 
 
@@ -166,12 +167,11 @@ def _texts_in_files(file: CaseFile, message: Message) -> Iterator[str]:
 
 def _read(octets: bytes) -> tuple[str, str] | None:
     """A text and the charset that it can be written back in; None for a file that is not read for certain."""
-    for charset in ("utf-16",) if octets.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8",):
-        try:
-            return octets.decode(charset), charset
-        except UnicodeDecodeError:
-            return None
-    return None
+    charset = "utf-16" if octets.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
+    try:
+        return octets.decode(charset), charset
+    except UnicodeDecodeError:
+        return None
 
 
 def unsearched_files(file: CaseFile) -> list[int]:
@@ -204,13 +204,10 @@ def take_out(file: CaseFile, passage: Passage) -> None:
     _out_of_events(file, passage)
 
 
-def _forms_of_file(file: CaseFile, message: Message, index: int) -> set[str]:
-    item = list(file.attachment_contents(message))[index]
+def _forms_of_file(vault: Vault, item: Attachment) -> set[str]:
     if item.type.startswith(_WITHOUT_WORDS):
         return set()
-    return (
-        set(_forms(file.by.vault, item.data.decode("utf-8", "replace"))) if item.type.startswith("text/") else {ANYBODY}
-    )
+    return set(_forms(vault, item.data.decode("utf-8", "replace"))) if item.type.startswith("text/") else {ANYBODY}
 
 
 def _remember(file: CaseFile, forms: Iterable[str]) -> None:
@@ -247,11 +244,10 @@ def take_out_file(file: CaseFile, number: int) -> None:
     """Take the content of a file out of a case; its name stays. Raises NotAllowed where there is none of that number."""
     for message in file.messages():
         if number <= len(message.attachments):
-            item = message.attachments[number - 1]
-            data = list(file.attachment_contents(message))[number - 1].data
-            _note(file, item.id, _digest(file, data), "")
-            _remember(file, _forms_of_file(file, message, number - 1))
-            _write_file(file, item.id, b"")
+            known, item = message.attachments[number - 1], file.attachment_contents(message)[number - 1]
+            _note(file, known.id, _digest(file, item.data), "")
+            _remember(file, _forms_of_file(file.by.vault, item))
+            _write_file(file, known.id, b"")
             _keep(file, message, message.body)
             return
         number -= len(message.attachments)
@@ -263,12 +259,12 @@ def without(arrival: Arrival, passages: Iterable[Passage]) -> Arrival:
     body = arrival.body
     for passage in passages:
         body = passage.taken_out_of(body)
-    return replace(arrival, raw=b"", body=body, attachments=())
+    return replace(arrival, raw=b"", body=body)
 
 
 def _rewrite(file: CaseFile, message: Message, passage: Passage) -> None:
     body = passage.taken_out_of(message.body)
-    for item, known in zip(list(file.attachment_contents(message)), message.attachments, strict=True):
+    for item, known in zip(file.attachment_contents(message), message.attachments, strict=True):
         read = _read(item.data) if item.type.startswith("text/") else None
         if read is not None and (left := passage.taken_out(read[0])) != read[0]:
             octets = left.encode(read[1])
@@ -334,18 +330,8 @@ def _out_of_answers(file: CaseFile, passage: Passage) -> None:
 
 def _out_of_events(file: CaseFile, passage: Passage) -> None:
     """What events say of the passage goes as a whole; the chain covers its digest, and still verifies."""
-    rows = select(EventRow.seq, EventRow.detail_sealed).where(
-        EventRow.case_id == file.row.id, col(EventRow.detail_sealed).is_not(None)
-    )
-    told = {
-        seq: file.box.open_json(sealed, "events", "detail", str(seq))
-        for seq, sealed in file.session.exec(rows)
-        if sealed
-    }
-    gone = [
-        seq for seq, detail in told.items()
-        if passage.stands_in_value(detail)
-    ]  # fmt: skip
+    told = content.events(file.session, file.box, file.row.id)
+    gone = [row.seq for row, detail in told if passage.stands_in_value(detail)]
     if gone:
         file.session.exec(update(EventRow).where(col(EventRow.seq).in_(gone)).values(detail_sealed=None))
 

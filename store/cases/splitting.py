@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import select as select_columns
-from sqlmodel import col, select
+from sqlmodel import select
 
 from store.cases import content, conversation, letterboxes, promises
 from store.cases.case_file import CaseFile
@@ -46,15 +45,13 @@ def split(file: CaseFile, numbers: Sequence[int]) -> CaseFile:
         raise NotAllowed(BY_FORM)
     known = file.facts if theirs else _facts_of(chosen[0], file.facts)
     arrivals = [_as_arrival(file, item) for item in chosen]
-    for item in chosen:
-        _release(file, item)
     first = replace(
         arrivals[0],
         facts=known,
         recusals=file.case.recusals,
         notices=("report",),
         screened=screened_in(file.row),
-        received_at=from_text(file.row.received_at) if chosen[0].author == "reporter" else chosen[0].at,
+        received_at=from_text(file.row.received_at) if theirs else chosen[0].at,
         at=file.at,
     )
     made = conversation.begin(file.session, file.by, first)
@@ -97,24 +94,16 @@ def _facts_of(message: Message, known: Facts) -> Facts:
 
 
 def _as_arrival(file: CaseFile, message: Message) -> Arrival:
-    digest = (
-        file.session.connection()
-        .execute(select_columns(col(MessageRow.digest)).where(col(MessageRow.id) == message.id))
-        .scalar_one()
-    )
+    """A mail as one of another case, which is known there from now on: each is known once."""
+    row = file.session.exec(select(MessageRow).where(MessageRow.id == message.id)).one()
+    digest, row.digest, row.message_id_hash = row.digest, None, None
+    file.session.add(row)
+    file.session.flush()
     return Arrival(
         file.row.desk, "new", message.at, content.raw_message(file.session, file.by.vault, file.row, message.id),
         digest or "", message.body.message_id, replace(message.body, done=()), Facts(),
         tuple(file.attachment_contents(message)), author="reporter",
     )  # fmt: skip
-
-
-def _release(file: CaseFile, message: Message) -> None:
-    """Let a mail be known by another case: each is known once."""
-    row = file.session.exec(select(MessageRow).where(MessageRow.id == message.id)).one()
-    row.digest, row.message_id_hash = None, None
-    file.session.add(row)
-    file.session.flush()
 
 
 def _leave_behind(file: CaseFile, message: Message, done: tuple[Change, ...]) -> None:

@@ -21,6 +21,7 @@ from store.cases.fields import FIELDS, LONGEST
 from store.cases.threads import author_of, is_correspondent, thread_of
 from store.kit.clock import from_text, to_text
 from store.kit.errors import NotAllowed
+from store.kit.kinds import is_fingerprint
 from store.kit.sentences import marked
 from store.openpgp.receipts import stands_for_a_receipt
 from store.openpgp.values import Signature
@@ -35,7 +36,6 @@ _ELSEWHERE = marked("it came from another desk")
 _AUTHORS = frozenset({"reporter", "other", "desk", "operator"})
 _DIRECTIONS: tuple[Direction, ...] = ("in", "out", "letter", "note")
 _MOST = 5000
-_FINGERPRINT = re.compile(r"[0-9A-F]{40}(?:[0-9A-F]{24})?")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _SAID = ("sender", "subject", "text", "outside_text", "outside_subject", "failure", "date", "message_id", "answers")
 
@@ -141,7 +141,7 @@ def _body(value: Mapping[str, Any], *, ours: bool) -> Body:
 
 def _facts(known: Facts) -> Facts:
     """What is known, without what holds at the other desk alone: nobody is written to before a reader here says so."""
-    if not _FINGERPRINT.fullmatch(known.reporter_fingerprint or "0" * 40) or known.new_fingerprint:
+    if known.new_fingerprint or (known.reporter_fingerprint and not is_fingerprint(known.reporter_fingerprint)):
         known = replace(known, reporter_key=b"", reporter_fingerprint="", new_key=b"", new_fingerprint="")
     by_receipt = stands_for_a_receipt(known.answer_to or known.address)
     kept = replace(known, reply_to="", no_reply_because=_ELSEWHERE, tell="")

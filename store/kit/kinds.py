@@ -27,9 +27,14 @@ def mail_address(value: str) -> str:
     return value
 
 
+def is_fingerprint(text: str) -> bool:
+    """Whether a text is an OpenPGP fingerprint as it is kept: 40 (or 64) hexadecimal digits, in upper case."""
+    return re.fullmatch(r"[0-9A-F]{40}|[0-9A-F]{64}", text) is not None
+
+
 def _fingerprint(value: str) -> str:
     bare = value.replace(" ", "").upper().removeprefix("0X")
-    if not re.fullmatch(r"[0-9A-F]{40}|[0-9A-F]{64}", bare):
+    if not is_fingerprint(bare):
         raise ValueError("must be a full OpenPGP fingerprint: 40 (or 64) hexadecimal digits, as 'gpg -K' prints it")
     return bare
 

@@ -7,7 +7,6 @@ imported: they are handed to gpg as an anonymous in-memory file.
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from store.kit.errors import ConfigError, KeyProblem, OpenPGPStopped, OpenPGPUnavailable
 from store.kit.files import modified
+from store.kit.kinds import is_fingerprint
 from store.openpgp.memory_files import memory_file, path_of
 from store.openpgp.process import Program
 from store.openpgp.status import StatusLine, read_decryption, read_keys, read_signature
@@ -260,6 +260,6 @@ _MICALG = {
 def _fingerprint(written: str) -> str:
     """A fingerprint as an argument: nothing else is one, for what comes from outside must not be an option, nor a name that several keys
     have. Raises KeyProblem."""
-    if not re.fullmatch(r"(?:0x)?[0-9A-Fa-f]{40}(?:[0-9A-Fa-f]{24})?!?", written):
+    if not is_fingerprint(written):
         raise KeyProblem("What stands for a key is no fingerprint.")
     return written

@@ -25,7 +25,7 @@ def new_handle() -> str:
 
 
 class CaseRow(SQLModel, table=True):
-    """One case. `wrapped_key` is its own key, sealed by the vault; without it nothing of the case opens. `writable`: its
+    """One case. `merged_into` says where one leads that went into another (`store.cases.merging`). `wrapped_key` is its own key, sealed by the vault; without it nothing of the case opens. `writable`: its
     reporter can be written to, and did not ask for silence."""
 
     __tablename__ = "cases"

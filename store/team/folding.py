@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Iterator
+from functools import cache
 
 from anyascii import anyascii
 from rapidfuzz.distance import OSA
@@ -13,22 +14,24 @@ WORD = re.compile(r"[^\W_]+")
 
 
 _MOST_MARKS = 30  # as the Stream-Safe Text Format has it (UAX #15, section 13)
-
-
-def _class_of(wanted: Callable[[str], object]) -> str:
-    """The characters that something is true of, as a class of a regular expression. Beyond what is looked through there are none but tags."""
-    found = "".join(char for char in map(chr, (*range(0x20000), *range(0xE0000, 0xE0080))) if wanted(char))
-    return re.escape(found)
-
-
-_MARKS = _class_of(unicodedata.combining)
 # What may be so many marks, by a class that is quick to look for: runs of characters of which some are marks.
 _MAY_BE = re.compile("[\u0300-\u2fff\u302a-\u302f\u3099\u309a\ua000-\uabff\ufe20-\ufe2f\U00010000-\U0001ffff]{31}")
-_TOO_MANY_MARKS = re.compile(f"([{_MARKS}]{{{_MOST_MARKS}}})[{_MARKS}]+")
-_INVISIBLE = frozenset(
-    char for char in map(chr, (*range(0x20000), *range(0xE0000, 0xE0080))) if unicodedata.category(char) == "Cf"
-)
-_GONE = dict.fromkeys(map(ord, _INVISIBLE))
+
+
+@cache
+def _too_many_marks() -> re.Pattern[str]:
+    marks = re.escape("".join(filter(unicodedata.combining, _characters())))
+    return re.compile(f"([{marks}]{{{_MOST_MARKS}}})[{marks}]+")
+
+
+@cache
+def _invisible() -> frozenset[str]:
+    return frozenset(char for char in _characters() if unicodedata.category(char) == "Cf")
+
+
+def _characters() -> Iterator[str]:
+    """The planes in which there are marks and invisible characters. Looked through when first needed: most that starts meets ASCII alone."""
+    return map(chr, (*range(0x20000), *range(0xE0000, 0xE0080)))
 
 
 def composed(text: str) -> str:
@@ -36,9 +39,10 @@ def composed(text: str) -> str:
     if text.isascii():
         return text
     if _MAY_BE.search(text):
-        text = _TOO_MANY_MARKS.sub(r"\1", text)
+        text = _too_many_marks().sub(r"\1", text)
     text = unicodedata.normalize("NFKC", text)
-    return text.translate(_GONE) if not _INVISIBLE.isdisjoint(text) else text
+    gone = _invisible()
+    return text if gone.isdisjoint(text) else text.translate(dict.fromkeys(map(ord, gone)))
 
 
 def fold(text: str) -> str:

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from store.kit.addresses import same_mailbox
+
 Role = Literal["responder", "lead", "alternate", "escalation", "guest"]
 Serving = Literal["responder", "lead", "alternate", "escalation"]  # what a roster file can give
 Public = Literal["no", "name", "role"]
@@ -42,6 +44,11 @@ class Member:
     def serves(self, day: date) -> bool:
         """Whether the term covers a day."""
         return self.start <= day <= self.until
+
+
+def same_person(one: Member, other: Member) -> bool:
+    """Whether two entries, of one roster or of two, are one person for certain: by their key or their mailbox."""
+    return one.fingerprint == other.fingerprint or same_mailbox(one.email, other.email)
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from desk.demo.mails import plain_mail
-from desk.demo.rehearsal import Person, roster_text
+from desk.demo.rehearsal import Person
 from intake.asking.commands import parse
 from store.cases.commands import COMMANDS
 from tests.conftest import Desk, DeskMaker
+from tests.support.second_desk import add_board
 from tests.support.talk import say
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -47,17 +48,6 @@ def documented() -> Iterator[str]:
 def desk(make_desk: DeskMaker, team: list[Person]) -> Desk:
     """A desk of all but the last of the team."""
     return make_desk(team[:-1])
-
-
-def second_desk(desk: Desk, guest: Person) -> None:
-    """A second desk in the same install, for the one command that needs it."""
-    folder, fingerprint = desk.play.folder, desk.context.config.desk[0].fingerprint
-    (folder / "keys" / f"{guest.id}.asc").write_bytes(guest.public_key)
-    (folder / "board.toml").write_text(roster_text([guest]))
-    with desk.play.config.open("a") as file:
-        file.write(
-            f'\n[[desk]]\nid = "board"\nname = "Board"\naddress = "board@desk.example"\nfingerprint = "{fingerprint}"\nroster = "board.toml"\nquorum = 1\n'
-        )
 
 
 def case(desk: Desk, text: str, sender: str) -> str:
@@ -130,7 +120,7 @@ def test_the_operators_commands_work_in_the_order_of_the_page(desk: Desk, team: 
             )
         alone = desk.play.config.read_text()
         if "guest" in line:
-            second_desk(desk, team[-1])
+            add_board(desk, team[-1:], quorum=1)
         done = subprocess.run(
             ["/bin/bash", "-c", written], cwd=folder, env=environment, capture_output=True, check=False, timeout=120
         )

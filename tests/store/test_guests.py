@@ -8,9 +8,10 @@ from email.utils import parseaddr
 import pytest
 
 from desk.demo.mails import plain_mail
-from desk.demo.rehearsal import Person, roster_text
+from desk.demo.rehearsal import Person
 from store.kit.errors import NoSuchCase
 from tests.conftest import Desk, DeskMaker
+from tests.support.second_desk import open_with_board
 from tests.support.talk import say, to, words
 
 
@@ -19,19 +20,7 @@ def desk(make_desk: DeskMaker, team: list[Person]) -> Desk:
     """A desk of all but the last of the team, who is the board."""
     desk = make_desk(team[:-1])
     desk.play.change_config("# decide = { removal = 3, warning = 2 }", "decide = { removal = 3 } #")
-    folder = desk.play.folder
-    guest = team[-1]
-    (folder / "keys" / f"{guest.id}.asc").write_bytes(guest.keyring.export(guest.fingerprint, armored=True))
-    (folder / "board.toml").write_text(roster_text([guest]))
-    fingerprint = desk.context.config.desk[0].fingerprint
-    with desk.play.config.open("a") as file:
-        file.write(
-            f'\n[[desk]]\nid = "board"\nname = "Board"\naddress = "board@desk.example"\nfingerprint = "{fingerprint}"\nroster = "board.toml"\nquorum = 1\n'
-        )
-    desk.reopen()
-    desk.tick()
-    desk.mail_out()
-    return desk
+    return open_with_board(desk, team[-1:], quorum=1)
 
 
 def reported(desk: Desk, text: str, sender: str = "Robin <robin@sander.example>") -> str:

@@ -20,6 +20,7 @@ from store.tables.models import AnswerRow, EventRow
 from tests.conftest import Desk, DeskMaker
 from tests.store.test_moves import reported, texts
 from tests.stories.test_export import archive_in, unpacked
+from tests.support.second_desk import open_with_board
 from tests.support.talk import say, to, words
 
 KIM = "Kim Ode <kim@ode.example>"
@@ -210,19 +211,8 @@ def test_an_archive_shows_no_gap_where_something_is_hidden(desk: Desk, team: lis
 
 
 def two_desks(make_desk: DeskMaker, team: list[Person]) -> Desk:
-    desk = make_desk(team[:-1])
-    folder, guest = desk.play.folder, team[-1]
-    (folder / "keys" / f"{guest.id}.asc").write_bytes(guest.public_key)
-    (folder / "board.toml").write_text(roster_text([guest]))
-    fingerprint = desk.context.config.desk[0].fingerprint
-    with desk.play.config.open("a") as file:
-        file.write(
-            f'\n[[desk]]\nid = "board"\nname = "Board"\naddress = "board@desk.example"\nfingerprint = "{fingerprint}"\nroster = "board.toml"\nquorum = 1\n'
-        )
-    desk.reopen()
-    desk.tick()
-    desk.mail_out()
-    return desk
+    """A desk of all but the last of the team, who is the board."""
+    return open_with_board(make_desk(team[:-1]), team[-1:], quorum=1)
 
 
 def invite(desk: Desk, team: list[Person], codename: str) -> None:
