@@ -36,11 +36,11 @@ _OTHER_CASE = ("other", "into")  # where an event's detail has the id of another
 _README = """\
 The case {codename}, as {title} has it on {day}.
 
-record.json     the record: messages, who may read it, decisions, measures of time. Sizes are octets, times UTC.
+record.json     the record: messages, who may read it, decisions, dates. Sizes are octets, times UTC.
 events.json     what was done with it, the operator's copy with its links in the desk's chain, which 'ombud audit verify' checks.
-messages/N/     each message: mail.eml as it came, files/ what was attached, opened.
+messages/N/     each message: mail.eml as it came (empty where something was taken out, or is not for you), files/ what was attached, opened.
                 signed-K.pgp: what somebody signed, without the encryption around it:   gpg --verify signed-1.pgp
-                signed-K.txt and signed-K.txt.asc: the same, signed apart:   gpg --verify signed-1.txt.asc signed-1.txt
+                signed-K.txt and signed-K.txt.asc: the same, with a detached signature:   gpg --verify signed-1.txt.asc signed-1.txt
 keys/           the public keys of those who signed, as the desk knows them. Compare fingerprints before you trust them.
 case.json       the same for another desk: ombud import FILE
 """
@@ -139,7 +139,7 @@ def _events(context: Context, session: Session, row: CaseRow, viewer: Viewer) ->
 
 def _may_be_told(session: Session, detail: Mapping[str, Any], viewer: Viewer) -> bool:
     others = {str(detail[name]) for name in _OTHER_CASE if name in detail}
-    if viewer.member is not None and "leads" in detail:
+    if "leads" in detail:
         return False
     voted = str(detail.get("member", ""))
     others |= {voted.removeprefix(merging.VOTE)} if voted.startswith(merging.VOTE) else set()

@@ -118,11 +118,14 @@ class MemberWord:
             if len(rows) != 1:
                 return self
             (row,) = rows.values()
+            made = self
             if leaves:
-                return replace(self, documents=outgoing_files.documents_of(self.context, session, row))
-            if self.opened.job.desk.notice == "summary":
-                return self
-            return replace(self, archive=asked_archive.prepare(self.context, session, self.opened, self.member, row))
+                made = replace(made, documents=outgoing_files.documents_of(self.context, session, row))
+            if exports and self.opened.job.desk.notice != "summary":
+                made = replace(
+                    made, archive=asked_archive.prepare(self.context, session, self.opened, self.member, row)
+                )
+            return made
 
     def carry_out(self, session: Session) -> tuple[Taken, str]:
         """Do what it asks for and answer, or answer why nothing was done. All of it, or nothing."""

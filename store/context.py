@@ -62,6 +62,14 @@ class Context:
         elsewhere = {item.id: self.roster(item) for item in self.config.desk if item.id != desk.id}
         return guests.with_guests(self.roster(desk), invited, elsewhere)
 
+    def speakers(self, desk: Desk) -> Roster:
+        """The members whose mail is a word on a case: the desk's own, and the guests who may read something now."""
+        team = self.team(desk)
+        if all(item.role != "guest" for item in team.members):
+            return team
+        with self.database.read() as session:
+            return guests.speaking(session, team, self.clock())
+
     def close(self) -> None:
         """Give back database connections."""
         self.database.close()
@@ -228,3 +236,4 @@ def _keep_recusals(session: Session, by: Actor, before: Roster) -> None:
                 for other in roster.members:
                     if same_person(other, member):
                         recusals.recuse_alike(session, by, guest_id(other.id, desk), member.id)
+                        measures.withhold_alike(session, by.desk.id, guest_id(other.id, desk), member.id)

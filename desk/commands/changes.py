@@ -380,7 +380,7 @@ _PHRASES = {
     "merge": "{} is part of it now",
     "guest-vote": "noted; one more reader must agree that {} reads it",
     "guest": "{} is a guest of it",
-    "no-guest": "{} is no guest of it any more",
+    "no-guest": "{} is no longer a guest of it",
     "new": "case {}",
     "classify": "label {}",
     "handover": "given to {} as well",

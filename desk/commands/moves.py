@@ -77,7 +77,7 @@ def case_split(
     by: ByOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a case of its own of some mails."""
+    """Move some mails into a case of their own."""
     change(config, codename, by, Split(" ".join(map(str, numbers))), as_json=as_json)
 
 

@@ -75,8 +75,13 @@ class CaseFile:
     @property
     def names(self) -> tuple[str, ...]:
         """Its codename, and those of the cases that went into it."""
-        gone = select(CaseRow.codename).where(col(CaseRow.merged_into).contains(f'"{self.row.id}"'))
-        return (self.row.codename, *self.session.exec(gone))
+        found, ids = [self.row.codename], [self.row.id]
+        for case_id in ids:  # what went into one that went into this
+            gone = select(CaseRow.id, CaseRow.codename).where(col(CaseRow.merged_into).contains(f'"{case_id}"'))
+            for other, name in self.session.exec(gone):
+                ids.append(other)
+                found.append(name)
+        return tuple(found)
 
     @property
     def readers(self) -> tuple[Member, ...]:
@@ -84,8 +89,8 @@ class CaseFile:
         return readers(self.case, self.roster, self.at)
 
     @property
-    def deciding(self) -> tuple[Member, ...]:
-        """The readers who are of this desk: a guest reads, but nothing is done by their word."""
+    def own_readers(self) -> tuple[Member, ...]:
+        """The readers who belong to this desk; guests are not among them."""
         return tuple(item for item in self.readers if item.role != "guest")
 
     @property

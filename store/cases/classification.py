@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sqlalchemy import delete
+from sqlmodel import col
+
 from store.cases.case_file import CaseFile
 from store.cases.command import CaseCommand
 from store.kit.config import Desk
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
+from store.tables.models import GuestRow
 from store.tables.records import Change
 
 FIELD = "label"
@@ -38,9 +42,17 @@ class Classify(CaseCommand):
         known = file.by.desk.labels
         if label != "none" and label not in known:
             raise NotAllowed(NO_LABEL, label=self.subject, labels=", ".join(known) or "-")
-        file.fill({FIELD: "" if label == "none" else label})
+        put(file, "" if label == "none" else label)
         file.note("classified", {"label": label})
         return Change("classify", label)
+
+
+def put(file: CaseFile, label: str) -> None:
+    """Put a label on a case; one that stays at its desk has no guests any more."""
+    file.fill({FIELD: label})
+    if label in file.by.desk.stays:
+        file.session.exec(delete(GuestRow).where(col(GuestRow.case_id) == file.row.id))
+        file.look_again_at_readers()
 
 
 def require_may_leave(desk: Desk, fields: Mapping[str, str]) -> None:

@@ -19,7 +19,9 @@ from store.tables.records import Change
 from store.team.meant import who_is_meant
 from store.team.members import Member, Roster
 
-GUESTS = marked("You are a guest on this case: you can read it, write notes, and step back with '/recuse me'.")
+GUESTS = marked(
+    "You are a guest on this case, and can't do that. You can read it, write notes and step back with '/recuse me'; if you were invited as 'voting', also '/agree' and '/object'."
+)
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,13 @@ def today(file: CaseFile) -> date:
     return file.at.astimezone(file.by.desk.zone).date()
 
 
-DAY_WITHIN = marked("Write 'until' and the day at the end: as it stands, it would be words and no day.")
 _WITHIN = re.compile(r"\buntil\s+[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}\b", re.IGNORECASE)
 
 
-def require_no_day_within(text: str) -> None:
-    """Raise NotAllowed for a text that has a day where it would not be read as one."""
+def require_no_day_within(text: str, sentence: str) -> None:
+    """Raise NotAllowed, with a sentence that says where it belongs, for a text that has a day where it would not be read as one."""
     if _WITHIN.search(text):
-        raise NotAllowed(DAY_WITHIN)
+        raise NotAllowed(sentence)
 
 
 def day_written(written: str) -> date:

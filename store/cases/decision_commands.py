@@ -15,6 +15,10 @@ from store.tables.records import Change
 
 _UNTIL = re.compile(r"until\s+(\S+?)\s*(?::\s*(.*))?$", re.IGNORECASE | re.DOTALL)
 
+DAY_IN_REASON = marked(
+    "Write the day right after the outcome: '/propose OUTCOME until 2026-01-31: WHY'. Where it is now, it would only be part of the reason."
+)
+
 
 class Propose(CaseCommand):
     """An outcome that several readers are to agree to."""
@@ -38,7 +42,7 @@ class Propose(CaseCommand):
         until = day_to_come(file, found[1]) if found else None
         reason = (found[2] or "").strip() if found else self.text
         if found is None:
-            require_no_day_within(self.text)
+            require_no_day_within(self.text, DAY_IN_REASON)
         made = decisions.propose(file, self.subject.casefold().rstrip(".,:"), until, reason)
         return Change("propose", str(made.number), _as_it_stands(made, reason))
 

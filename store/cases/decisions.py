@@ -28,6 +28,7 @@ from store.team.members import Roster
 
 Word = Literal["agree", "object"]
 LATE = "decision-late"
+NOT_VOTING = marked("You are a guest who reads this case and does not vote on it.")
 _MOST_OPEN = 20
 
 
@@ -186,7 +187,7 @@ def note_late(file: CaseFile, number: int) -> bool:
 
 def _say(file: CaseFile, row: ProposalRow, word: Word, reason: str = "") -> Proposal:
     if file.actor not in who_decides(file.case, file.roster, file.at):
-        raise NotAllowed(marked("Only readers of the case decide."))
+        raise NotAllowed(NOT_VOTING if file.is_by_guest else marked("Only readers of the case decide."))
     if not file.by.signer:
         raise NotAllowed(marked("A word on a proposal only counts in a mail that its author signed."))
     known = file.session.exec(

@@ -18,7 +18,7 @@ class Guest(CaseCommand):
             "/guest NAME of DESK until 2026-01-31",
             marked("let a member of another desk read this case; another reader has to agree; 'voting' lets them vote"),
         ),
-        ("/guest NAME until none", marked("end that")),
+        ("/guest NAME until none", marked("stop letting them read this case")),
     )
     lacking = guests.WANTED
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
 from sqlmodel import Session, col, select
 
 from store.cases import correspondence, recusals, withholding
+from store.cases.access import readers
 from store.cases.case_file import CaseFile
 from store.cases.classification import require_may_leave
 from store.cases.dates import day_to_come
+from store.cases.lookup import cases_of
 from store.cases.persons import is_reporter
+from store.cases.wishes import keep_from
 from store.kit.addresses import same_mailbox
 from store.kit.clock import to_text
 from store.kit.errors import NotAllowed
@@ -34,7 +37,7 @@ KEPT_FROM = marked("This case is kept from {name}.")
 IN_THE_CASE = marked("{name} is somebody in this case, and cannot be a guest of it.")
 _VOTE = ":guest "
 ALREADY = marked("{name} is a guest of this case already.")
-NO_GUEST = marked("{name} is no guest of this case.")
+NO_GUEST = marked("{name} is not a guest of this case.")
 _ORDER = re.compile(
     r"(?P<name>.+?)(?:\s+of\s+(?P<desk>[\w-]+))?\s+until\s+(?P<day>\S+?)(?P<votes>\s+voting)?\s*$", re.IGNORECASE
 )
@@ -82,6 +85,15 @@ def with_guests(roster: Roster, guests: Iterable[tuple[str, str, str]], elsewher
     return replace(roster, members=(*roster.members, *found)) if found else roster
 
 
+def speaking(session: Session, team: Roster, at: datetime) -> Roster:
+    """A team with those guests alone who may read something now: who was invited and may not must not hear of it from how they are answered."""
+    rows = session.exec(
+        select(CaseRow).where(col(CaseRow.id).in_(select(GuestRow.case_id)), col(CaseRow.wrapped_key).is_not(None))
+    ).all()
+    reading = {item.id for case in cases_of(session, rows) for item in readers(case, team, at) if item.role == "guest"}
+    return team.of_case(reading)
+
+
 def read_invitation(file: CaseFile, written: str) -> Invitation:
     """What stands behind `/guest`. Raises NotAllowed."""
     found = _ORDER.fullmatch(" ".join(written.split()))
@@ -110,15 +122,15 @@ def _meant(file: CaseFile, name: str, at_desk: str) -> tuple[Member, str]:
 def invite(file: CaseFile, wanted: Invitation) -> int:
     """One reader's word that somebody is to be a guest; how many are missing still. Raises NotAllowed."""
     _require_may_be(file, wanted.member)
-    key = f"{_VOTE}{wanted.id} {wanted.until} {wanted.votes}"
+    key = f"{_VOTE}{wanted.id} {wanted.until} {wanted.votes} {wanted.member.fingerprint}"
     known = _row(file, wanted)
     if known is not None and (known.until, known.votes, known.fingerprint) == (
         str(wanted.until), int(wanted.votes), wanted.member.fingerprint,
     ):  # fmt: skip
         raise NotAllowed(ALREADY, name=wanted.member.name)
-    if missing := withholding.words_missing(file, key):
+    if missing := withholding.vote_of_two(file, key):
         return missing
-    recusals.forget_votes(file, f"{_VOTE}{wanted.id} ", begin=True)
+    recusals.forget_votes(file, f"{_VOTE}{wanted.id} ", prefix=True)
     row = _row(file, wanted) or GuestRow(
         case_id=file.row.id, desk=wanted.desk, member=wanted.member.id, fingerprint="", until="", since=to_text(file.at)
     )
@@ -135,7 +147,7 @@ def end(file: CaseFile, wanted: Invitation) -> None:
     if row is None:
         raise NotAllowed(NO_GUEST, name=wanted.member.name)
     file.session.delete(row)
-    recusals.forget_votes(file, f"{_VOTE}{wanted.id} ", begin=True)
+    recusals.forget_votes(file, f"{_VOTE}{wanted.id} ", prefix=True)
     file.note("guest-ended", {"guest": wanted.id})
     file.look_again_at_readers()
 
@@ -150,6 +162,11 @@ def _require_may_be(file: CaseFile, member: Member) -> None:
     require_may_leave(file.by.desk, file.fields)
     recused = file.case.recused
     called = {item.id for item in who_is_meant(member.name, file.roster.members)}
+    gone = [
+        item.partition("~")[0] for item in recused if file.roster.get(item) is None
+    ]  # of who left only the id is left
+    if keep_from(file.facts.wishes, member) or any(who_is_meant(item, [member]) for item in gone):
+        raise NotAllowed(KEPT_FROM, name=member.name)
     for item in file.roster.members:
         if item.id in recused and (item.id in called or same_person(item, member)):
             raise NotAllowed(KEPT_FROM, name=member.name)

@@ -25,7 +25,7 @@ from store.tables.records import Arrival, Attachment, Body, Facts, LetterTo, Mes
 from store.team.folding import words
 
 STAYS_PROTECTED = marked(
-    "{name} is heard as somebody who is not to be named. If they are the reported person, write to them under another name."
+    "{name} is heard here as somebody who is not to be named, and cannot become the reported person."
 )
 UNKNOWN = marked(
     "Nobody called '{name}' is heard in this case yet. Write their address behind the name, as in '/write {name} <name@example.org> as witness'."
@@ -167,7 +167,7 @@ def _thread(file: CaseFile, order: Order, is_own: Callable[[str], bool]) -> Thre
     if not order.address:
         if by_name is None:
             raise NotAllowed(UNKNOWN, name=order.name)
-        return by_name
+        return _in_their_role(by_name, order)
     by_address = next((item for item in known if same_mailbox(item.address, order.address)), None)
     if by_address is not None and by_address != by_name:
         raise NotAllowed(IS_TAKEN, name=by_address.name)

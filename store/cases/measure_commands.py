@@ -17,6 +17,8 @@ from store.tables.records import Change
 
 _END = re.compile(r"[\s,;]*\b(?P<appeal>appeal\s+)?until\s+(?P<day>\S+?)[.,;]?\s*$", re.IGNORECASE)
 
+DAY_IN_TEXT = marked("Write 'until' and the day at the very end. Where it is now, it would only be part of the text.")
+
 
 class KeepMeasure(CaseCommand):
     """What was decided about somebody, and holds on when the case is gone."""
@@ -42,7 +44,7 @@ class KeepMeasure(CaseCommand):
         while (found := _END.search(what)) and ("appeal" if found["appeal"] else "until") not in days:
             days["appeal" if found["appeal"] else "until"] = day_to_come(file, found["day"])
             what = what[: found.start()]
-        require_no_day_within(what)
+        require_no_day_within(what, DAY_IN_TEXT)
         name = measures.begin(file, Wanted(self.subject, what, days.get("until"), days.get("appeal")))
         return Change("measure", name, f"{self.subject}: {self.text}")
 

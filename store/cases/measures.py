@@ -7,7 +7,6 @@ caller opened.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
@@ -17,7 +16,7 @@ from typing import Any
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from store.cases import content, decisions, lookup, patterns
+from store.cases import content, decisions, lookup, patterns, wishes
 from store.cases.access import may_know
 from store.cases.case_file import Actor, CaseFile
 from store.cases.codenames import new_codename
@@ -30,11 +29,9 @@ from store.tables import audit
 from store.tables.models import CaseRow, MeasureFormRow, MeasureRow
 from store.tables.records import Wishes
 from store.tables.vault import Vault
-from store.team.meant import who_is_meant, who_may_be_meant
 from store.team.members import Member, Roster
 from store.team.names import who_may_be_named
 
-_BETWEEN_NAMES = re.compile(r"[,;\n]|\s(?:and|und|y|et|e|و)\s", re.IGNORECASE)
 SOON = timedelta(days=30)
 VOTES_TO_LIFT = 2
 NO_MEASURE = marked("There is no such measure.")
@@ -158,11 +155,11 @@ def keep_withheld(session: Session, vault: Vault, row: CaseRow) -> None:
     """A case is about to be destroyed: its measures remember from whom it is withheld, also of those who join later."""
     withheld = sorted(item.member for item in lookup.recusal_rows(session, row.id))
     held = session.exec(select(MeasureRow).where(MeasureRow.case_id == row.id, col(MeasureRow.ended).is_(None))).all()
-    wishes = content.facts(vault, row).wishes if held else Wishes()
+    wanted = content.facts(vault, row).wishes if held else Wishes()
     for measure in held:
         box = vault.measure_box(measure.wrapped_key, measure.id) if measure.wrapped_key else None
         if box is not None and measure.about_sealed is not None:
-            about = box.open_json(measure.about_sealed, "measures", "about", measure.id) | {"wishes": asdict(wishes)}
+            about = box.open_json(measure.about_sealed, "measures", "about", measure.id) | {"wishes": asdict(wanted)}
             measure.about_sealed = box.seal_json(about, "measures", "about", measure.id)
         measure.withheld = ",".join(withheld)
         session.add(measure)
@@ -225,17 +222,14 @@ def _is_seen_by(session: Session, by: Actor, row: MeasureRow, measure: Measure, 
     case = session.get(CaseRow, row.case_id)
     if case is not None and case.wrapped_key is not None:
         return may_know(lookup.case_of(session, case), by.roster, member.id, by.at)
-    if member.id in row.withheld.split(",") or member.role not in _OF_MEMBERS or _is_unwanted(measure.wishes, member):
+    if (
+        member.id in row.withheld.split(",")
+        or member.role not in _OF_MEMBERS
+        or wishes.keep_from(measure.wishes, member)
+    ):
         return False
     on_duty = any(item.id == member.id for item in by.roster.on_duty(by.at))
     return on_duty and not _names(measure, member, by.roster)
-
-
-def _is_unwanted(wishes: Wishes, member: Member) -> bool:
-    """Whether the reporter of a case that is gone wanted it to be kept from a member."""
-    excluded = any(who_may_be_meant(asked, [member]) for asked in (*wishes.excluded, *wishes.perhaps_excluded))
-    only = [name for asked in (*wishes.only, *wishes.perhaps_only) for name in _BETWEEN_NAMES.split(asked)]
-    return excluded or bool(only and not any(who_is_meant(asked, [member]) for asked in only))
 
 
 def _names(measure: Measure, member: Member, roster: Roster) -> bool:
@@ -249,9 +243,9 @@ def _opened(vault: Vault, row: MeasureRow) -> Measure:
         about = vault.measure_box(row.wrapped_key, row.id).open_json(row.about_sealed, "measures", "about", row.id)
     until = date.fromisoformat(row.until) if row.until else None
     appeal = date.fromisoformat(about["appeal"]) if about["appeal"] else None
-    wishes = Wishes(**{name: tuple(item) for name, item in about.get("wishes", {}).items()})
+    wanted = Wishes(**{name: tuple(item) for name, item in about.get("wishes", {}).items()})
     return Measure(
-        row.id, row.name, about["person"], about["what"], date.fromisoformat(row.since), until, appeal, wishes
+        row.id, row.name, about["person"], about["what"], date.fromisoformat(row.since), until, appeal, wanted
     )
 
 

@@ -28,6 +28,7 @@ from store.cases import (
 )
 from store.cases.case_file import CaseFile
 from store.cases.classification import FIELD as LABEL
+from store.cases.classification import put as put_label
 from store.cases.correspondence import Thread
 from store.cases.fields import DATES, FIELDS, LONGEST
 from store.cases.letters import draft_number
@@ -38,6 +39,7 @@ from store.kit.addresses import bare
 from store.kit.clock import to_text
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
+from store.openpgp.receipts import stands_for_a_receipt
 from store.outbox import queue
 from store.tables.models import (
     CorrespondentRow,
@@ -54,10 +56,11 @@ VOTE = ":merge "  # what is voted on, before the id of the other case
 MERGED = ":merged"  # the outcome of what is left of such a case: no desk can name one so
 ITSELF = marked("A case cannot be put into itself.")
 NOT_OPEN = marked("{case} is closed. Open it with '/state investigating' first.")
+INTO_HELD = marked("{case} has not been read yet; nothing can be put into it.")
 NOT_READ = marked("{case} cannot be put into another one: it is junk, or waits to be read.")
 PROPOSED = marked("{case} has proposals that are open. Withdraw or carry them out first.")
 SILENT = marked("The reporter of {case} asked for silence. Link the two cases instead.")
-ONLY = marked("Each of the two reporters named who alone may read their case. Link the two instead.")
+ONLY = marked("The two reports ask for different people as the only readers. Link the two cases instead.")
 BY_FORM = marked(
     "{case} came by the web form, and its answers wait there. Put the other case into it, or link the two."
 )
@@ -81,7 +84,9 @@ def require_mergeable(into: CaseFile, other: CaseFile) -> None:
     name = other.row.codename
     if other.row.id == into.row.id:
         raise NotAllowed(ITSELF)
-    if into.row.state not in queue.OPEN_STATES or into.row.state == "held":
+    if into.row.state == "held":
+        raise NotAllowed(INTO_HELD, case=into.row.codename)
+    if into.row.state not in queue.OPEN_STATES:
         raise NotAllowed(NOT_OPEN, case=into.row.codename)
     if other.row.state in ("junk", "held") or any(item.body.failure for item in other.messages()):
         raise NotAllowed(NOT_READ, case=name)
@@ -131,7 +136,7 @@ def merge(into: CaseFile, other: CaseFile) -> None:
     drafts = max(map(draft_number, into.messages()), default=0)
     for item in moved:
         into.add_message(_arrival(into, item, new_threads, _Placed(same, reporter, drafts)))
-    _fill(into, fields)
+    _fill(into, fields if same else _with_reporter(fields, brought, moved))
     withholding.narrow_screened(into, screened)
     correspondents.note(into)
     _know_by(into, digests)
@@ -188,10 +193,14 @@ def _told(file: CaseFile) -> list[dict[str, Any]]:
 
 
 def _is_of_the_same(into: CaseFile, other: CaseFile) -> bool:
-    """Whether both cases have one reporter, by address or key."""
+    """Whether both cases have one reporter: by key, or by all addresses that they wrote from and the one that answers go to. One address alone
+    anybody can write into a header."""
     here, there = into.facts, other.facts
-    keys = {there.reporter_fingerprint} - {""}
-    return bool(_addresses(here) & _addresses(there)) or here.reporter_fingerprint in keys
+    if there.reporter_fingerprint and here.reporter_fingerprint == there.reporter_fingerprint:
+        return True
+    return (
+        bool(here.answer_to) and _addresses(here) == _addresses(there) and bare(here.answer_to) == bare(there.answer_to)
+    )
 
 
 def _known_by(file: CaseFile) -> set[str]:
@@ -332,6 +341,17 @@ def _arrival(into: CaseFile, moved: _Moved, threads: Mapping[str, Thread], place
     )  # fmt: skip
 
 
+def _with_reporter(fields: Mapping[str, str], known: Facts, moved: list[_Moved]) -> dict[str, str]:
+    """Fields with the reporter of the other case among the witnesses: they are not to be named to others here either."""
+    names = dict.fromkeys(display_name(item.message.body.sender) for item in moved if item.message.author == "reporter")
+    said = [
+        fields.get("witnesses", ""),
+        *names,
+        *(item for item in sorted(_addresses(known)) if not stands_for_a_receipt(item)),
+    ]
+    return {**fields, "witnesses": ", ".join(filter(None, said))}
+
+
 def _fill(into: CaseFile, fields: Mapping[str, str]) -> None:
     """Fill what was empty, and add what differs; what finds no room is a note. Of two labels the one that keeps the case here stays."""
     known = into.fields
@@ -342,7 +362,8 @@ def _fill(into: CaseFile, fields: Mapping[str, str]) -> None:
             continue
         both = f"{before}; {value}" if before else value
         if name == LABEL:
-            fresh[name] = value if not before or value in into.by.desk.stays else before
+            if not before or value in into.by.desk.stays:
+                put_label(into, value)
         elif not before or (name not in DATES and len(both) <= LONGEST):
             fresh[name] = both
         else:

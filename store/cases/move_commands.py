@@ -24,17 +24,12 @@ class Merge(CaseCommand):
         row = lookup.row_for(file.session, file.roster, written, file.actor, file.at)
         if row.desk != file.row.desk or row.wrapped_key is None:
             raise lookup.no_such_case(written)
-        if row.id == file.row.id:
-            raise NotAllowed(merging.ITSELF)
         other = open_case(file.session, file.by, row)
         merging.require_mergeable(file, other)
         key = f"{merging.VOTE}{row.id}"
-        missing = withholding.words_missing(file, key)
-        both = {item.id for item in file.deciding} & {item.id for item in other.deciding}
-        if missing or (
-            file.actor != "operator"
-            and len(both & withholding.voters(file, key)) < withholding.VOTES_FOR_WHAT_TAKES_TWO
-        ):
+        if file.actor == "operator":  # nobody alone takes it from its readers, whichever case has them
+            withholding.vote_of_two(other, key)
+        if withholding.vote_of_two(file, key, {item.id for item in other.own_readers}):
             return Change("merge-vote", row.codename, other_case=row.id)
         recusals.forget_votes(file, key)
         merging.merge(file, other)

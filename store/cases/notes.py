@@ -43,10 +43,12 @@ def act(file: CaseFile, commands: Sequence[CaseCommand], arrival: Arrival) -> Ac
         raise NotAllowed(marked("{case} is among the junk. '/notjunk' makes a report of it."), case=file.row.codename)
     if file.is_by_guest and (arrival.direction != "note" or arrival.body.letter is not None):
         raise NotAllowed(command.GUESTS)
+    if sum(isinstance(item, Redact) for item in commands) > 1:
+        raise NotAllowed(redaction.ONE_AT_A_TIME)
     waiting = redaction.proposed(file.messages()) if any(isinstance(item, Redact) for item in commands) else {}
     changes = command.perform(file, commands)
     taken_out = [
-        waiting[int(item.subject)][1] for item in changes if item.verb == "redact" and int(item.subject) in waiting
+        waiting[int(item.subject)] for item in changes if item.verb == "redact" and int(item.subject) in waiting
     ]
     if not all(item.keeps_mail for item in commands):
         arrival = replace(arrival, raw=b"")
@@ -77,7 +79,7 @@ def _withheld_from_who_is_named(file: CaseFile, said: Sequence[str], besides: Se
     named = [Recusal(member.id, "named") for member in dict.fromkeys(found) if member.id != file.actor]
     if (
         file.is_by_guest
-        and len({item.id for item in file.deciding} - {item.member for item in named}) < withholding.OTHERS_LEFT
+        and len({item.id for item in file.own_readers} - {item.member for item in named}) < withholding.OTHERS_LEFT
     ):
         raise NotAllowed(TOO_MANY_NAMED)
     fresh = recusals.recuse(file, named)

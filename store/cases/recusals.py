@@ -66,11 +66,11 @@ def reinstate(file: CaseFile, member: str) -> None:
     file.look_again_at_readers()
 
 
-def forget_votes(file: CaseFile, what: str, *, begin: bool = False) -> None:
-    """Forget the votes on a member of a case, or on something else: it is done, or the case is another one by now. `begin`: on all
+def forget_votes(file: CaseFile, what: str, *, prefix: bool = False) -> None:
+    """Forget the votes on a member of a case, or on something else: it is done, or the case is another one by now. `prefix`: on all
     whose name begins so."""
     for vote in file.session.exec(select(VoteRow).where(VoteRow.case_id == file.row.id)):
-        if vote.member == what or (begin and vote.member.startswith(what)):
+        if vote.member == what or (prefix and vote.member.startswith(what)):
             file.session.delete(vote)
     file.session.flush()
 

@@ -16,7 +16,7 @@ from store.tables.records import Change
 
 ERASED_AFTER = timedelta(days=7)
 NOT_READ = marked("{case} has mail that waits to be read. What stands in it is not known yet.")
-NONE_WAITS = marked("Nothing of the number {number} waits to be taken out. '/show' says what was asked for.")
+NONE_WAITS = marked("There is no open request of number {number}. '/show' says what was asked for.")
 NOT_CLOSED = marked("{case} is not closed. Close it first, with its outcome.")
 ON_HOLD = marked("{case} is on hold. '/release' ends that.")
 IS_SET = marked("{case} is about to be erased already. '/hold' stops it.")
@@ -46,12 +46,13 @@ class Redact(CaseCommand):
         if any(item.body.failure for item in file.messages()):
             raise NotAllowed(NOT_READ, case=file.row.codename)
         waiting = redaction.proposed(file.messages())
-        number, written = self._meant(file, {number: text for number, (_, text) in waiting.items()})
-        key = f":redact {number}"
-        if withholding.words_missing(file, key):
+        number, written = self._meant(file, waiting)
+        of_file = redaction.numbered_file(written)
+        key = f":redact {number} {redaction.file_id(file, of_file) if of_file else ''}"
+        if withholding.vote_of_two(file, key):
             return Change("redact-vote", str(number), written)
         recusals.forget_votes(file, key)
-        if of_file := redaction.numbered_file(written):
+        if of_file:
             redaction.take_out_file(file, of_file)
             return Change("redact", str(number))
         redaction.take_out(file, Passage(written))
@@ -69,7 +70,7 @@ class Redact(CaseCommand):
             if text == written:
                 return number, text
         if of_file := redaction.numbered_file(written):
-            redaction.require_file(file, of_file)
+            redaction.file_id(file, of_file)
         elif not redaction.stands_in(file, Passage(written)):
             raise NotAllowed(redaction.NOT_THERE)
         return redaction.next_number(file.messages()), written
@@ -104,7 +105,7 @@ class Erase(CaseCommand):
         if file.at < free:
             day = free.astimezone(file.by.desk.zone).date().isoformat()
             raise NotAllowed(TO_BE_KEPT, case=row.codename, day=day)
-        if withholding.words_missing(file, recusals.ERASE):
+        if withholding.vote_of_two(file, recusals.ERASE):
             return Change("erase-vote", text=self.text)
         recusals.forget_votes(file, recusals.ERASE)
         end = file.at + ERASED_AFTER

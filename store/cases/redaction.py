@@ -13,6 +13,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from email import policy
+from email.parser import BytesHeaderParser
 from typing import Any
 
 from sqlalchemy import update
@@ -21,20 +23,25 @@ from sqlmodel import col, or_, select
 from store.cases import content, measures
 from store.cases.answers import Answer
 from store.cases.case_file import CaseFile
+from store.cases.disclosure import UNSPACED
 from store.cases.overview import NO_FILE
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.models import AnswerRow, AttachmentRow, EventRow, MessageRow
 from store.tables.records import Arrival, Attachment, Body, Change, Message
 from store.tables.vault import Box, Vault
-from store.team.folding import words
+from store.team.folding import composed, words
 from store.team.members import Member
+from store.team.name_words import PARTICLES
 
 TAKEN_OUT = "[\u2026]"
 ANYBODY = "*"  # something was taken out in which nobody can be looked for
 _WITHOUT_WORDS = ("image/", "audio/", "video/")
 _INFLECTED, _LONGEST_ENDING = 4, 2
+_UNSPACED_LEAST, _UNSPACED_MOST = 2, 4
+_PEOPLE, _LONGEST_HEADER = ("From", "Sender", "Reply-To", "To", "Cc"), 100_000
 _SHORTEST, _LONGEST_GAP = 3, 20_000
+_MOST_WORDS, _LONGEST_END = 20, 300  # so that looking is linear in the text, whatever is looked for
 _GAP = re.compile(r"\s*(?:\.\.\.|\u2026)\s*")
 # A word neither begins nor ends with what stands between words: so there is one way to read a text, and it is linear.
 _WORD = re.compile(r"[^\s>|]+(?:[>|]+[^\s>|]+)*")
@@ -43,9 +50,13 @@ _NAMES = frozenset({"may-name", "not-name"})  # what is done to a name, which st
 _TOLD = ("reason", "why", "value", "name")  # where an event's detail has what people wrote
 _NUMBERED_FILE = re.compile(r"file\s+([0-9]{1,6})", re.IGNORECASE)
 
+TOO_LONG = marked(
+    "That is too long to be looked for at once. Write its first words, '...', and its last words: at most {most} on either side."
+)
+ONE_AT_A_TIME = marked("Write one '/redact' in a mail.")
 TOO_SHORT = marked("Write the passage behind '/redact', or its first words, '...', and its last words.")
 NO_FILES = marked("Leave the files out of the mail that agrees: they would have to be searched as well.")
-NOT_THERE = marked("The passage stands nowhere in this case. Write it as it stands there.")
+NOT_THERE = marked("That passage is not in this case. Copy it exactly.")
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,8 @@ class Passage:
     def __post_init__(self) -> None:
         if any(len(item) < _SHORTEST for item in self._ends):
             raise NotAllowed(TOO_SHORT)
+        if any(len(item.split()) > _MOST_WORDS or len(item) > _LONGEST_END for item in self._ends):
+            raise NotAllowed(TOO_LONG, most=_MOST_WORDS)
 
     @property
     def _ends(self) -> list[str]:
@@ -194,7 +207,7 @@ def take_out(file: CaseFile, passage: Passage) -> None:
             _rewrite(file, message, passage)
             found = True
         elif found:  # whoever wrote later may have quoted it, in what is not shown
-            _keep(file, message, message.body)
+            _rewrite_without_original(file, message, message.body)
     _remember(file, {form for text in texts for said in passage.found_in(text) for form in _forms(file.by.vault, said)})
     measures.redact(file, passage.taken_out)
     filled = {name: passage.taken_out(value) for name, value in file.fields.items()}
@@ -216,10 +229,13 @@ def _remember(file: CaseFile, forms: Iterable[str]) -> None:
 
 
 def _forms(vault: Vault, text: str) -> Iterator[str]:
-    """Keyed hashes of the words of a text, also without an ending."""
+    """Keyed hashes of the words of a text, also without an ending; of scripts that set no spaces, of a few characters in a row."""
     for word in set(words(text)):
         for length in range(max(len(word) - _LONGEST_ENDING, min(_INFLECTED, len(word))), len(word) + 1):
             yield _form(vault, word[:length])
+    for clause in UNSPACED.findall("".join(composed(text).split())):
+        for length in range(_UNSPACED_LEAST, _UNSPACED_MOST + 1):
+            yield from {_form(vault, clause[at : at + length]) for at in range(len(clause) - length + 1)}
 
 
 def _form(vault: Vault, word: str) -> str:
@@ -228,16 +244,31 @@ def _form(vault: Vault, word: str) -> str:
 
 def may_have_named(vault: Vault, redacted: Iterable[str], member: Member) -> bool:
     """Whether what was taken out of a case may have named a member: by any word of their names or address."""
-    gone = set(redacted)
-    names = (member.name, *member.aliases, member.email.partition("@")[0])
-    said = {word for name in names for word in words(name) if len(word) >= _SHORTEST}
+    gone, said = set(redacted), set[str]()
+    for name in (member.name, *member.aliases, member.email.partition("@")[0]):
+        parts = words(name)
+        said |= {word for word in parts if len(word) > 1 and (word not in PARTICLES or word in (parts[0], parts[-1]))}
+        said |= {clause[:_UNSPACED_MOST] for clause in UNSPACED.findall("".join(composed(name).split()))}
     return ANYBODY in gone or any(_form(vault, word) in gone for word in said)
 
 
-def require_file(file: CaseFile, number: int) -> None:
-    """Raise NotAllowed where a case has no file of a number."""
-    if not 0 < number <= sum(len(item.attachments) for item in file.messages()):
+def _forms_of_headers(vault: Vault, raw: bytes) -> set[str]:
+    """The same of whom a mail was from and to, which goes with it as it came."""
+    try:
+        header = BytesHeaderParser(policy=policy.default).parsebytes(
+            raw.partition(b"\n\n")[0][:_LONGEST_HEADER] + b"\n\n"
+        )
+        return {form for name in _PEOPLE for value in header.get_all(name, ()) for form in _forms(vault, str(value))}
+    except Exception:  # whatever the parser meets in a header that is none: then nobody can be looked for
+        return {ANYBODY}
+
+
+def file_id(file: CaseFile, number: int) -> str:
+    """Which file of a case has a number now (an id): numbers change when mails go into a case of their own. Raises NotAllowed where none has."""
+    ids = [item.id for message in file.messages() for item in message.attachments]
+    if not 0 < number <= len(ids):
         raise NotAllowed(NO_FILE)
+    return ids[number - 1]
 
 
 def take_out_file(file: CaseFile, number: int) -> None:
@@ -248,7 +279,7 @@ def take_out_file(file: CaseFile, number: int) -> None:
             _note(file, known.id, _digest(file, item.data), "")
             _remember(file, _forms_of_file(file.by.vault, item))
             _write_file(file, known.id, b"")
-            _keep(file, message, message.body)
+            _rewrite_without_original(file, message, message.body)
             return
         number -= len(message.attachments)
     raise NotAllowed(NO_FILE)
@@ -272,12 +303,15 @@ def _rewrite(file: CaseFile, message: Message, passage: Passage) -> None:
             _write_file(file, known.id, octets)
         if (name := passage.taken_out(item.name)) != item.name:
             _rename_file(file, known.id, name)
-    _keep(file, message, body)
+    _rewrite_without_original(file, message, body)
 
 
-def _keep(file: CaseFile, message: Message, body: Body) -> None:
+def _rewrite_without_original(file: CaseFile, message: Message, body: Body) -> None:
     """Write down what is left of a message, and its digests of before and after; the mail as it came is gone."""
     row = file.session.exec(select(MessageRow).where(MessageRow.id == message.id)).one()
+    raw = file.box.open(row.raw_sealed, "messages", "raw", row.id)
+    if raw and message.direction == "in":
+        _remember(file, _forms_of_headers(file.by.vault, raw))
     before, after = (
         _digest(file, json.dumps(item.to_json(), sort_keys=True).encode()) for item in (message.body, body)
     )
@@ -336,21 +370,21 @@ def _out_of_events(file: CaseFile, passage: Passage) -> None:
         file.session.exec(update(EventRow).where(col(EventRow.seq).in_(gone)).values(detail_sealed=None))
 
 
-def proposed(messages: Iterable[Message]) -> dict[int, tuple[str, str]]:
-    """What readers want to be taken out, by number, and that nobody carried out: the author, and what they wrote."""
-    found: dict[int, tuple[str, str]] = {}
+def proposed(messages: Iterable[Message]) -> dict[int, str]:
+    """What readers want to be taken out, by number, and that nobody carried out: as they wrote it."""
+    found: dict[int, str] = {}
     for message in messages:
         for change in message.body.done:
             if (
                 change.verb == "redact-vote" and TAKEN_OUT not in change.text
             ):  # what was changed since is not what was asked for
-                found[int(change.subject)] = (message.author, change.text)
+                found[int(change.subject)] = change.text
             elif change.verb == "redact":
                 found.pop(int(change.subject), None)
     return found
 
 
 def next_number(messages: Iterable[Message]) -> int:
-    """The number of the next one."""
+    """The number for the next request to take something out."""
     changes: list[Change] = [item for message in messages for item in message.body.done]
     return 1 + max((int(item.subject) for item in changes if item.verb in ("redact-vote", "redact")), default=0)

@@ -13,6 +13,7 @@ from sqlmodel import select
 from store.cases import content, conversation, letterboxes, promises
 from store.cases.case_file import CaseFile
 from store.cases.classification import FIELD as LABEL
+from store.cases.classification import put as put_label
 from store.cases.linking import link
 from store.cases.lookup import screened_in
 from store.kit.addresses import bare
@@ -23,14 +24,14 @@ from store.tables.models import GuestRow, MessageRow
 from store.tables.records import Arrival, Body, Change, Facts, Message
 
 NO_MAIL = marked(
-    "Number {number} is no mail from outside. '/show' says the numbers; only those of the reporter or somebody else can go."
+    "Mail {number} can't be split off. Only mails of the reporter, or of a stranger who wrote to the case, can; '/show' has the numbers."
 )
-THE_FIRST = marked("Number 1 is what the case began with. Take out the others.")
-SEVERAL_AUTHORS = marked("These mails have several authors. Take out those of one at a time.")
+THE_FIRST = marked("Mail 1 began the case and stays in it. Choose others.")
+SEVERAL_AUTHORS = marked("These mails have different authors. Split off one author's mails at a time.")
 BY_FORM = marked(
     "This case came by the web form, and its answers wait there: its mails cannot go into a case of their own."
 )
-NOT_READ = marked("Number {number} waits to be read, and cannot go into a case of its own.")
+NOT_READ = marked("Mail {number} waits to be read, and can't be split off.")
 _PART = marked("it was part of another case")
 
 
@@ -58,11 +59,11 @@ def split(file: CaseFile, numbers: Sequence[int]) -> CaseFile:
     for arrival in arrivals[1:]:
         made.add_message(arrival)
     made.row.on_hold = file.row.on_hold
-    if label := file.fields.get(LABEL):
-        made.fill({LABEL: label})
     for guest in file.session.exec(select(GuestRow).where(GuestRow.case_id == file.row.id)).all():
         same = guest.model_dump(exclude={"id", "case_id"})
         file.session.add(GuestRow(case_id=made.row.id, **same))
+    if label := file.fields.get(LABEL):
+        put_label(made, label)
     promises.count_anew(file.session, made.row.id, file.at)
     link(made, file.row)
     done = (Change("split", made.row.codename, other_case=made.row.id),)

@@ -5,7 +5,7 @@ Works within a transaction that the caller opened.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from sqlmodel import select
@@ -63,7 +63,7 @@ def _narrows(file: CaseFile, member: str) -> bool:
 
 def few_others(file: CaseFile, besides: set[str]) -> bool:
     """Whether fewer readers than a case must have are left besides some members."""
-    return len({reader.id for reader in file.deciding} - besides) < OTHERS_LEFT
+    return len({reader.id for reader in file.own_readers} - besides) < OTHERS_LEFT
 
 
 def reinstate(file: CaseFile, member: str) -> int:
@@ -96,7 +96,7 @@ def reinstate(file: CaseFile, member: str) -> int:
 
 def _require_operators(file: CaseFile, source: Source) -> None:
     """Raise NotAllowed unless the operator may undo a recusal of this source."""
-    enough = len(file.deciding) >= VOTES_TO_REINSTATE
+    enough = len(file.own_readers) >= VOTES_TO_REINSTATE
     if source == "self" or (source != "operator" and enough):
         raise NotAllowed("Two readers of the case must agree: repeat the command with --by MEMBER for each of them.")
 
@@ -112,26 +112,24 @@ def vote(file: CaseFile, member: str) -> int:
     if file.actor not in votes:
         session.add(VoteRow(case_id=case_id, member=member, voter=file.actor, at=to_text(file.at)))
         session.flush()
-    return len({reader.id for reader in file.deciding} & (votes | {file.actor}))
+    return len({reader.id for reader in file.own_readers} & (votes | {file.actor}))
 
 
-def words_missing(file: CaseFile, what: str) -> int:
-    """One reader's word for something that takes two, and how many are missing still (0: it is to be done). `what` names it among the
-    votes of the case. The operator may do it alone where there are not two readers. Raises NotAllowed."""
+def vote_of_two(file: CaseFile, what: str, among: Collection[str] | None = None) -> int:
+    """Write down one reader's vote for something that takes two; how many more must agree (0: it is to be done now). `what` names it among
+    the votes of the case; `among`: only these members (ids) count. The operator may do it alone where there are not two readers. Raises
+    NotAllowed."""
     if file.actor == "operator":
-        if len(file.deciding) >= VOTES_FOR_WHAT_TAKES_TWO:
+        if len(file.own_readers) >= VOTES_FOR_WHAT_TAKES_TWO:
             raise NotAllowed(
                 "Two readers of the case must agree: repeat the command with --by MEMBER for each of them."
             )
         return 0
     file.note("vote", {"member": what})
-    return max(0, VOTES_FOR_WHAT_TAKES_TWO - vote(file, what))
-
-
-def voters(file: CaseFile, what: str) -> set[str]:
-    """Who gave their word for something on a case, whether they are readers still or not."""
-    found = select(VoteRow.voter).where(VoteRow.case_id == file.row.id, VoteRow.member == what)
-    return set(file.session.exec(found))
+    vote(file, what)
+    voters = set(file.session.exec(select(VoteRow.voter).where(VoteRow.case_id == file.row.id, VoteRow.member == what)))
+    counted = {reader.id for reader in file.own_readers} & voters
+    return max(0, VOTES_FOR_WHAT_TAKES_TWO - len(counted if among is None else counted & set(among)))
 
 
 def narrow_screened(file: CaseFile, screened: Mapping[str, str]) -> None:

@@ -25,7 +25,9 @@ def new_handle() -> str:
 
 
 class CaseRow(SQLModel, table=True):
-    """One case. `merged_into` says where one leads that went into another (`store.cases.merging`). `wrapped_key` is its own key, sealed by the vault; without it nothing of the case opens. `writable`: its
+    """One case. `merged_into` is JSON of where one leads
+    that went into another: `case` and `reporter` (ids there), `threads` (old ids to new ones), `same` (the reporter is that one's). It is
+    destroyed at `erase_at`, if two readers wanted that. `wrapped_key` is its own key, sealed by the vault; without it nothing of the case opens. `writable`: its
     reporter can be written to, and did not ask for silence."""
 
     __tablename__ = "cases"

@@ -157,7 +157,7 @@ def test_a_guest_does_not_make_a_quorum(desk: Desk, team: list[Person]) -> None:
     ("order", "why"),
     [
         ("/guest Nobody until {day}", "There is no 'Nobody'"), ("/guest {name} until 2020-01-01", "in the past"), ("/guest {name}", "Write whom"),
-        ("/guest ada until {day}", "There is no 'ada'"), ("/guest {name} of conduct until {day}", "There is no"), ("/guest {name} until none", "no guest"),
+        ("/guest ada until {day}", "There is no 'ada'"), ("/guest {name} of conduct until {day}", "There is no"), ("/guest {name} until none", "is not a guest"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(desk: Desk, team: list[Person], order: str, why: str) -> None:

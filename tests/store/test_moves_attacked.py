@@ -189,7 +189,7 @@ def test_other_texts_are_left_as_they_are(desk: Desk, team: list[Person]) -> Non
     desk.mail_out()
     say(desk, team[0], "/redact CANARY", codename)
     said = words(to(team[0], say(desk, team[1], "/redact 1", codename))[0])
-    assert "These files could not be searched: 1" in said
+    assert "Files that were not searched: 1" in said
     with desk.context.database.read() as session:
         row = lookup.find_row(session, codename)
         assert row is not None
@@ -249,6 +249,24 @@ def test_what_a_guest_was_kept_from_follows_them_onto_the_team(make_desk: DeskMa
         desk.case(codename, team[-1].id)
 
 
+def test_measures_of_a_case_that_is_gone_stay_kept_from_who_was_kept_from_it_as_a_guest(
+    make_desk: DeskMaker, team: list[Person]
+) -> None:
+    desk, guest = two_desks(make_desk, team), team[-1]
+    codename = reported(desk, "FIRST.")
+    invite(desk, team, codename)
+    say(desk, guest, "/recuse me", codename)
+    say(desk, team[0], "/state decided\n/measure Morgan Vale: warned", codename)
+    say(desk, team[0], "/state closed warning", codename)
+    assert desk.play.command("case", "destroy", codename, "--yes").returncode == 0
+    file = desk.play.folder / "roster.toml"
+    file.write_text(file.read_text() + "\n" + roster_text([guest]))
+    desk.tick()
+    desk.tick()
+    assert "Morgan" in desk.play.command("measures", "list", "--desk", "conduct", "--as", team[0].id).stdout.decode()
+    assert "Morgan" not in desk.play.command("measures", "list", "--desk", "conduct", "--as", guest.id).stdout.decode()
+
+
 def test_somebody_elses_place_at_another_desk_is_no_invitation(
     make_desk: DeskMaker, team: list[Person], stranger: Person
 ) -> None:
@@ -273,3 +291,187 @@ def test_the_old_name_destroys_nothing_else(desk: Desk, team: list[Person]) -> N
     done = desk.play.command("case", "destroy", other, "--yes")
     assert (done.returncode, b"is part of" in done.stderr) == (1, True)
     assert desk.case(one)["state"] == "closed"
+
+
+def test_a_header_alone_makes_nobody_the_reporter_of_another_case(desk: Desk, team: list[Person]) -> None:
+    """Anybody can write the reporter's address into From, and have answers sent elsewhere."""
+    one = reported(desk, "FIRST.")
+    forged = plain_mail("SECOND.", "", "Robin <robin@sander.example>", extra="Reply-To: <other@mallory.example>\n")
+    other = desk.receive(forged, sender="other@mallory.example").codename
+    desk.mail_out()
+    assert "is part of this case now" in merge(desk, team, one, other)
+    authors = {item["text"]: item["author"] for item in desk.case(one)["messages"]}
+    assert authors["FIRST."] == "reporter" != authors["SECOND."]
+    desk.clock.forward(minutes=1)
+    sent = {item.recipient for item in say(desk, team[0], "/reply\nWe are on it.", one)}
+    assert "robin@sander.example" in sent
+    assert "other@mallory.example" not in sent
+
+
+@pytest.mark.parametrize("named", ["Kim Ode", "kim@ode.example"])
+def test_the_other_reporter_is_named_to_nobody_though_they_cannot_be_written_to(
+    desk: Desk, team: list[Person], named: str
+) -> None:
+    one = reported(desk, "FIRST.")
+    other = desk.receive(plain_mail("SECOND.", "", KIM, extra="Auto-Submitted: auto-generated\n"), sender="").codename
+    desk.mail_out()
+    assert "is part of this case now" in merge(desk, team, one, other)
+    desk.clock.forward(minutes=1)
+    answer = to(team[0], say(desk, team[0], f"/reply\n{named} says the same.", one))[0]
+    assert "nothing was done" in answer
+    assert "robin@sander.example" not in {item.recipient for item in desk.play.sink.mails[-3:]}
+
+
+def test_the_operator_alone_merges_no_case_that_two_readers_have(desk: Desk, team: list[Person]) -> None:
+    few = reported(desk, f"Only: {team[0].name}\n\nFIRST.")
+    other = reported(desk, "SECOND.", KIM)
+    for into, gone in ((few, other), (other, few)):
+        done = desk.play.command("case", "merge", into, gone)
+        assert (done.returncode, b"Two readers" in done.stderr) == (1, True)
+    assert (desk.case(few)["codename"], desk.case(other)["codename"]) == (few, other)
+
+
+def as_nobody(desk: Desk, person: Person, text: str) -> list[str]:
+    """What a person of another desk is answered who writes to this one."""
+    desk.clock.forward(minutes=1)
+    return to(person, say(desk, person, text))
+
+
+def test_who_was_invited_and_may_not_read_is_answered_as_before(make_desk: DeskMaker, team: list[Person]) -> None:
+    """An invitation is not to be noticed by somebody from whom the case is kept, however they ask."""
+    desk, guest = two_desks(make_desk, team), team[-1]
+    codename = reported(desk, "FIRST.")
+    before = as_nobody(desk, guest, "/help")
+    invite(desk, team, codename)
+    assert as_nobody(desk, guest, "/help") != before, "who may read it is answered as a guest"
+    add(desk, "Robin <robin@sander.example>", f"It was {guest.name}.")
+    assert as_nobody(desk, guest, "/help") == before
+
+
+@pytest.mark.parametrize("wish", ["Exclude: {name}", "Exclude: {first}", "Only: Ada, Bo"])
+def test_who_a_reporter_keeps_it_from_is_not_invited(make_desk: DeskMaker, team: list[Person], wish: str) -> None:
+    desk, guest = two_desks(make_desk, team), team[-1]
+    asked = wish.format(name=guest.name, first=guest.name.split()[0])
+    codename = reported(desk, f"{asked}\n\nFIRST.")
+    year = desk.clock.now.year + 1
+    assert "nothing was done" in to(team[0], say(desk, team[0], f"/guest {guest.name} until {year}-06-01", codename))[0]
+
+
+def test_a_member_who_left_while_recused_is_not_invited_elsewhere(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk = make_desk()
+    guest = team[-1]
+    codename = reported(desk, f"It was {guest.name}.")
+    assert guest.id in {item["member"] for item in desk.case(codename)["recused"]}
+    (desk.play.folder / "roster.toml").write_text(roster_text(team[:-1]))
+    desk.tick()
+    open_with_board(desk, [guest], quorum=1)
+    year = desk.clock.now.year + 1
+    assert "nothing was done" in to(team[0], say(desk, team[0], f"/guest {guest.name} until {year}-06-01", codename))[0]
+
+
+@pytest.mark.parametrize("way", ["classify", "merge"])
+def test_a_label_that_stays_ends_what_guests_read(make_desk: DeskMaker, team: list[Person], way: str) -> None:
+    desk, guest = make_desk(team[:-1]), team[-1]
+    desk.play.change_config('# labels = ["green", "amber", "red"]', 'labels = ["red"]\nstays = ["red"]\n#')
+    open_with_board(desk, [guest], quorum=1)
+    codename = reported(desk, "FIRST.")
+    invite(desk, team, codename)
+    assert desk.case(codename, f"{guest.id}~board")
+    if way == "classify":
+        say(desk, team[0], "/classify red", codename)
+    else:
+        other = reported(desk, "SECOND.", KIM)
+        say(desk, team[0], "/classify red", other)
+        merge(desk, team, codename, other)
+    with pytest.raises(NoSuchCase):
+        desk.case(codename, f"{guest.id}~board")
+
+
+def test_chains_of_merges_keep_every_name(desk: Desk, team: list[Person]) -> None:
+    one, two, three = (
+        reported(desk, "FIRST."),
+        reported(desk, "SECOND.", KIM),
+        reported(desk, "THIRD.", "Zed <z@z.example>"),
+    )
+    merge(desk, team, two, three)
+    merge(desk, team, one, two)
+    assert desk.case(three)["codename"] == one
+    assert "nothing was done" in to(team[0], say(desk, team[0], f"/reply\nThis is about {three}.", one))[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "passage"),
+    [
+        ("Wu Lin", "It was Wu CANARY who did it.", "Wu CANARY"),
+        ("Jo Li", "It was Li CANARY who did it.", "Li CANARY"),
+        (
+            "\u738b\u5c0f\u660e",
+            "\u662f\u738b\u5c0f\u660e\u5e72\u7684 CANARY.",
+            "\u662f\u738b\u5c0f\u660e\u5e72\u7684 CANARY",
+        ),
+        ("Dana Reyes", "See CANARY.", "CANARY"),
+    ],
+)
+def test_who_joins_is_looked_for_under_short_names_too(
+    desk: Desk, team: list[Person], name: str, text: str, passage: str
+) -> None:
+    """Also in the headers of a mail that is kept no more as it came."""
+    joining = team[3]
+    roster = roster_text(team).replace(f'name = "{joining.name}"', f'name = "{name}"')
+    (desk.play.folder / "roster.toml").write_text(
+        "[[member]]".join(part for part in roster.split("[[member]]") if f'id = "{joining.id}"' not in part)
+    )
+    desk.tick()
+    desk.mail_out()
+    raw = plain_mail(text, "", "Robin <robin@sander.example>", extra="Cc: Dana R. <reyes@friends.example>\n")
+    codename = desk.receive(raw).codename
+    desk.mail_out()
+    say(desk, team[0], f"/redact {passage}", codename)
+    say(desk, team[1], "/redact 1", codename)
+    assert passage not in texts(desk, codename)
+    (desk.play.folder / "roster.toml").write_text(roster)
+    desk.tick()
+    desk.tick()
+    assert not [item for item in to(joining, desk.mail_out()) if codename in item]
+    assert joining.id in {item["member"] for item in desk.case(codename)["recused"]}
+
+
+def test_what_is_to_be_taken_out_is_bounded(desk: Desk, team: list[Person]) -> None:
+    codename = reported(desk, "a b " * 500)
+    assert "too long to be looked for" in words(to(team[0], say(desk, team[0], f"/redact {'a b ' * 20}", codename))[0])
+    two = to(team[0], say(desk, team[0], "/redact a b a b\n/redact b a b a", codename))[0]
+    assert "one '/redact' in a mail" in words(two)
+
+
+def attached(*files: str) -> bytes:
+    parts = "".join(
+        f"--m\nContent-Type: text/plain\nContent-Disposition: attachment; filename={name}.txt\n\n{name}\n"
+        for name in files
+    )
+    return (
+        "From: Robin <robin@sander.example>\nTo: conduct@desk.example\nMIME-Version: 1.0\n"
+        f"Content-Type: multipart/mixed; boundary=m\n\n--m\n\nSee the files.\n{parts}--m--\n"
+    ).encode()
+
+
+def test_a_word_on_a_file_counts_for_that_file_whatever_its_number_is_then(desk: Desk, team: list[Person]) -> None:
+    codename = desk.receive(attached("KEPT")).codename
+    desk.mail_out()
+    here = parseaddr(str(desk.play.sink.to("robin@sander.example")[-1].headers["Reply-To"]))[1]
+    for name in ("MOVED", "OTHER"):
+        desk.clock.forward(minutes=1)
+        desk.receive(attached(name), here, sender="robin@sander.example")
+    desk.mail_out()
+    say(desk, team[0], "/redact file 2", codename)
+    desk.clock.forward(minutes=1)
+    say(desk, team[0], "/split 2", codename)
+    say(desk, team[1], "/redact 1", codename)
+    with desk.context.database.read() as session:
+        row = lookup.find_row(session, codename)
+        assert row is not None
+        files = [
+            item.data
+            for message in content.messages(session, desk.context.vault, row.id)
+            for item in content.attachment_contents(session, desk.context.vault, row, message)
+        ]
+    assert [item.strip() for item in files] == [b"KEPT", b"OTHER"]

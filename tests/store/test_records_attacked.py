@@ -232,13 +232,16 @@ def test_together_is_together_for_measures_as_well(desk: Desk, team: list[Person
 
 
 @pytest.mark.parametrize(
-    "line",
-    ["/measure Morgan Vale: stays away until 2027-12-31 from our events", "/propose removal until 2027-12-24 because"],
+    ("line", "where"),
+    [
+        ("/measure Morgan Vale: stays away until 2027-12-31 from our events", "at the very end"),
+        ("/propose removal until 2027-12-24 because", "right after the outcome"),
+    ],
 )
-def test_a_day_that_would_not_be_one_is_said(desk: Desk, team: list[Person], line: str) -> None:
+def test_a_day_that_would_not_be_one_is_said(desk: Desk, team: list[Person], line: str, where: str) -> None:
     codename = reported(desk, "It happened.")
     say(desk, team[0], "/state decided", codename)
-    assert "at the end" in words(to(team[0], say(desk, team[0], line, codename))[0])
+    assert where in words(to(team[0], say(desk, team[0], line, codename))[0])
 
 
 def test_who_left_the_roster_and_who_joins_later_are_kept_from_it_at_the_other_desk(
