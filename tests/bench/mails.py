@@ -27,6 +27,7 @@ from desk.commands.progress import Step, progress
 from desk.demo.mails import pgp_mime, text_entity
 from desk.demo.rehearsal import PEOPLE, Person, Rehearsal, make_person
 from tests.support.fast_sink import FastSink
+from tests.support.processes import descendants
 
 MAILS = 400
 _SECOND_ENDS = 12.0  # the process that sends while many notices wait ends when none does
@@ -199,20 +200,10 @@ def _deliver(play: Rehearsal) -> float:
     return statistics.median(times)
 
 
-def _processes(pid: int) -> list[int]:
-    """The service's process, and all that it runs in: readers, a second one that sends, what they started."""
-    found = [pid]
-    for item in found:
-        with contextlib.suppress(OSError):
-            for task in Path(f"/proc/{item}/task").iterdir():
-                found += [int(child) for child in (task / "children").read_text().split()]
-    return found
-
-
 def memory(pid: int) -> float:
     """Megabytes in use; what the processes share is counted once."""
     kilobytes = 0
-    for item in _processes(pid):
+    for item in {pid, *descendants(pid)}:
         with contextlib.suppress(OSError):
             lines = Path(f"/proc/{item}/smaps_rollup").read_text().splitlines()
             kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
@@ -222,7 +213,7 @@ def memory(pid: int) -> float:
 def _cpu(pid: int) -> float:
     """Seconds that the service and the programs that it started have used."""
     ticks = 0
-    for item in _processes(pid):
+    for item in {pid, *descendants(pid)}:
         with contextlib.suppress(OSError):
             fields = Path(f"/proc/{item}/stat").read_text().rpartition(")")[2].split()
             ticks += sum(map(int, fields[11:15]))

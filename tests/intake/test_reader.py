@@ -7,7 +7,6 @@ import re
 import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,6 +18,7 @@ from store.kit.config import Config
 from store.kit.errors import Interrupted, TryLater
 from tests.conftest import Desk
 from tests.support.mails import only_message
+from tests.support.processes import descendants, of_python
 from tests.support.talk import to, words
 
 READ_IN_PROCESS = reader_process._read
@@ -108,16 +108,4 @@ def test_readers_are_kept_end_when_idle_and_start_again(desk: Desk) -> None:
 
 
 def children() -> set[int]:
-    """The processes that descend from this one, less those of GnuPG."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            head, _, rest = entry.read_text().rpartition(")")
-        except OSError:
-            continue
-        if "(python" in head:
-            parents[int(entry.parent.name)] = int(rest.split()[1])
-    found = {os.getpid()}
-    while more := {process for process, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {os.getpid()}
+    return of_python(descendants(os.getpid()))

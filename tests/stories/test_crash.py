@@ -22,7 +22,7 @@ from store.kit.config import load
 from tests.bench.prove import figure
 from tests.conftest import Desk, DeskMaker
 from tests.support import chaos
-from tests.support.chaos import Fleet, Load, MailboxLoad, PipeLoad
+from tests.support.chaos import Fleet, FormLoad, Load, MailboxLoad, PipeLoad
 from tests.support.dovecot import PASSWORD, Dovecot
 
 CRASHES = int(os.environ.get("CRASHES", "2"))
@@ -40,13 +40,19 @@ def with_mailbox(desk: Desk, dovecot: Dovecot, user: str) -> None:
     play.config.write_text(play.config.read_text() + text)
 
 
-def loads_on(desk: Desk, sam: Person, fleet: Fleet, dovecot: Dovecot | None, user: str) -> list[Load]:
+def with_form(desk: Desk) -> None:
+    """For a form that is served once the service is told where; nobody has to work for being let in."""
+    desk.play.change_config('# listen = "127.0.0.1:8025"', "work = 0\nper_hour = 100000")
+    desk.reopen()
+
+
+def loads_on(desk: Desk, sam: Person, fleet: Fleet, dovecot: Dovecot, user: str) -> list[Load]:
+    """Every way in."""
     loads = [Load(desk, number, sam, fleet.ports) for number in range(2)]
     loads.append(PipeLoad(desk, 2, sam, fleet.ports))
-    if dovecot is not None:
-        by_mailbox = MailboxLoad(desk, 3, sam, fleet.ports)
-        by_mailbox.dovecot, by_mailbox.user = dovecot, user
-        loads.append(by_mailbox)
+    by_mailbox = MailboxLoad(desk, 3, sam, fleet.ports)
+    by_mailbox.dovecot, by_mailbox.user = dovecot, user
+    loads += [by_mailbox, FormLoad(desk, 4, sam, fleet.sites)]
     for thread in loads:
         thread.start()
     return loads
@@ -66,14 +72,18 @@ def test_nothing_is_lost_when_the_service_is_killed(
         desk = Desk(Rehearsal(disk / "desk", team))
         sink = chaos.impatient(desk, luck)
         with_mailbox(desk, dovecot, user)
+        with_form(desk)
         assert load(desk.play.config).outbox.claim_seconds == 4
-        with Fleet(desk, 1) as fleet:
+        with Fleet(desk, 1, forms=True) as fleet:
             loads = loads_on(desk, sam, fleet, dovecot, user)
             for _ in range(CRASHES):
                 time.sleep(luck.uniform(0.05, 1.2))
                 if luck.random() < 0.3:
                     kill_agent(desk)
                     done["agent killed"] += 1
+                if luck.random() < 0.3:
+                    done["a process of its killed"] += chaos.kill_a_process_of(fleet.pid(0), luck)
+                    time.sleep(luck.uniform(0, 0.3))
                 if luck.random() < 0.2:
                     with chaos.full(disk) as small:
                         done["disk full"] += small
@@ -83,20 +93,25 @@ def test_nothing_is_lost_when_the_service_is_killed(
                 time.sleep(luck.uniform(0, 0.1))
                 fleet.start(0)
             done["opened by hand"] = chaos.finish(desk, loads, sink)
-        figure("killed, on SQLite, by SMTP, mailbox and pipe", f"{chaos.check(desk, team, loads)}; {chaos.told(done)}")
+        figure(
+            "killed, on SQLite, by SMTP, mailbox, pipe and form",
+            f"{chaos.check(desk, team, loads)}; {chaos.told(done)}",
+        )
         desk.end()
 
 
 def test_several_workers_on_postgresql_are_killed_cut_off_and_stopped(
-    make_desk: DeskMaker, database: str, team: list[Person], sam: Person
+    make_desk: DeskMaker, database: str, team: list[Person], sam: Person, dovecot: Dovecot, user: str
 ) -> None:
     print(f"CRASH_SEED={SEED}")
     luck, done = random.Random(SEED), Counter[str]()
     done["seed"] = SEED
     desk = make_desk(database_url=database)
     sink = chaos.impatient(desk, luck)
-    with Fleet(desk, 4) as fleet:
-        loads = loads_on(desk, sam, fleet, None, "")
+    with_mailbox(desk, dovecot, user)
+    with_form(desk)
+    with Fleet(desk, 4, forms=True) as fleet:
+        loads = loads_on(desk, sam, fleet, dovecot, user)
         name = database.rpartition("/")[2]
         with psycopg.connect(database.replace(name, "postgres"), autocommit=True) as server:
             for step in range(CRASHES):
@@ -110,8 +125,13 @@ def test_several_workers_on_postgresql_are_killed_cut_off_and_stopped(
                 if luck.random() < 0.3:
                     server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
                     done["database cut off"] += 1
+                if luck.random() < 0.3:
+                    done["a process of its killed"] += chaos.kill_a_process_of(fleet.pid(victim), luck)
+                    time.sleep(luck.uniform(0, 0.3))
                 fleet.send_signal(victim, signal.SIGKILL)
                 done["worker killed"] += 1
                 fleet.start(victim)
         done["opened by hand"] = chaos.finish(desk, loads, sink)
-    figure("killed, on PostgreSQL, four workers", f"{chaos.check(desk, team, loads)}; {chaos.told(done)}")
+    figure(
+        "killed, on PostgreSQL, four workers, by all four ways", f"{chaos.check(desk, team, loads)}; {chaos.told(done)}"
+    )

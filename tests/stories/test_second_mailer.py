@@ -14,23 +14,9 @@ from desk.workers import WakeUp, Worker
 from mailer.sealing.seal import Sealer
 from tests.conftest import Desk, DeskMaker
 from tests.support.mailboxes import wait_until
+from tests.support.processes import descendants, of_python
 
 MAILS = 40
-
-
-def descendants(pid: int) -> set[int]:
-    """All processes that a process started, and those that they started."""
-    found: set[int] = set()
-    left = [pid]
-    while left:
-        try:
-            tasks = list(Path(f"/proc/{left.pop()}/task").iterdir())
-            children = [int(item) for task in tasks for item in (task / "children").read_text().split()]
-        except OSError:
-            continue
-        left += [item for item in children if item not in found]
-        found |= set(children)
-    return found
 
 
 def flood(desk: Desk, before: set[int]) -> int:
@@ -44,16 +30,8 @@ def flood(desk: Desk, before: set[int]) -> int:
         list(pool.map(send, range(MAILS)))
     desk.play.sink.holds = False
     wait_until(lambda: "a second process sends" in desk.play.log(), 60)
-    (second,) = [item for item in descendants(desk.play.pid) - before if _is_python(item)]
+    (second,) = of_python(descendants(desk.play.pid) - before)
     return second
-
-
-def _is_python(pid: int) -> bool:
-    """Not gpg, which comes and goes."""
-    try:
-        return b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
 
 
 def started(desk: Desk) -> set[int]:

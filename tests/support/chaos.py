@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import requests
 from sqlmodel import select
 
 from desk.demo.mails import ciphertext, pgp_mime, plain_mail, text_entity
@@ -35,7 +36,9 @@ from store.tables import audit
 from store.tables.models import CaseRow
 from tests.conftest import Desk
 from tests.support.dovecot import Dovecot
+from tests.support.processes import descendants, of_python
 from tests.support.talk import read
+from tests.support.web import sealed_fields, send
 
 START_SECONDS = 40
 
@@ -77,11 +80,13 @@ def impatient(desk: Desk, luck: random.Random) -> FailingSink:
 
 
 class Fleet:
-    """Several services of one desk, each with a listener of its own, that can be killed and started again."""
+    """Several services of one desk, each with a listener of its own, and a form if that is wanted, that can be killed and started again."""
 
-    def __init__(self, desk: Desk, count: int) -> None:
+    def __init__(self, desk: Desk, count: int, forms: bool = False) -> None:
         self.desk = desk
         self.ports = [desk.play.port, *(free_port() for _ in range(count - 1))]
+        self._form_ports = [free_port() for _ in range(count)] if forms else []
+        self.sites = [f"http://127.0.0.1:{port}" for port in self._form_ports]
         self._running: list[subprocess.Popen[bytes] | None] = [None] * count
 
     def start(self, number: int) -> None:
@@ -89,6 +94,8 @@ class Fleet:
         play = self.desk.play
         socket_name = "deliver.sock" if number == 0 else f"deliver{number}.sock"
         own = {"OMBUD_LISTENER__PORT": str(self.ports[number]), "OMBUD_LISTENER__SOCKET": socket_name}
+        if self._form_ports:
+            own["OMBUD_WEB__LISTEN"] = f"127.0.0.1:{self._form_ports[number]}"
         with (play.folder / "service.log").open("ab") as log:
             line = [sys.executable, "-m", "desk", "run", "--config", str(play.config)]
             process = subprocess.Popen(line, env={**os.environ, **own}, stdout=log, stderr=log)
@@ -102,6 +109,12 @@ class Fleet:
                 return socket.create_connection(("127.0.0.1", self.ports[number]), timeout=1).close()
             time.sleep(0.02)
         raise TimeoutError(play.log())
+
+    def pid(self, number: int) -> int:
+        """The process of one."""
+        process = self._running[number]
+        assert process is not None
+        return process.pid
 
     def send_signal(self, number: int, which: int) -> None:
         """Send one a signal; after SIGKILL or SIGTERM, wait until it is gone."""
@@ -194,6 +207,51 @@ class MailboxLoad(Load):
         time.sleep(0.1)
 
 
+class FormLoad(Load):
+    """By the web form, as its script does; at the end every receipt has to open."""
+
+    def __init__(self, desk: Desk, number: int, sam: Person, sites: Sequence[str]) -> None:
+        super().__init__(desk, number, sam, ())
+        self._sites = list(sites)
+        self._lookups: list[str] = []
+
+    def run(self) -> None:
+        """Send until told to stop."""
+        count = 0
+        while not self.stop.is_set():
+            count += 1
+            name = f"load{self.number}n{count}e"
+            exclude = "Exclude: Bo\n\n" if count % 3 == 0 else ""
+            fields = sealed_fields(self.desk, f"receipt of {name}", f"{exclude}{name}")
+            while not self._is_kept(fields):
+                time.sleep(0.05)
+            self.taken.append(name)
+            self._lookups.append(fields["lookup"])
+            time.sleep(0.2)
+
+    def _is_kept(self, fields: Mapping[str, Any]) -> bool:
+        self._sites.append(self._sites.pop(0))
+        with contextlib.suppress(requests.RequestException, ValueError, KeyError):
+            return send(self._sites[0], "sealed", fields)[0] == 200
+        return False
+
+    def check_receipts(self) -> None:
+        """AssertionError unless what each receipt stands for is there."""
+        for lookup in self._lookups:
+            assert send(self._sites[0], "open", {"lookup": lookup})[1]["found"], (
+                "a report is kept, and its receipt opens nothing"
+            )
+
+
+def kill_a_process_of(pid: int, luck: random.Random) -> bool:
+    """Kill one of the processes that a service started: a reader, what readers come from, or a second one that sends. Whether there was one."""
+    started = sorted(of_python(descendants(pid)))
+    if started:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(luck.choice(started), signal.SIGKILL)
+    return bool(started)
+
+
 def finish(desk: Desk, loads: Sequence[Load], sink: FailingSink) -> int:
     """End the load, and wait until nothing waits any more. How many mails were held until now, and opened.
 
@@ -212,6 +270,9 @@ def finish(desk: Desk, loads: Sequence[Load], sink: FailingSink) -> int:
         answer = desk.play.command("case", "reopen", name).stdout.decode()
         assert "is open" in answer, answer
     _drain(desk, loads, sink)
+    for thread in loads:
+        if isinstance(thread, FormLoad):
+            thread.check_receipts()
     return len(held)
 
 
