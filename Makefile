@@ -51,10 +51,10 @@ prove:
 	@.ci/setup prove
 	.venv/bin/python -m tests.bench.prove
 
-# Whether the tests notice when a rule is changed (hours; ONLY=store/cases/access.py for one module).
+# Whether the tests notice when a rule is changed (over an hour; ONLY=store/cases/access.py for one module).
 mutants:
 	@.ci/setup test
-	[ -x build/mutants/bin/cosmic-ray ] || { python3 -m venv build/mutants && build/mutants/bin/pip install --quiet cosmic-ray==8.7.0; }
+	[ -d build/mutants/mutmut ] || .venv/bin/pip install -qq --target build/mutants --constraint constraints.txt mutmut==3.8.1
 	.venv/bin/python -m tests.bench.mutants
 
 # Coverage-guided fuzzing of how a mail is read: FUZZ_MINUTES=30 make fuzz. Its corpus is kept in build/fuzz.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -19,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from desk import logs
 from desk.commands import show
 from desk.demo.rehearsal import PEOPLE, Delivered, Person, Rehearsal, make_person
+from intake import reader_process
 from intake.arrival import Envelope
 from intake.receive import Receipt, Receiver
 from intake.screening import screen_desk
@@ -41,6 +43,10 @@ settings.register_profile(
 settings.load_profile("ombud")
 
 logs.set_up(quiet=True)
+
+
+if os.environ.get("READ_HERE"):  # no reader process for each of very many short runs (`make mutants`)
+    reader_process.run = lambda work, *arguments: work(*arguments)
 
 
 @pytest.fixture(scope="session")

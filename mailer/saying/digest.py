@@ -78,7 +78,7 @@ def digest_values(session: Session, context: Context, desk: Desk, roster: Roster
     total = sum(map(len, lines.values()))
     aside = junk.counted(session, by)
     return {
-        "sections": sections, "ending": ending, "total": total, "measures": held, "junk": aside.number, LISTED: frozenset(listed | aside.ids),
+        "sections": sections, "ending": ending, "total": total, "measures": held, "junk": aside.number, "junk_more": aside.more, LISTED: frozenset(listed | aside.ids),
         DEADLINES: deadlines,
     }  # fmt: skip
 

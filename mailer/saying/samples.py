@@ -109,7 +109,7 @@ def sample_values(desk: Desk) -> dict[str, dict[str, Any]]:
         for trouble in ("quorum", "term", "key", "desk-key")
     ]
     timed = {
-        "desk": base["desk"], "member": "Ada Example", "sections": [{"title": "New, and not answered yet", "cases": [line]}], "total": 1, "junk": 12, "measures": [{"name": "blue-fox", "person": "Sam", "until": day}],
+        "desk": base["desk"], "member": "Ada Example", "sections": [{"title": "New, and not answered yet", "cases": [line]}], "total": 1, "junk": 12, "junk_more": False, "measures": [{"name": "blue-fox", "person": "Sam", "until": day}],
         "ending": [{"codename": "blue-fox", "day": day}], "warnings": warnings, "quorum": 2,
     }  # fmt: skip
     return {

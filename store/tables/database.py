@@ -27,7 +27,7 @@ from sqlmodel import Session, create_engine
 from store.kit.errors import StoreOutdated, StoreUnavailable
 from store.kit.files import write_private
 
-MIGRATION_HEAD = "0010"
+MIGRATION_HEAD = "0011"
 _EARLIER = frozenset(f"{number:04}" for number in range(1, int(MIGRATION_HEAD)))
 _BUSY_SECONDS = 15
 _POLL_SECONDS = 0.0005

@@ -38,6 +38,10 @@ class CaseRow(SQLModel, table=True):
             sqlite_where=text("announced_at IS NOT NULL OR erase_at IS NOT NULL"),
             postgresql_where=text("announced_at IS NOT NULL OR erase_at IS NOT NULL"),
         ),
+        Index(
+            "cases_of_junk", "desk", "screened", "escalated",
+            sqlite_where=text("state = 'junk'"), postgresql_where=text("state = 'junk'"),
+        ),
     )  # fmt: skip
     id: str = Field(default_factory=new_id, primary_key=True)
     codename: str = Field(unique=True)

@@ -18,6 +18,7 @@ from intake.filters.headers import filtered
 from intake.filters.rspamd import FilterAway
 from intake.learning import teach_filter
 from intake.reading.message import read_mail
+from store.cases import junk
 from store.kit.errors import NoSuchCase
 from tests.conftest import Desk, DeskMaker
 from tests.support.rspamd import GTUBE, Rspamd, rspamd
@@ -95,6 +96,22 @@ def test_junk_is_kept_and_nobody_hears_of_it(make_desk: DeskMaker, team: list[Pe
     assert record["state"] == "junk"
     assert record["messages"][0]["text"].strip() == "Click here."
     assert says(desk, team[0], "/cases").find(receipt.codename) < 0
+
+
+def test_a_wave_is_counted_no_further_than_somebody_would(
+    make_desk: DeskMaker, team: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(junk, "_LOOKED_THROUGH", 3)
+    desk = make_desk()
+    desk.tick()
+    for number in range(5):
+        desk.receive(spam(f"Win {number}"), sender="win@casino.example")
+    desk.receive(spam("For Bo Lindqvist"), sender="win@casino.example")
+    desk.clock.forward(days=9)
+    desk.tick()
+    mails = desk.mail_out()
+    assert "Junk: more than 4." in "".join(to(team[0], mails))
+    assert "Junk: more than 3." in "".join(to(team[1], mails)), "the one that names him is none of his"
 
 
 def counted(desk: Desk) -> list[object]:
