@@ -10,12 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from desk.demo.mails import pgp_mime
-from desk.demo.rehearsal import Person
+from desk.demo.rehearsal import Delivered, Person
+from desk.web import sealing
 from tests.bench.prove import figure
-from tests.conftest import Desk
+from tests.conftest import Desk, DeskMaker
+from tests.stories.test_web_crash import with_form
 from tests.support.chaos import ciphertext_audit
+from tests.support.mailboxes import wait_until
 from tests.support.talk import headers, member_mail, read
+from tests.support.web import sealed_fields, send
 
 CANARIES = {
     what: f"canary{what}x7q"
@@ -31,6 +37,14 @@ CANARIES = {
         "reply",
         "later",
         "notefile",
+        "why",
+        "letter",
+        "answer",
+        "person",
+        "measure",
+        "form",
+        "receipt",
+        "addition",
     )
 }
 
@@ -107,50 +121,107 @@ def report(desk: Desk, sam: Person) -> bytes:
     return pgp_mime(entity, desk.play.desk_key, sam.keyring, sam.fingerprint, sender=sender, extra=extra)
 
 
-def test_nothing_that_was_said_is_found_where_it_must_not_be(
-    desk: Desk, team: list[Person], sam: Person, tmp_path: Path
-) -> None:
-    play = desk.play
-    play.start(environment={"TMPDIR": str(tmp_path)})
+def with_attachment(name: str, text: str, kind: str, data: str) -> bytes:
+    """What a member writes on a case, with a file."""
+    return (
+        f"Content-Type: multipart/mixed; boundary=m\nSubject: Re: [Conduct Team] {name}: new report\n\n--m\nContent-Type: "
+        f"text/plain\n\n{text}\n--m\nContent-Type: {kind}\n\n{data}\n--m--\n"
+    ).encode()
+
+
+class Life:
+    """A running desk, and what is said with it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.play, self.name, self._before = desk, desk.play, "", 0
+
+    def settle(self, least: int) -> list[Delivered]:
+        """Wait until so many more mails were sent, and none waits; they are."""
+        before = self._before
+        self.play.sink.wait_for(before + least)
+        wait_until(lambda: not self.desk.outbox())
+        self._before = len(self.play.sink.mails)
+        return self.play.sink.mails[before:]
+
+    def send(self, mail: bytes, least: int, sender: str = "sam@reporter.example") -> list[Delivered]:
+        """Send a mail, and what is sent for it."""
+        self.play.send(mail, sender=sender)
+        return self.settle(least)
+
+    def say(self, member: Person, text: str, least: int, entity: bytes | None = None) -> list[Delivered]:
+        """Have a member write on the case."""
+        return self.send(member_mail(self.play, member, text, self.name, entity=entity), least, member.email)
+
+
+def conversation(life: Life, team: list[Person], sam: Person) -> None:
+    """A report, notes, a field, a recusal, a reply, what the reporter writes then."""
     ada = team[0]
+    (notice, *_) = life.send(report(life.desk, sam), 6)
+    life.name = str(headers(notice)["Subject"]).rpartition(" ")[2]
+    note = (
+        f"Content-Type: multipart/mixed; boundary=m\nSubject: Re: [Conduct Team] {life.name}: new report\n\n--m\nContent-Type: "
+        f"text/plain\n\n/field what: {CANARIES['field']}\n\n{CANARIES['note']}\n--m\nContent-Type: image/png\n"
+        f'Content-Disposition: attachment; filename="{CANARIES["notefile"]}.png"\n\n{CANARIES["notefile"]}\n--m--\n'
+    )
+    life.say(ada, "", 5, note.encode())
+    life.say(ada, f"/recuse bo {CANARIES['reason']}", 4)
+    replied = life.say(ada, f"/reply\n{CANARIES['reply']}", 5)
+    life.say(ada, "/show\n/cases", 1)
+    (mail,) = [item for item in replied if item.recipient == sam.email]
+    assert CANARIES["reply"] in read(sam, mail)
+    extra = f"In-Reply-To: {mail.headers['Message-ID']}\n"
+    later = f"Content-Type: text/plain\n\n{CANARIES['later']}\n".encode()
+    life.send(pgp_mime(later, life.play.desk_key, sam.keyring, extra=extra), 4)
+
+
+def procedure(life: Life, team: list[Person], stranger: Person) -> None:
+    """Somebody else is heard, readers decide, a measure is kept, one has the archive."""
+    ada, _, chidi, *_ = team
+    line = f"/write Kim <{stranger.email}> as witness\n\n{CANARIES['letter']}"
+    key = stranger.public_key.decode()
+    sent = life.say(ada, "", 5, with_attachment(life.name, line, "application/pgp-keys; name=kim.asc", key))
+    (letter,) = [item for item in sent if item.recipient == stranger.email]
+    assert CANARIES["letter"] in read(stranger, letter)
+    answer = pgp_mime(
+        f"Content-Type: text/plain\n\n{CANARIES['answer']}\n".encode(), life.play.desk_key, stranger.keyring, stranger.fingerprint,
+        sender=stranger.email, extra=f"In-Reply-To: {headers(letter)['Message-ID']}\n",
+    )  # fmt: skip
+    life.send(answer, 4, stranger.email)
+    life.say(ada, f"/propose warning {CANARIES['why']}", 4)
+    life.say(chidi, "/agree 1", 4)
+    life.say(ada, f"/state decided\n/measure {CANARIES['person']} Vale: {CANARIES['measure']}", 4)
+    life.say(ada, "/measures\n/export", 1)
+
+
+def by_form(life: Life, site: str) -> None:
+    """A report by the form, and what is added with its receipt."""
+    fields = sealed_fields(life.desk, CANARIES["receipt"], CANARIES["form"])
+    assert send(site, "sealed", fields)[0] == 200
+    life.settle(5)
+    assert send(site, "open", {"lookup": fields["lookup"]})[1]["found"]
+    more = sealing.sealed_report(life.desk.context.keyring, life.desk.context.config.desk[0], CANARIES["addition"], ())
+    assert send(site, "more", {"lookup": fields["lookup"], "message": more})[0] == 200
+    life.settle(5)
+
+
+@pytest.mark.parametrize("custody", ["process", "agent"])
+def test_nothing_that_was_said_is_found_where_it_must_not_be(
+    make_desk: DeskMaker, team: list[Person], sam: Person, stranger: Person, tmp_path: Path, custody: str
+) -> None:
+    desk = make_desk()
+    site, play, ada = with_form(desk), desk.play, team[0]
+    play.change_config('# custody = "process"', f'custody = "{custody}"')
+    play.start(environment={"TMPDIR": str(tmp_path)})
+    life = Life(desk)
     with watching() as watch:
-        play.send(report(desk, sam))
-        play.sink.wait_for(6)
-        name = str(headers(play.sink.mails[0])["Subject"]).rpartition(" ")[2]
-
-        def say(text: str, mails: int, entity: bytes | None = None) -> None:
-            before = len(play.sink.mails)
-            play.send(member_mail(play, ada, text, name, entity=entity), sender=ada.email)
-            play.sink.wait_for(before + mails)
-
-        note = (
-            f"Content-Type: multipart/mixed; boundary=m\nSubject: Re: [Conduct Team] {name}: new report\n\n--m\nContent-Type: "
-            f"text/plain\n\n/field what: {CANARIES['field']}\n\n{CANARIES['note']}\n--m\nContent-Type: image/png\n"
-            f'Content-Disposition: attachment; filename="{CANARIES["notefile"]}.png"\n\n{CANARIES["notefile"]}\n--m--\n'
-        )
-        say("", 5, note.encode())
-        say(f"/recuse bo {CANARIES['reason']}", 4)
-        say(f"/reply\n{CANARIES['reply']}", 5)
-        say("/show\n/cases", 1)
-        (mail,) = [
-            item
-            for item in play.sink.mails
-            if "Reply-To" not in item.headers and item.recipient == "sam@reporter.example"
-        ][-1:]
-        assert CANARIES["reply"] in read(sam, mail)
-        extra = f"In-Reply-To: {mail.headers['Message-ID']}\n"
-        before = len(play.sink.mails)
-        play.send(
-            pgp_mime(
-                f"Content-Type: text/plain\n\n{CANARIES['later']}\n".encode(), play.desk_key, sam.keyring, extra=extra
-            )
-        )
-        play.sink.wait_for(before + 4)
-        play.command("case", "show", name)
-        play.command("digest", "preview", "--as", "ada")
-        play.command("outbox", "list")
-        play.command("check")
-        say(f"/state closed warning {CANARIES['reason']}", 4)
+        conversation(life, team, sam)
+        procedure(life, team, stranger)
+        by_form(life, site)
+        for line in (
+            ("case", "show", life.name), ("digest", "preview", "--as", "ada"), ("outbox", "list"), ("check",), ("measures", "list"),
+        ):  # fmt: skip
+            play.command(*line)
+        life.say(ada, f"/state closed warning {CANARIES['reason']}", 4)
         limits = Path(f"/proc/{play.pid}/limits").read_text().splitlines()
         assert next(line.split()[4:6] for line in limits if line.startswith("Max core file size")) == ["0", "0"]
     assert b"gpg" in watch.seen, "the watch saw GnuPG at work"
@@ -162,16 +233,38 @@ def test_nothing_that_was_said_is_found_where_it_must_not_be(
                 assert traces(str(file).encode()) == []
     for item in play.sink.mails:
         assert traces(item.mail) == []
-    sealed = ciphertext_audit(play.sink.mails, team)
+    sealed = ciphertext_audit(play.sink.mails, [*team, sam, stranger])
     assert sealed > 20
-    figure("unique words looked for in files, logs, processes and mails", f"{len(SHAPES)} shapes; found 0")
-    figure("sealed mails whose recipients' keys were looked at", f"{sealed}; to a key that is not the reader's: 0")
+    figure(
+        f"unique words looked for in files, logs, processes and mails, keys with the {custody}",
+        f"{len(SHAPES)} shapes; found 0",
+    )
+    figure(
+        f"sealed mails whose recipients' keys were looked at, keys with the {custody}",
+        f"{sealed}; to a key that is not the reader's: 0",
+    )
     # And it was all there to be found: Ada has it.
     hers = "".join(read(ada, item) for item in play.sink.to(ada.email))
-    for what in ("body", "subject", "sender", "filename", "field", "reply", "later", "reason"):
+    for what in (
+        "body",
+        "subject",
+        "sender",
+        "filename",
+        "field",
+        "reply",
+        "later",
+        "reason",
+        "letter",
+        "answer",
+        "why",
+        "person",
+        "measure",
+        "form",
+        "addition",
+    ):
         assert CANARIES[what] in hers, what
     bos = "".join(read(team[1], item) for item in play.sink.to(team[1].email))
-    assert CANARIES["reason"] not in bos
-    assert CANARIES["reply"] not in bos
+    for what in ("reason", "reply", "letter", "answer", "why", "measure"):
+        assert CANARIES[what] not in bos, what
     play.stop()
-    assert play.command("case", "destroy", name, "--yes").returncode == 0
+    assert play.command("case", "destroy", life.name, "--yes").returncode == 0
