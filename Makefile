@@ -44,11 +44,13 @@ bench:
 	.venv/bin/python -m tests.bench.imap
 	.venv/bin/python -m tests.bench.growth
 	.venv/bin/python -m tests.bench.nasty
+	.venv/bin/python -m tests.bench.day
 	[ -z "$(PEERS)" ] || .venv/bin/python -m tests.bench.peers
 
-# Forty minutes of kills, floods and malformed mail, and a member's Thunderbird; the figures in one table.
+# An hour of kills, floods, malformed mail and fuzzing, and a member's Thunderbird; the figures in one table.
 prove:
 	@.ci/setup prove
+	.venv/bin/python -c 'import atheris' 2>/dev/null || .venv/bin/pip install -qq atheris==3.0.0 || true
 	.venv/bin/python -m tests.bench.prove
 
 # Whether the tests notice when a rule is changed (over an hour; ONLY=store/cases/access.py for one module).

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from store.cases.access import may_know, readers
@@ -75,6 +75,12 @@ def test_who_was_not_looked_for_is_no_reader_and_nobody_steps_in_for_them(
     assert found == tuple(person for person in everybody if person.id in screened)
 
 
+@given(rosters, recused)
+def test_an_escalated_case_is_read_by_all_on_duty_who_are_not_recused(roster: Roster, out: frozenset[str]) -> None:
+    found = readers(Case(out, escalated=True), roster, NOW)
+    assert set(found) == {person for person in roster.on_duty(NOW) if person.id not in out}
+
+
 def test_terms_begin_and_end_at_midnight_of_the_desk() -> None:
     roster = Roster((member("ada", start=date(2026, 7, 1), until=date(2026, 7, 31)),), 1, ZoneInfo("America/New_York"))
     nobody = Case(frozenset())
@@ -85,6 +91,7 @@ def test_terms_begin_and_end_at_midnight_of_the_desk() -> None:
 
 
 @given(days, days, st.booleans(), st.booleans(), st.booleans(), st.booleans())
+@example(NOW.date(), NOW.date(), True, False, True, False)
 def test_a_guest_reads_the_case_that_they_are_a_guest_of_until_their_day(
     last: date, until: date, invited: bool, recused: bool, looked_for: bool, alone: bool
 ) -> None:
