@@ -103,7 +103,7 @@ def object_to(file: CaseFile, number: int, reason: str) -> Proposal:
     return _say(file, _open_row(file, number), "object", reason)
 
 
-def withdraw(file: CaseFile, number: int, reason: str = "") -> Proposal:
+def withdraw(file: CaseFile, number: int, reason: str) -> Proposal:
     """End a proposal: whoever made it may. Raises NotAllowed."""
     row = _open_row(file, number)
     if row.by != file.actor:

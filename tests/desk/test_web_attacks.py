@@ -9,18 +9,11 @@ import pytest
 import requests
 
 from desk.demo.rehearsal import Person
-from desk.web.pages import Pages
 from store.openpgp.armor import armor
-from store.openpgp.receipts import Receipt, read_receipt
 from tests.conftest import Desk, DeskMaker
 from tests.support.web import PlainBrowser, hidden, sealed_fields, send, served, solved
 
 FAST = "work = 0"
-
-
-def receipt_of(desk: Desk, words: str) -> Receipt:
-    """A receipt by its words."""
-    return read_receipt(words, Pages(desk.context).salt(desk.context.config.desk[0]))
 
 
 def test_what_a_script_sends_is_kept_once_and_opens(make_desk: DeskMaker, team: list[Person]) -> None:

@@ -107,7 +107,7 @@ def test_only_who_made_it_withdraws_it(deciding: Desk, team: list[Person]) -> No
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("/propose banishment", "There is no outcome 'banishment'"),
+        ("/propose banishment", "There is no outcome 'banishment'. Use one of no-action, "),
         ("/propose", "Which outcome?"),
         ("/propose warning until 2020-01-01", "is in the past"),
         ("/propose warning until tomorrow", "is not a date"),
@@ -125,6 +125,23 @@ def test_a_wrong_line_is_answered_and_changes_nothing(deciding: Desk, team: list
     (answer,) = to(bo, say(deciding, bo, line, name))
     assert said in words(answer)
     assert deciding.case(name)["proposals"] == before
+
+
+def test_nothing_is_proposed_on_a_closed_case(deciding: Desk, team: list[Person]) -> None:
+    name = case_of(deciding)
+    say(deciding, team[0], "/state closed no-action", name)
+    assert f"{name} is closed" in words(to(team[0], say(deciding, team[0], "/propose warning", name))[0])
+    assert deciding.case(name)["proposals"] == []
+
+
+def test_a_proposal_is_late_once_and_only_while_it_is_open(deciding: Desk, team: list[Person]) -> None:
+    name = case_of(deciding)
+    for line in ("/propose removal", "/propose warning", "/withdraw 2", "/propose warning"):
+        say(deciding, team[0], line, name)
+    say(deciding, team[1], "/agree 3", name)
+    with deciding.open_case(name) as file:
+        late = [decisions.note_late(file, number) for number in (1, 1, 2, 3, 4)]
+    assert late == [True, False, False, False, False], "2 was withdrawn, enough agree to 3, and there is no 4"
 
 
 def test_an_unsigned_word_does_not_count(deciding: Desk, team: list[Person]) -> None:

@@ -326,10 +326,14 @@ def test_a_list_is_bounded_in_rows() -> None:
 
 def test_a_reason_to_end_something_is_kept(desk: Desk, team: list[Person], stranger: Person) -> None:
     codename = reported(desk, "It happened.")
-    say(desk, team[0], "/propose removal", codename)
+    say(desk, team[0], "/propose removal because CANARY-FIRST", codename)
+    say(desk, team[1], "/object 1 CANARY-OBJECTION", codename)
     say(desk, team[0], "/withdraw 1 CANARY-REASON", codename)
-    files = unpacked(exported(desk, codename, stranger.public_key), stranger)
-    assert b"CANARY-REASON" in files["events.json"]
+    events = json.loads(unpacked(exported(desk, codename, stranger.public_key), stranger)["events.json"])
+    kept = {item["kind"]: item["detail"] for item in events}
+    assert kept["proposed"]["reason"] == "because CANARY-FIRST"
+    assert kept["reason-given"] == {"number": 1, "reason": "CANARY-OBJECTION"}
+    assert kept["proposal-withdrawn"] == {"number": 1, "reason": "CANARY-REASON"}
 
 
 def test_nothing_but_a_fingerprint_is_given_to_gpg(desk: Desk) -> None:
