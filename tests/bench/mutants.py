@@ -54,7 +54,7 @@ RULES = {
         "tests/intake/test_machines.py",
         "tests/intake/test_junk.py",
     ),
-    "intake/standing.py": ("tests/intake/test_standing_table.py", "tests/intake/test_standing.py"),
+    "intake/standing.py": ("tests/intake/test_standing_rule.py",),
     "intake/screening.py": ("tests/intake/test_screening.py",),
 }
 
