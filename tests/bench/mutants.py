@@ -35,18 +35,8 @@ RULES = {
         "tests/store/test_measures.py",
         "tests/store/test_records_attacked.py::test_a_reason_to_end_something_is_kept",
     ),
-    "store/cases/recusals.py": (
-        "tests/store/test_narrowing.py",
-        "tests/stories/test_recusal.py",
-        "tests/store/test_moves.py",
-        "tests/store/test_moves_attacked.py",
-    ),
-    "store/cases/withholding.py": (
-        "tests/store/test_narrowing.py",
-        "tests/stories/test_recusal.py",
-        "tests/store/test_moves.py",
-        "tests/intake/test_screening.py",
-    ),
+    "store/cases/recusals.py": ("tests/store/test_withholding_rules.py",),
+    "store/cases/withholding.py": ("tests/store/test_withholding_rules.py",),
     "store/outbox/claims.py": ("tests/mailer/test_delivery.py",),
     "intake/routing.py": (
         "tests/intake/test_standing.py",
