@@ -88,7 +88,7 @@ def doubted(found: Sequence[Recusal]) -> tuple[Recusal, ...]:
 
 def recuse_alike(session: Session, by: Actor, member: str, other: str) -> None:
     """Recuse one member from every case that another id is recused from: it is the same person."""
-    same = select(RecusalRow, CaseRow).join(CaseRow, col(CaseRow.id) == col(RecusalRow.case_id))
+    same = select(RecusalRow, CaseRow).join(CaseRow)
     mine = same.where(
         RecusalRow.member == member, col(RecusalRow.ended).is_(None), col(CaseRow.wrapped_key).is_not(None)
     )

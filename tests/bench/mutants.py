@@ -37,7 +37,7 @@ RULES = {
     ),
     "store/cases/recusals.py": ("tests/store/test_withholding_rules.py",),
     "store/cases/withholding.py": ("tests/store/test_withholding_rules.py",),
-    "store/outbox/claims.py": ("tests/mailer/test_delivery.py",),
+    "store/outbox/claims.py": ("tests/store/test_claims.py",),
     "intake/routing.py": (
         "tests/intake/test_standing.py",
         "tests/intake/test_follow_up.py",

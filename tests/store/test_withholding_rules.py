@@ -196,7 +196,10 @@ def test_a_wish_of_whom_nobody_is_sure_is_a_doubtful_one() -> None:
 
 
 def test_the_same_person_under_another_id_is_recused_from_the_same(desk: Desk, by: Open) -> None:
-    other = desk.receive(plain_mail("Another thing.", sender="kim@reporter.example")).codename
+    other, gone = (desk.receive(plain_mail(text, sender="kim@reporter.example")).codename for text in ("One.", "Two."))
+    ended = by("operator", gone)
+    recusals.recuse(ended, [Recusal("bo", "reporter")])
+    ended.row.wrapped_key = None  # its key is forgotten: there is nothing to be kept from anybody
     recusals.recuse(by("ada"), [Recusal("bo", "reporter"), Recusal("chidi", "named"), Recusal("dana", "named")])
     recusals.reinstate(by("ada"), "dana")
     file = by("operator")
@@ -238,6 +241,7 @@ def test_a_second_one_takes_another_reader_and_the_operator_hears_once(by: Open)
     assert withholding.recuse_by_hand(by("ada"), "bo") == 0, "that is so already"
     assert withholding.recuse_by_hand(by("dana"), "chidi") == 0
     assert withheld(by("ada")) == {"bo": "reader", "chidi": "reader"}
+    assert events(by("ada"), "reason-given") == [], "nobody gave one who was the last"
 
 
 def test_two_others_have_to_be_left(by: Open) -> None:
@@ -249,14 +253,17 @@ def test_two_others_have_to_be_left(by: Open) -> None:
     assert withholding.few_others(file, {"ada", "bo", "eunji"})
     assert not withholding.few_others(file, {"ada"})
     assert withholding.recuse_by_hand(file, "bo") == 1, "chidi alone would be left"
+    assert withheld(by("chidi")) == {"dana": "operator", "eunji": "operator"}
+    assert withholding.recuse_by_hand(by("chidi"), "bo") == 0, "that is the second word"
+    assert withheld(by("chidi"))["bo"] == "reader"
     assert withholding.recuse_by_hand(by("chidi"), "chidi") == 0, "stepping back takes nobody's word"
 
 
 # Bringing back.
 
 
-def test_nobody_is_brought_back_who_is_not_away(by: Open) -> None:
-    with pytest.raises(NotAllowed, match="is not recused from"):
+def test_nobody_is_brought_back_who_is_not_away(by: Open, name: str) -> None:
+    with pytest.raises(NotAllowed, match=f"'bo' is not recused from {name}"):
         withholding.reinstate(by("ada"), "bo")
     recusals.recuse(by("ada"), [Recusal("bo", "named")])
     recusals.reinstate(by("ada"), "bo")
@@ -316,7 +323,9 @@ def test_the_operator_undoes_their_own_and_what_would_be_stuck(
 # What else takes two.
 
 
-def test_two_different_readers_and_only_those_who_are_meant(by: Open) -> None:
+def test_two_different_readers_and_only_those_who_are_meant(desk: Desk, by: Open) -> None:
+    other = desk.receive(plain_mail("Another thing.", sender="kim@reporter.example")).codename
+    withholding.vote_of_two(by("chidi", other), ":x")
     assert withholding.vote_of_two(by("ada"), ":x") == 1
     assert withholding.vote_of_two(by("ada"), ":x") == 1
     assert withholding.vote_of_two(by("bo"), ":y") == 1, "on something else"
