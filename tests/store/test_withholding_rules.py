@@ -324,7 +324,7 @@ def test_the_operator_undoes_their_own_and_what_would_be_stuck(
 
 
 def test_two_different_readers_and_only_those_who_are_meant(desk: Desk, by: Open) -> None:
-    other = desk.receive(plain_mail("Another thing.", sender="kim@reporter.example")).codename
+    other = desk.receive(plain_mail("A third thing.", sender="zed@reporter.example")).codename
     withholding.vote_of_two(by("chidi", other), ":x")
     assert withholding.vote_of_two(by("ada"), ":x") == 1
     assert withholding.vote_of_two(by("ada"), ":x") == 1
