@@ -30,11 +30,7 @@ _NOTICED = {"killed", "timeout", "suspicious", "segfault"}
 # The modules that hold the rules, and the tests nearest to each.
 RULES = {
     "store/cases/access.py": ("tests/store/test_access.py", "tests/store/test_guests.py"),
-    "store/cases/decisions.py": (
-        "tests/store/test_decisions.py",
-        "tests/store/test_measures.py",
-        "tests/store/test_records_attacked.py::test_a_reason_to_end_something_is_kept",
-    ),
+    "store/cases/decisions.py": ("tests/store/test_decision_rules.py", "tests/store/test_decisions.py"),
     "store/cases/recusals.py": ("tests/store/test_withholding_rules.py",),
     "store/cases/withholding.py": ("tests/store/test_withholding_rules.py",),
     "store/outbox/claims.py": ("tests/store/test_claims.py",),
@@ -45,7 +41,7 @@ RULES = {
         "tests/intake/test_junk.py",
     ),
     "intake/standing.py": ("tests/intake/test_standing_rule.py",),
-    "intake/screening.py": ("tests/intake/test_screening.py",),
+    "intake/screening.py": ("tests/intake/test_screening_rule.py", "tests/intake/test_screening.py"),
 }
 
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from sqlmodel import col, select, update
 
 from desk.demo.mails import plain_mail
 from store.cases import recusals, withholding
-from store.cases.case_file import CaseFile, open_case
+from store.cases.case_file import CaseFile
 from store.cases.lookup import screened_in, screened_text
 from store.kit.errors import NotAllowed
-from store.tables.models import EventRow, NoticeRow, RecusalRow, VoteRow
+from store.tables.models import NoticeRow, RecusalRow, VoteRow
 from store.tables.records import Recusal, Source, Wishes
 from tests.conftest import Desk, DeskMaker
+from tests.support.case_files import Open, events, opener
 
 ALL = ("ada", "bo", "chidi", "dana", "eunji")
-Open = Callable[..., CaseFile]
 
 
 @pytest.fixture(scope="module")
@@ -37,25 +34,7 @@ def name(desk: Desk) -> str:
 @pytest.fixture
 def by(desk: Desk, name: str) -> Iterator[Open]:
     """The case, or another one, opened for somebody to act on it; written when the next one is opened."""
-    with ExitStack() as stack:
-
-        def opened(actor: str, codename: str = name) -> CaseFile:
-            stack.close()
-            file = stack.enter_context(desk.open_case(codename))
-            return open_case(file.session, replace(file.by, id=actor), file.row)  # also for who may not read it
-
-        yield opened
-
-
-def events(file: CaseFile, *kinds: str) -> list[tuple[str, dict[str, Any]]]:
-    """What was written down of some kinds, in order, with its details."""
-    file.session.flush()
-    rows = file.session.exec(select(EventRow).where(EventRow.case_id == file.row.id).order_by(col(EventRow.seq))).all()
-    return [
-        (row.kind, file.box.open_json(row.detail_sealed, "events", "detail", str(row.seq)))
-        for row in rows
-        if row.kind in kinds and row.detail_sealed
-    ]
+    yield from opener(desk, name)
 
 
 def votes(file: CaseFile) -> set[tuple[str, str]]:

@@ -1,0 +1,42 @@
+"""A case opened for somebody to act on it, as the commands open it, without a mail; and what was written down of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from sqlmodel import col, select
+
+from store.cases.case_file import CaseFile, open_case
+from store.tables.models import EventRow
+from tests.conftest import Desk
+
+Open = Callable[..., CaseFile]
+
+
+def opener(desk: Desk, name: str, key: str = "") -> Iterator[Open]:
+    """What opens a case, or another one by its codename, for an actor; `key`, or `signer`, is the one that they sign with. Each is written when the next
+    one is opened."""
+    with ExitStack() as stack:
+
+        def opened(actor: str, codename: str = name, signer: str = key) -> CaseFile:
+            stack.close()
+            file = stack.enter_context(desk.open_case(codename))
+            return open_case(
+                file.session, replace(file.by, id=actor, signer=signer), file.row
+            )  # also for who may not read it
+
+        yield opened
+
+
+def events(file: CaseFile, *kinds: str) -> list[tuple[str, dict[str, Any]]]:
+    """What was written down of some kinds, in order, with its details."""
+    file.session.flush()
+    rows = file.session.exec(select(EventRow).where(EventRow.case_id == file.row.id).order_by(col(EventRow.seq))).all()
+    return [
+        (row.kind, file.box.open_json(row.detail_sealed, "events", "detail", str(row.seq)))
+        for row in rows
+        if row.kind in kinds and row.detail_sealed
+    ]
