@@ -56,7 +56,7 @@ prove:
 # Whether the tests notice when a rule is changed (over an hour; ONLY=store/cases/access.py for one module).
 mutants:
 	@.ci/setup test
-	[ -d build/mutants/mutmut ] || .venv/bin/pip install -qq --target build/mutants --constraint constraints.txt mutmut==3.8.1
+	[ build/mutants/mutmut -nt '.venv/.ready[dev]' ] || { rm -rf build/mutants && .venv/bin/pip install -qq --target build/mutants --constraint constraints.txt mutmut==3.8.1 && touch build/mutants/mutmut; }
 	.venv/bin/python -m tests.bench.mutants
 
 # Coverage-guided fuzzing of how a mail is read: FUZZ_MINUTES=30 make fuzz. Its corpus is kept in build/fuzz.

@@ -21,7 +21,6 @@ from store.outbox import queue, retries
 from store.tables import audit
 from store.tables.database import Database
 from store.tables.models import RosterRow
-from store.tables.records import guest_id
 from store.tables.vault import Vault, new_key
 from store.team.members import Member, Roster, same_person
 from store.team.roster import Loaded, RosterBook
@@ -63,12 +62,12 @@ class Context:
         return guests.with_guests(self.roster(desk), invited, elsewhere)
 
     def speakers(self, desk: Desk) -> Roster:
-        """The members whose mail is a word on a case: the desk's own, and the guests who may read something now."""
+        """The members whose mail is a word on a case: the desk's own, and the guests who were sent something of one."""
         team = self.team(desk)
         if all(item.role != "guest" for item in team.members):
             return team
         with self.database.read() as session:
-            return guests.speaking(session, team, self.clock())
+            return guests.speaking(session, team, desk.id)
 
     def close(self) -> None:
         """Give back database connections."""
@@ -228,12 +227,7 @@ def _keep_recusals(session: Session, by: Actor, before: Roster) -> None:
     """Who is on the roster under another id than before, by their key or address, stays recused from what they were."""
     for member in by.roster.members:
         if before.get(member.id) is None:
-            for other in before.members:
-                if same_person(other, member):
-                    recusals.recuse_alike(session, by, other.id, member.id)
-                    measures.withhold_alike(session, by.desk.id, other.id, member.id)
-            for desk, (_, roster) in by.elsewhere.items():
-                for other in roster.members:
-                    if same_person(other, member):
-                        recusals.recuse_alike(session, by, guest_id(other.id, desk), member.id)
-                        measures.withhold_alike(session, by.desk.id, guest_id(other.id, desk), member.id)
+            same = {other.id for other in before.members if same_person(other, member)}
+            for other in same | guests.who_was(session, by, member):
+                recusals.recuse_alike(session, by, other, member.id)
+                measures.withhold_alike(session, by.desk.id, other, member.id)

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import delete
-from sqlmodel import col
-
+from store.cases import invitations
 from store.cases.case_file import CaseFile
 from store.cases.command import CaseCommand
 from store.kit.config import Desk
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
-from store.tables.models import GuestRow
 from store.tables.records import Change
 
 FIELD = "label"
@@ -51,8 +48,7 @@ def put(file: CaseFile, label: str) -> None:
     """Put a label on a case; one that stays at its desk has no guests any more."""
     file.fill({FIELD: label})
     if label in file.by.desk.stays:
-        file.session.exec(delete(GuestRow).where(col(GuestRow.case_id) == file.row.id))
-        file.look_again_at_readers()
+        invitations.end_all(file)
 
 
 def require_may_leave(desk: Desk, fields: Mapping[str, str]) -> None:

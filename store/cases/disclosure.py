@@ -35,7 +35,7 @@ _SHORT = 2
 _PREFIXES = re.compile(
     r"[\u0590-\u06ff]"
 )  # Hebrew and Arabic write "to" and "and" in front of a name as one word with it
-UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 _LETTERS = re.compile(r"\w+")
 _CAPITAL = re.compile(r"[^\W\d_]+")
 
@@ -112,7 +112,7 @@ def _single_names(person: Person) -> set[str]:
 def _unspaced_names(person: Person) -> set[str]:
     """Given names in scripts that set no spaces: what follows the first character of a name."""
     names = ("".join(composed(form).split()) for form in (person.name, *person.aliases, *person.calls))
-    return {name[1:] for name in names if len(name) > 2 and UNSPACED.fullmatch(name)}
+    return {name[1:] for name in names if len(name) > 2 and _UNSPACED.fullmatch(name)}
 
 
 def _named(person: Person, word: str = "") -> NotAllowed:
@@ -142,5 +142,5 @@ def _runs(text: str) -> Iterator[tuple[str, ...]]:
     said = words(text)
     yield from (tuple(said[at : at + RUN]) for at in range(len(said) - RUN + 1))
     if not text.isascii():
-        for clause in UNSPACED.findall("".join(_LETTERS.findall(composed(text)))):
+        for clause in _UNSPACED.findall("".join(_LETTERS.findall(composed(text)))):
             yield from (tuple(clause[at : at + _CHARACTERS]) for at in range(len(clause) - _CHARACTERS + 1))

@@ -9,23 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 
 from sqlmodel import Session, col, select
 
-from store.cases import correspondence, recusals, withholding
-from store.cases.access import readers
-from store.cases.case_file import CaseFile
+from store.cases import correspondence, invitations, recusals, withholding
+from store.cases.case_file import Actor, CaseFile
 from store.cases.classification import require_may_leave
 from store.cases.dates import day_to_come
-from store.cases.lookup import cases_of
 from store.cases.persons import is_reporter
 from store.cases.wishes import keep_from
 from store.kit.addresses import same_mailbox
 from store.kit.clock import to_text
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
-from store.tables.models import CaseRow, GuestRow
+from store.tables.models import CaseRow, DeliveryRow, GuestRow, RecusalRow
 from store.tables.records import guest_id
 from store.team.meant import who_is_meant
 from store.team.members import Member, Roster, same_person
@@ -35,7 +33,6 @@ SEVERAL = marked("'{name}' could be any of {ids}. Write '{name} of' and the desk
 ON_THE_TEAM = marked("{name} is on this desk's own roster.")
 KEPT_FROM = marked("This case is kept from {name}.")
 IN_THE_CASE = marked("{name} is somebody in this case, and cannot be a guest of it.")
-_VOTE = ":guest "
 ALREADY = marked("{name} is a guest of this case already.")
 NO_GUEST = marked("{name} is not a guest of this case.")
 _ORDER = re.compile(
@@ -85,13 +82,27 @@ def with_guests(roster: Roster, guests: Iterable[tuple[str, str, str]], elsewher
     return replace(roster, members=(*roster.members, *found)) if found else roster
 
 
-def speaking(session: Session, team: Roster, at: datetime) -> Roster:
-    """A team with those guests alone who may read something now: who was invited and may not must not hear of it from how they are answered."""
-    rows = session.exec(
-        select(CaseRow).where(col(CaseRow.id).in_(select(GuestRow.case_id)), col(CaseRow.wrapped_key).is_not(None))
-    ).all()
-    reading = {item.id for case in cases_of(session, rows) for item in readers(case, team, at) if item.role == "guest"}
-    return team.of_case(reading)
+def speaking(session: Session, team: Roster, desk: str) -> Roster:
+    """A team of a desk with those guests alone who were sent something of a case there: they know that they were asked, and their mail is a word on
+    it, if only to be refused. Who was invited and never told must not hear of it from how they are answered."""
+    guests = [item.id for item in team.members if item.role == "guest"]
+    told = select(DeliveryRow.recipient).join(CaseRow, col(CaseRow.id) == col(DeliveryRow.case_id)).where(
+        CaseRow.desk == desk, col(DeliveryRow.recipient).in_(guests), DeliveryRow.state == "sent"
+    )  # fmt: skip
+    return team.of_case(set(session.exec(told.distinct())))
+
+
+def who_was(session: Session, by: Actor, member: Member) -> set[str]:
+    """As whom somebody who joins a desk may have been a guest there (ids): by key or mailbox where they serve at another desk still, by the key of
+    an invitation, and by name where nothing else is left of them."""
+    serving = {guest_id(item.id, desk): item for desk, (_, roster) in by.elsewhere.items() for item in roster.members}
+    found = {known for known, item in serving.items() if same_person(item, member)}
+    invited = session.exec(select(GuestRow).where(GuestRow.fingerprint == member.fingerprint)).all()
+    found |= {guest_id(row.member, row.desk) for row in invited}
+    recused = session.exec(select(RecusalRow.member).where(col(RecusalRow.member).contains("~")).distinct())
+    return found | {
+        known for known in recused if known not in serving and who_is_meant(known.partition("~")[0], [member])
+    }
 
 
 def read_invitation(file: CaseFile, written: str) -> Invitation:
@@ -122,7 +133,7 @@ def _meant(file: CaseFile, name: str, at_desk: str) -> tuple[Member, str]:
 def invite(file: CaseFile, wanted: Invitation) -> int:
     """One reader's word that somebody is to be a guest; how many are missing still. Raises NotAllowed."""
     _require_may_be(file, wanted.member)
-    key = f"{_VOTE}{wanted.id} {wanted.until} {wanted.votes} {wanted.member.fingerprint}"
+    key = f"{invitations.VOTE}{wanted.id} {wanted.until} {wanted.votes} {wanted.member.fingerprint}"
     known = _row(file, wanted)
     if known is not None and (known.until, known.votes, known.fingerprint) == (
         str(wanted.until), int(wanted.votes), wanted.member.fingerprint,
@@ -130,7 +141,7 @@ def invite(file: CaseFile, wanted: Invitation) -> int:
         raise NotAllowed(ALREADY, name=wanted.member.name)
     if missing := withholding.vote_of_two(file, key):
         return missing
-    recusals.forget_votes(file, f"{_VOTE}{wanted.id} ", prefix=True)
+    recusals.forget_votes(file, f"{invitations.VOTE}{wanted.id} ", prefix=True)
     row = _row(file, wanted) or GuestRow(
         case_id=file.row.id, desk=wanted.desk, member=wanted.member.id, fingerprint="", until="", since=to_text(file.at)
     )
@@ -146,10 +157,7 @@ def end(file: CaseFile, wanted: Invitation) -> None:
     row = _row(file, wanted)
     if row is None:
         raise NotAllowed(NO_GUEST, name=wanted.member.name)
-    file.session.delete(row)
-    recusals.forget_votes(file, f"{_VOTE}{wanted.id} ", prefix=True)
-    file.note("guest-ended", {"guest": wanted.id})
-    file.look_again_at_readers()
+    invitations.end(file, row)
 
 
 def _row(file: CaseFile, wanted: Invitation) -> GuestRow | None:

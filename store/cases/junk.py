@@ -8,13 +8,13 @@ Works within a transaction that the caller opened.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from rapidfuzz import fuzz
-from sqlalchemy import ColumnElement, literal_column
-from sqlmodel import Session, col, func, select
+from sqlalchemy import literal_column
+from sqlmodel import Session, col, select
 
 from store.cases import correspondents, patterns, promises, recusals, withholding
 from store.cases.access import may_know
@@ -34,7 +34,7 @@ _WAVE = timedelta(days=14)
 _WAVE_MOST = 2_000
 _ALIKE = 85
 _COMPARED = 2_000
-_LOOKED_THROUGH = 1_000
+_COUNTED = 1_000
 
 
 def visible(session: Session, by: Actor) -> list[CaseRow]:
@@ -49,52 +49,37 @@ def visible(session: Session, by: Actor) -> list[CaseRow]:
 
 @dataclass(frozen=True)
 class Counted:
-    """How much junk somebody may know of, and whether there is more than that; `ids` are the cases, but for those of a wave that is withheld
-    from nobody and too large to be looked through."""
+    """How much junk somebody may know of, and whether there is more than that; `ids` are the cases that were counted."""
 
     number: int
     more: bool
     ids: frozenset[str]
 
 
-_IS_JUNK = col(CaseRow.state) == literal_column(
-    "'junk'"
-)  # not a parameter: an index that holds nothing else is then used
+_IS_JUNK = col(CaseRow.state) == literal_column("'junk'")  # no parameter: an index of junk alone is used then
 
 
 def counted(session: Session, by: Actor) -> Counted:
-    """How much junk a member may know of. What nobody is recused from is asked for once for all that is alike, and counted no further than
-    somebody would: a wave costs the same whatever its size."""
-    stands = select(RecusalRow.id).where(RecusalRow.case_id == CaseRow.id, col(RecusalRow.ended).is_(None))
+    """How much of the newest junk a member may know of: counting ends at a thousand, so that a wave costs the same whatever its size. Where
+    some of that is withheld from them, it is not said that there is more."""
     junk = (CaseRow.desk == by.desk.id, _IS_JUNK, col(CaseRow.wrapped_key).is_not(None))
-    number, more, ids = 0, False, set[str]()
-    for alike in _sorts(session, by):
-        free = (*junk, *alike, ~stands.exists())
-        first = session.exec(select(CaseRow).where(*free).limit(1)).all()
-        if not _known(session, by, first):
-            continue
-        found = session.exec(select(CaseRow.id).where(*free).limit(_LOOKED_THROUGH + 1)).all()
-        number += min(len(found), _LOOKED_THROUGH)
-        if len(found) > _LOOKED_THROUGH:
-            more = True
-        else:
-            ids |= set(found)
-    recused = select(RecusalRow.case_id).where(col(RecusalRow.ended).is_(None))
-    some = session.exec(select(CaseRow).where(*junk, col(CaseRow.id).in_(recused))).all()
-    apart = {row.id for row in _known(session, by, some)}
-    return Counted(number + len(apart), more, frozenset(ids | apart))
-
-
-def _sorts(session: Session, by: Actor) -> Iterator[tuple[ColumnElement[bool], ColumnElement[bool]]]:
-    """What tells apart, of the junk of a desk, those who may know of it; asked for one at a time, from the index."""
-    last = ""
-    junk = (CaseRow.desk == by.desk.id, _IS_JUNK)
-    while (
-        screened := session.exec(select(func.min(CaseRow.screened)).where(*junk, CaseRow.screened > last)).one()
-    ) is not None:
-        for escalated in (0, 1):
-            yield col(CaseRow.screened) == screened, col(CaseRow.escalated) == escalated
-        last = screened
+    newest = (
+        select(CaseRow.id, CaseRow.screened, CaseRow.escalated).where(*junk).order_by(col(CaseRow.received_at).desc())
+    )
+    rows = session.exec(newest.limit(_COUNTED + 1)).all()
+    ids = [case_id for case_id, _, _ in rows]
+    recused = set(
+        session.exec(
+            select(RecusalRow.case_id).where(col(RecusalRow.case_id).in_(ids), col(RecusalRow.ended).is_(None))
+        )
+    )
+    # What nobody is recused from is asked for once for all that is alike.
+    asked = {case_id: case_id if case_id in recused else (screened, escalated) for case_id, screened, escalated in rows}
+    one_of = {kind: case_id for case_id, kind in asked.items()}
+    some = session.exec(select(CaseRow).where(col(CaseRow.id).in_(one_of.values()))).all()
+    known = {row.id for row in _known(session, by, some)}
+    found = [case_id for case_id in ids if one_of[asked[case_id]] in known]
+    return Counted(min(len(found), _COUNTED), len(found) > _COUNTED, frozenset(found[:_COUNTED]))
 
 
 def put(file: CaseFile) -> int:

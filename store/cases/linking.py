@@ -5,19 +5,32 @@ Works within a transaction that the caller opened.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from store.cases import content
 from store.cases.case_file import CaseFile
 from store.cases.correspondents import taking_over
-from store.cases.lookup import recusals_of
+from store.cases.lookup import recusals_of, where_it_went
 from store.cases.recusals import doubted
 from store.kit.clock import to_text
 from store.tables.models import CaseRow, LinkRow
-from store.tables.records import Arrival, Change
+from store.tables.records import Arrival, Body, Change
 from store.tables.vault import Vault
+
+_CODENAME = re.compile(r"\b[a-z]+(?:-[a-z]+){1,2}\b")
+_LOOKED_AT, _MOST_NAMES = 100_000, 500
+
+
+def named_in(session: Session, desk: str, body: Body) -> list[CaseRow]:
+    """The cases of a desk whose codenames stand in what somebody wrote: only who was told of a case knows its name."""
+    texts = (body.subject, body.outside_subject, body.text, body.outside_text)
+    names = dict.fromkeys(name for text in texts for name in _CODENAME.findall(text[:_LOOKED_AT].casefold()))
+    named = select(CaseRow).where(CaseRow.desk == desk, col(CaseRow.codename).in_(list(names)[:_MOST_NAMES]))
+    rows = [where_it_went(session, row) for row in session.exec(named).all()] if names else []
+    return [row for row in {item.id: item for item in rows if item is not None}.values() if row.wrapped_key is not None]
 
 
 def pointing_at(session: Session, vault: Vault, other: CaseRow, arrival: Arrival) -> Arrival:

@@ -7,7 +7,7 @@ other. Works within a transaction that the caller opened.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -59,6 +59,9 @@ NOT_OPEN = marked("{case} is closed. Open it with '/state investigating' first."
 INTO_HELD = marked("{case} has not been read yet; nothing can be put into it.")
 NOT_READ = marked("{case} cannot be put into another one: it is junk, or waits to be read.")
 PROPOSED = marked("{case} has proposals that are open. Withdraw or carry them out first.")
+NO_ROOM = marked(
+    "The field 'witnesses' would be too long with who reported the other case. Shorten it, or link the two cases."
+)
 SILENT = marked("The reporter of {case} asked for silence. Link the two cases instead.")
 ONLY = marked("The two reports ask for different people as the only readers. Link the two cases instead.")
 BY_FORM = marked(
@@ -95,6 +98,7 @@ def require_mergeable(into: CaseFile, other: CaseFile) -> None:
     if decisions.proposals(other.session, other.row, other.by.desk, other.roster, other.at):
         raise NotAllowed(PROPOSED, case=name)
     _require_wishes_that_go_together(into, other)
+    _require_room_for_the_reporter(into, other)
     waiting = select(NoticeRow.id).where(NoticeRow.case_id == other.row.id, NoticeRow.done == 0)
     if other.session.exec(waiting.where(col(NoticeRow.kind).in_(_OUTSIDE))).first() is not None:
         raise NotAllowed(ON_ITS_WAY, case=name)
@@ -108,6 +112,14 @@ def _require_wishes_that_go_together(into: CaseFile, other: CaseFile) -> None:
     mine, theirs = ({*item.wishes.only, *item.wishes.perhaps_only} for item in (here, there))
     if mine and theirs and mine != theirs:
         raise NotAllowed(ONLY)
+
+
+def _require_room_for_the_reporter(into: CaseFile, other: CaseFile) -> None:
+    """Raise NotAllowed where the other reporter would not be protected by name, because the field for that is full."""
+    if not _is_of_the_same(into, other):
+        theirs = _with_reporter(other.fields, other.facts, other.messages())["witnesses"]
+        if len(into.fields.get("witnesses", "")) + len("; ") + len(theirs) > LONGEST:
+            raise NotAllowed(NO_ROOM)
 
 
 def merge(into: CaseFile, other: CaseFile) -> None:
@@ -136,7 +148,7 @@ def merge(into: CaseFile, other: CaseFile) -> None:
     drafts = max(map(draft_number, into.messages()), default=0)
     for item in moved:
         into.add_message(_arrival(into, item, new_threads, _Placed(same, reporter, drafts)))
-    _fill(into, fields if same else _with_reporter(fields, brought, moved))
+    _fill(into, fields if same else _with_reporter(fields, brought, [item.message for item in moved]))
     withholding.narrow_screened(into, screened)
     correspondents.note(into)
     _know_by(into, digests)
@@ -193,11 +205,19 @@ def _told(file: CaseFile) -> list[dict[str, Any]]:
 
 
 def _is_of_the_same(into: CaseFile, other: CaseFile) -> bool:
-    """Whether both cases have one reporter: by key, or by all addresses that they wrote from and the one that answers go to. One address alone
-    anybody can write into a header."""
+    """Whether both cases have one reporter: by the key that signed both, or, where nobody signed either and no domain disowns one, by all
+    addresses that they wrote from and the one that answers go to. That is as sure as any plain mail."""
     here, there = into.facts, other.facts
-    if there.reporter_fingerprint and here.reporter_fingerprint == there.reporter_fingerprint:
-        return True
+    first, second = into.first_message(), other.first_message()
+    if first is None or second is None:
+        return False
+    signed = [
+        item.body.signature.fingerprint if item.body.signature.status == "valid" else None for item in (first, second)
+    ]
+    if any(signed):
+        return signed[0] == signed[1]
+    if "fail" in {first.body.authentication.result, second.body.authentication.result}:
+        return False
     return (
         bool(here.answer_to) and _addresses(here) == _addresses(there) and bare(here.answer_to) == bare(there.answer_to)
     )
@@ -341,9 +361,9 @@ def _arrival(into: CaseFile, moved: _Moved, threads: Mapping[str, Thread], place
     )  # fmt: skip
 
 
-def _with_reporter(fields: Mapping[str, str], known: Facts, moved: list[_Moved]) -> dict[str, str]:
+def _with_reporter(fields: Mapping[str, str], known: Facts, messages: Sequence[Message]) -> dict[str, str]:
     """Fields with the reporter of the other case among the witnesses: they are not to be named to others here either."""
-    names = dict.fromkeys(display_name(item.message.body.sender) for item in moved if item.message.author == "reporter")
+    names = dict.fromkeys(display_name(item.body.sender) for item in messages if item.author == "reporter")
     said = [
         fields.get("witnesses", ""),
         *names,

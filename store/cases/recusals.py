@@ -87,10 +87,13 @@ def doubted(found: Sequence[Recusal]) -> tuple[Recusal, ...]:
 
 
 def recuse_alike(session: Session, by: Actor, member: str, other: str) -> None:
-    """Recuse one member from every case that another id is recused from: it is the same person."""
+    """Recuse one member from every case of a desk that another id is recused from: it is the same person."""
     same = select(RecusalRow, CaseRow).join(CaseRow)
     mine = same.where(
-        RecusalRow.member == member, col(RecusalRow.ended).is_(None), col(CaseRow.wrapped_key).is_not(None)
+        RecusalRow.member == member,
+        CaseRow.desk == by.desk.id,  # ids are those of a desk
+        col(RecusalRow.ended).is_(None),
+        col(CaseRow.wrapped_key).is_not(None),
     )
     for recusal, row in session.exec(mine).all():
         recuse(open_case(session, by, row), [Recusal(other, source_of(recusal))])

@@ -23,7 +23,6 @@ from sqlmodel import col, or_, select
 from store.cases import content, measures
 from store.cases.answers import Answer
 from store.cases.case_file import CaseFile
-from store.cases.disclosure import UNSPACED
 from store.cases.overview import NO_FILE
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
@@ -33,13 +32,29 @@ from store.tables.vault import Box, Vault
 from store.team.folding import composed, words
 from store.team.members import Member
 from store.team.name_words import PARTICLES
+from store.team.names import LONGEST_ENDING, UNSPACED
 
 TAKEN_OUT = "[\u2026]"
 ANYBODY = "*"  # something was taken out in which nobody can be looked for
 _WITHOUT_WORDS = ("image/", "audio/", "video/")
-_INFLECTED, _LONGEST_ENDING = 4, 2
+_INFLECTED = 4
 _UNSPACED_LEAST, _UNSPACED_MOST = 2, 4
-_PEOPLE, _LONGEST_HEADER = ("From", "Sender", "Reply-To", "To", "Cc"), 100_000
+_CLAUSE = re.compile(f"(?:{UNSPACED})+")
+_PEOPLE = (
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "Cc",
+    "Bcc",
+    "Resent-From",
+    "Resent-Sender",
+    "Resent-To",
+    "Resent-Cc",
+    "Resent-Bcc",
+    "Return-Path",
+)
+_LONGEST_HEADER = 100_000
 _SHORTEST, _LONGEST_GAP = 3, 20_000
 _MOST_WORDS, _LONGEST_END = 20, 300  # so that looking is linear in the text, whatever is looked for
 _GAP = re.compile(r"\s*(?:\.\.\.|\u2026)\s*")
@@ -231,9 +246,9 @@ def _remember(file: CaseFile, forms: Iterable[str]) -> None:
 def _forms(vault: Vault, text: str) -> Iterator[str]:
     """Keyed hashes of the words of a text, also without an ending; of scripts that set no spaces, of a few characters in a row."""
     for word in set(words(text)):
-        for length in range(max(len(word) - _LONGEST_ENDING, min(_INFLECTED, len(word))), len(word) + 1):
+        for length in range(max(len(word) - LONGEST_ENDING, min(_INFLECTED, len(word))), len(word) + 1):
             yield _form(vault, word[:length])
-    for clause in UNSPACED.findall("".join(composed(text).split())):
+    for clause in _CLAUSE.findall("".join(composed(text).split())):
         for length in range(_UNSPACED_LEAST, _UNSPACED_MOST + 1):
             yield from {_form(vault, clause[at : at + length]) for at in range(len(clause) - length + 1)}
 
@@ -248,7 +263,7 @@ def may_have_named(vault: Vault, redacted: Iterable[str], member: Member) -> boo
     for name in (member.name, *member.aliases, member.email.partition("@")[0]):
         parts = words(name)
         said |= {word for word in parts if len(word) > 1 and (word not in PARTICLES or word in (parts[0], parts[-1]))}
-        said |= {clause[:_UNSPACED_MOST] for clause in UNSPACED.findall("".join(composed(name).split()))}
+        said |= {clause[:_UNSPACED_MOST] for clause in _CLAUSE.findall("".join(composed(name).split()))}
     return ANYBODY in gone or any(_form(vault, word) in gone for word in said)
 
 

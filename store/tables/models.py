@@ -26,8 +26,8 @@ def new_handle() -> str:
 
 class CaseRow(SQLModel, table=True):
     """One case. `merged_into` is JSON of where one leads
-    that went into another: `case` and `reporter` (ids there), `threads` (old ids to new ones), `same` (the reporter is that one's). It is
-    destroyed at `erase_at`, if two readers wanted that. `wrapped_key` is its own key, sealed by the vault; without it nothing of the case opens. `writable`: its
+    that went into another: `case` and `reporter` (ids there), `threads` (old ids to new ones), `same` (the reporter is that one's). The
+    case is destroyed at `erase_at`, if two readers wanted that. `wrapped_key` is its own key, sealed by the vault; without it nothing of the case opens. `writable`: its
     reporter can be written to, and did not ask for silence."""
 
     __tablename__ = "cases"
@@ -39,7 +39,7 @@ class CaseRow(SQLModel, table=True):
             postgresql_where=text("announced_at IS NOT NULL OR erase_at IS NOT NULL"),
         ),
         Index(
-            "cases_of_junk", "desk", "screened", "escalated",
+            "cases_of_junk", "desk", "received_at",
             sqlite_where=text("state = 'junk'"), postgresql_where=text("state = 'junk'"),
         ),
     )  # fmt: skip

@@ -18,12 +18,14 @@ _NOT_LETTERS = re.compile(r"[\W_]+")
 _WITHIN_WORDS = re.compile(r"[^\w\s]+|_+")
 _PIECE = 200_000
 _OVERLAP = 500
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+# Characters of scripts that set no spaces within a clause, or put endings right behind a name.
+UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+_UNSPACED = re.compile(UNSPACED)
 
 _SENTENCE_BEGINS = re.compile(r"(?:^|[.!?:>*\u2022\u2026\u061f\u3002-])[\s\"'\u201c\u201e\u00ab(]*$")
 _SURNAME_ALONE, _SHORT_SURNAME = 5, 3
 _INFLECTED = 6
-_LONGEST_ENDING = 3
+LONGEST_ENDING = 3
 _BETWEEN = 2
 _WRITTEN_TOGETHER = 7
 _LONGEST_GREETING, _MOST_GREETED = 1000, 20
@@ -160,7 +162,7 @@ def _is_form_of(word: str, surname: str) -> bool:
     """Whether a word is a surname, or one with an ending of some language."""
     if len(surname) < _INFLECTED:
         return word == surname
-    return word.startswith(surname) and len(word) - len(surname) <= _LONGEST_ENDING
+    return word.startswith(surname) and len(word) - len(surname) <= LONGEST_ENDING
 
 
 def _calls(line: Sequence[str], first: str, surname: str) -> bool:

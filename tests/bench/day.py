@@ -40,16 +40,18 @@ def main() -> None:
         play = Rehearsal(folder / "desk", people)
         play.sink = FastSink(folder / "sink", play.sink.port)
         play.sink.start()
-        play.start()
-        with progress("an hour at a time", HOURS) as step:
-            for hour in range(1, HOURS + 1):
-                _hour(play, hour, people[0], sam)
-                if hour in SHOWN:
-                    table.add_row(str(hour), str(hour * (SEALED + PLAIN)), f"{memory(play.pid):.0f} MB")
-                step(1)
-        play.end()
-        for person in (*people, sam):
-            person.keyring.close()
+        try:
+            play.start()
+            with progress("an hour at a time", HOURS) as step:
+                for hour in range(1, HOURS + 1):
+                    _hour(play, hour, people[0], sam)
+                    if hour in SHOWN:
+                        table.add_row(str(hour), str(hour * (SEALED + PLAIN)), f"{memory(play.pid):.0f} MB")
+                    step(1)
+        finally:
+            play.end()
+            for person in (*people, sam):
+                person.keyring.close()
     Console(width=100).print(table)
 
 

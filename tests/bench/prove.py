@@ -84,7 +84,7 @@ def _fuzz(environment: dict[str, str]) -> int:
     """Fuzz how mails are read, in a process of its own with the lowest priority; its exit code."""
     if importlib.util.find_spec("atheris") is None:
         return 0  # hypothesis alone then: tests/intake/test_hostile.py
-    line = ["nice", sys.executable, "-m", "tests.bench.fuzz"]
+    line = ["nice", "-n", "19", sys.executable, "-m", "tests.bench.fuzz"]
     done = subprocess.run(line, env=environment, check=False, capture_output=True, text=True)
     runs = re.search(r"number_of_executed_units:\s*(\d+)", done.stderr)
     with Path(environment["FIGURES"]).open("a", encoding="utf-8") as file:

@@ -72,7 +72,18 @@ def test_somebody_else_names_nobody_off_a_case_by_saying_who_alone_may_read_it()
         note(files=(Attachment("a.rtf", "application/rtf", rb"{\rtf1 It was Bo Lindqvist.}"),)),
         note(body=Body(done=(Change("field", "what", "Bo Lindqvist was there"),))),
     ],
-    ids=str,
+    ids=[
+        "octets",
+        "subject",
+        "author",
+        "text file",
+        "document",
+        "file name",
+        "a note",
+        "a note's text file",
+        "a note's document",
+        "a command",
+    ],
 )
 def test_wherever_it_is_said(said: MessageTexts) -> None:
     assert [item.member for item in look(said, ReporterRequest(), TEAM, BOTH)] == ["bo"]

@@ -74,7 +74,7 @@ def test_without_a_signature_it_is_proposed_and_nobody_agrees(by: Open) -> None:
             act(by("bo", signer=""), 1)
 
 
-def test_there_is_a_most_of_what_is_open(by: Open) -> None:
+def test_open_proposals_are_limited(by: Open) -> None:
     for _ in range(decisions._MOST_OPEN):
         propose(by, "ada", "warning")
     with pytest.raises(NotAllowed, match="There are 20 proposals already"):

@@ -9,7 +9,7 @@ from email.utils import parseaddr
 import pytest
 from sqlmodel import select
 
-from desk.demo.mails import plain_mail
+from desk.demo.mails import plain_mail, text_entity
 from desk.demo.rehearsal import Person, roster_text
 from store.cases import content, lookup
 from store.cases.consistency import verify_recusals
@@ -21,7 +21,7 @@ from tests.conftest import Desk, DeskMaker
 from tests.store.test_moves import reported, texts
 from tests.stories.test_export import archive_in, unpacked
 from tests.support.second_desk import open_with_board
-from tests.support.talk import say, to, words
+from tests.support.talk import member_mail, say, signed_mail, to, words
 
 KIM = "Kim Ode <kim@ode.example>"
 
@@ -308,18 +308,49 @@ def test_a_header_alone_makes_nobody_the_reporter_of_another_case(desk: Desk, te
     assert "other@mallory.example" not in sent
 
 
-@pytest.mark.parametrize("named", ["Kim Ode", "kim@ode.example"])
+@pytest.mark.parametrize("named", ["Kim Ode", "Ms Ode"])
 def test_the_other_reporter_is_named_to_nobody_though_they_cannot_be_written_to(
     desk: Desk, team: list[Person], named: str
 ) -> None:
     one = reported(desk, "FIRST.")
-    other = desk.receive(plain_mail("SECOND.", "", KIM, extra="Auto-Submitted: auto-generated\n"), sender="").codename
-    desk.mail_out()
+    say(desk, team[0], "/new Kim Ode\n\nThey told me: write nowhere, not to kim@ode.example. SECOND.")
+    (other,) = {item["codename"] for item in json.loads(desk.play.command("case", "list", "--json").stdout)} - {one}
     assert "is part of this case now" in merge(desk, team, one, other)
+    assert desk.case(one)["correspondents"] == []
     desk.clock.forward(minutes=1)
     answer = to(team[0], say(desk, team[0], f"/reply\n{named} says the same.", one))[0]
     assert "nothing was done" in answer
     assert "robin@sander.example" not in {item.recipient for item in desk.play.sink.mails[-3:]}
+
+
+def test_a_full_record_does_not_leave_the_other_reporter_unprotected(desk: Desk, team: list[Person]) -> None:
+    one, other = reported(desk, "FIRST."), reported(desk, "SECOND.", KIM)
+    say(desk, team[0], f"/field witnesses: {('somebody ' * 444)[:3995]}", one)
+    assert "would be too long" in merge(desk, team, one, other)
+    assert desk.case(other)["codename"] == other
+
+
+def test_who_signed_and_who_did_not_are_two(desk: Desk, team: list[Person], sam: Person) -> None:
+    desk.context.keyring.add_public(sam.public_key)
+    one = desk.receive(signed_mail(sam, text_entity("FIRST."), f"Sam <{sam.email}>")).codename
+    desk.mail_out()
+    other = reported(desk, "SECOND.", f"Sam <{sam.email}>")
+    assert "is part of this case now" in merge(desk, team, one, other)
+    authors = {item["text"].strip(): item["author"] for item in desk.case(one)["messages"]}
+    assert authors["FIRST."] == "reporter" != authors["SECOND."]
+
+
+def test_votes_for_a_guest_end_with_the_label_too(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk, guest = make_desk(team[:-1]), team[-1]
+    desk.play.change_config('# labels = ["green", "amber", "red"]', 'labels = ["red"]\nstays = ["red"]\n#')
+    open_with_board(desk, [guest], quorum=1)
+    codename = reported(desk, "FIRST.")
+    line = f"/guest {guest.name} until {desk.clock.now.year + 1}-06-01"
+    say(desk, team[0], line, codename)
+    say(desk, team[0], "/classify red\n/classify none", codename)
+    say(desk, team[1], line, codename)
+    with pytest.raises(NoSuchCase):
+        desk.case(codename, f"{guest.id}~board")
 
 
 def test_the_operator_alone_merges_no_case_that_two_readers_have(desk: Desk, team: list[Person]) -> None:
@@ -340,12 +371,109 @@ def as_nobody(desk: Desk, person: Person, text: str) -> list[str]:
 def test_who_was_invited_and_may_not_read_is_answered_as_before(make_desk: DeskMaker, team: list[Person]) -> None:
     """An invitation is not to be noticed by somebody from whom the case is kept, however they ask."""
     desk, guest = two_desks(make_desk, team), team[-1]
-    codename = reported(desk, "FIRST.")
+    desk.clock.now = desk.clock.now.replace(hour=12)
+    kept, other = reported(desk, f"It was {guest.name}."), reported(desk, "SECOND.", KIM)
     before = as_nobody(desk, guest, "/help")
-    invite(desk, team, codename)
-    assert as_nobody(desk, guest, "/help") != before, "who may read it is answered as a guest"
-    add(desk, "Robin <robin@sander.example>", f"It was {guest.name}.")
+    invite(desk, team, kept)
+    assert f"{guest.id}~board" in {item["member"] for item in desk.case(kept)["recused"]}
     assert as_nobody(desk, guest, "/help") == before
+    invite(desk, team, other)
+    assert as_nobody(desk, guest, "/help") != before, "who reads one is answered as a guest"
+
+
+def on(codename: str) -> str:
+    return f"Re: [Conduct Team] {codename}: new report"
+
+
+def test_what_a_guest_writes_is_never_a_report_to_others(make_desk: DeskMaker, team: list[Person]) -> None:
+    """Not while what came is searched for them yet, nor when they were recused, nor after their day."""
+    desk, guest = two_desks(make_desk, team), team[-1]
+    codename = reported(desk, f"Exclude: {team[1].name}\n\nFIRST.")
+    year = desk.clock.now.year + 1
+    for member in (team[0], team[2]):
+        desk.clock.forward(minutes=1)
+        say(desk, member, f"/guest {guest.name} until {year}-06-01", codename)
+    desk.tick()
+    desk.mail_out()
+    add(desk, "Robin <robin@sander.example>", "THIRD.")
+    sent = say(desk, guest, "CANARY one.", subject=on(codename))
+    desk.tick()
+    assert not to(team[1], [*sent, *desk.mail_out()])
+    add(desk, "Robin <robin@sander.example>", f"It was {guest.name}.")
+    desk.tick()
+    desk.mail_out()
+    for text, days in (("CANARY two.", 0), ("/recuse me", 0), ("CANARY three.", 900)):
+        desk.clock.forward(days=days, minutes=1)
+        assert not to(team[1], say(desk, guest, text, subject=on(codename)))
+    for member in (team[0], team[1]):
+        assert len(json.loads(desk.play.command("case", "list", "--as", member.id, "--json").stdout)) == (
+            member is team[0]
+        )
+
+
+def test_a_mail_that_names_a_case_is_kept_from_whom_that_is(desk: Desk, team: list[Person]) -> None:
+    """Whoever was told of a case, and is nobody to it any more, can still write of it."""
+    codename = reported(desk, f"Exclude: {team[1].name}\n\nFIRST.")
+    for number, raw in enumerate((
+        plain_mail(f"I know of {codename.upper()} and CANARY.", "", KIM),
+        plain_mail("CANARY", f"about {codename}", KIM),
+        plain_mail(f"{codename} CANARY", "", KIM, extra="X-Spam-Flag: YES\n"),
+    )):  # fmt: skip
+        desk.clock.forward(minutes=1)
+        name = desk.receive(raw, sender="kim@ode.example").codename
+        sent = desk.mail_out()
+        assert name != codename, number
+        assert not to(team[1], sent), number
+        with pytest.raises(NoSuchCase):
+            desk.case(name, team[1].id)
+        assert "CANARY" in "".join(to(team[0], sent)), number
+
+
+def three_desks(make_desk: DeskMaker, team: list[Person]) -> Desk:
+    desk = two_desks(make_desk, team)
+    desk.play.config.write_text(desk.play.config.read_text() + desk.play.config.read_text().rpartition("[[desk]]")[1] + (
+        desk.play.config.read_text().rpartition("[[desk]]")[2].replace('"board"', '"events"').replace("board@", "events@").replace("Board", "Events").replace("board.toml", "events.toml")
+    ))  # fmt: skip
+    (desk.play.folder / "events.toml").write_text(roster_text(team[:2]))
+    desk.reopen()
+    desk.tick()
+    desk.mail_out()
+    return desk
+
+
+def test_a_guest_at_one_desk_is_nobody_at_another(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk, guest = three_desks(make_desk, team), team[-1]
+    desk.clock.now = desk.clock.now.replace(hour=12)
+    before = as_nobody(desk, guest, "/help")
+    there = desk.receive(plain_mail("SECOND.", "", KIM), "events@desk.example", sender="kim@ode.example").codename
+    desk.mail_out()
+    year = desk.clock.now.year + 1
+    for member in team[:2]:
+        desk.clock.forward(minutes=1)
+        desk.receive(
+            member_mail(desk.play, member, f"/guest {guest.name} of board until {year}-06-01", there, subject=f"Re: [Events] {there}: x"),
+            "events@desk.example", sender=member.email,
+        )  # fmt: skip
+    desk.tick()
+    desk.tick()
+    assert [text for text in to(guest, desk.mail_out()) if there in text], "is a guest there"
+    assert as_nobody(desk, guest, "/help") == before
+
+
+def test_a_recusal_follows_a_guest_who_left_their_desk_first(make_desk: DeskMaker, team: list[Person]) -> None:
+    desk, guest = two_desks(make_desk, team), team[-1]
+    codename = reported(desk, "FIRST.")
+    invite(desk, team, codename)
+    say(desk, guest, "/recuse me", codename)
+    (desk.play.folder / "board.toml").write_text(roster_text(team[:2]))
+    desk.tick()
+    file = desk.play.folder / "roster.toml"
+    file.write_text(file.read_text() + "\n" + roster_text([guest]))
+    desk.tick()
+    desk.tick()
+    assert not [text for text in to(guest, desk.mail_out()) if "FIRST" in text]
+    with pytest.raises(NoSuchCase):
+        desk.case(codename, guest.id)
 
 
 @pytest.mark.parametrize("wish", ["Exclude: {name}", "Exclude: {first}", "Only: Ada, Bo"])
@@ -408,6 +536,12 @@ def test_chains_of_merges_keep_every_name(desk: Desk, team: list[Person]) -> Non
             "\u738b\u5c0f\u660e",
             "\u662f\u738b\u5c0f\u660e\u5e72\u7684 CANARY.",
             "\u662f\u738b\u5c0f\u660e\u5e72\u7684 CANARY",
+        ),
+        ("Jan Kowalski", "Widzia\u0142em Kowalskiego CANARY.", "Kowalskiego CANARY"),
+        (
+            "\uae40\ubbfc\uc218",
+            "\uae40\ubbfc\uc218\uc5d0\uac8c\uc11c CANARY.",
+            "\uae40\ubbfc\uc218\uc5d0\uac8c\uc11c CANARY",
         ),
         ("Dana Reyes", "See CANARY.", "CANARY"),
     ],

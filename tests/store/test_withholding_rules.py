@@ -157,7 +157,7 @@ def test_votes_of_another_case_stay(desk: Desk, by: Open, name: str) -> None:
     assert votes(by("ada", other)) == {("bo", "ada")}
 
 
-def test_who_withheld_it_from_somebody_else_did_so_also_when_it_ended(by: Open) -> None:
+def test_an_ended_recusal_still_counts_as_withheld(by: Open) -> None:
     assert not recusals.has_withheld(by("ada"))
     recusals.recuse(by("ada"), [Recusal("ada", "self")])
     assert not recusals.has_withheld(by("ada"))

@@ -220,7 +220,7 @@ def test_nothing_that_was_said_is_found_where_it_must_not_be(
         for line in (
             ("case", "show", life.name), ("digest", "preview", "--as", "ada"), ("outbox", "list"), ("check",), ("measures", "list"),
         ):  # fmt: skip
-            play.command(*line)
+            assert play.command(*line).returncode == 0 or line == ("check",), line  # a rehearsal has no canary outside
         life.say(ada, f"/state closed warning {CANARIES['reason']}", 4)
         limits = Path(f"/proc/{play.pid}/limits").read_text().splitlines()
         assert next(line.split()[4:6] for line in limits if line.startswith("Max core file size")) == ["0", "0"]

@@ -82,7 +82,7 @@ def test_nothing_is_lost_when_the_service_is_killed(
                     kill_agent(desk)
                     done["agent killed"] += 1
                 if luck.random() < 0.3:
-                    done["a process of its killed"] += chaos.kill_a_process_of(fleet.pid(0), luck)
+                    done["child processes killed"] += chaos.kill_a_process_of(fleet.pid(0), luck)
                     time.sleep(luck.uniform(0, 0.3))
                 if luck.random() < 0.2:
                     with chaos.full(disk) as small:
@@ -126,7 +126,7 @@ def test_several_workers_on_postgresql_are_killed_cut_off_and_stopped(
                     server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
                     done["database cut off"] += 1
                 if luck.random() < 0.3:
-                    done["a process of its killed"] += chaos.kill_a_process_of(fleet.pid(victim), luck)
+                    done["child processes killed"] += chaos.kill_a_process_of(fleet.pid(victim), luck)
                     time.sleep(luck.uniform(0, 0.3))
                 fleet.send_signal(victim, signal.SIGKILL)
                 done["worker killed"] += 1

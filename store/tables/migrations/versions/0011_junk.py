@@ -1,4 +1,4 @@
-"""an index on junk by who may know of it, so that digests do not go over all of it"""
+"""an index on the newest junk, so that digests do not go over all of it"""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ down_revision = "0010"
 def upgrade() -> None:
     """Apply."""
     junk = sa.text("state = 'junk'")
-    columns = ["desk", "screened", "escalated"]
+    columns = ["desk", "received_at"]
     op.create_index("cases_of_junk", "cases", columns, sqlite_where=junk, postgresql_where=junk)
