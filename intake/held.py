@@ -161,7 +161,7 @@ class InPlace:
             if item.id not in (file.row.id, may_belong_to and may_belong_to.id)
         ]
         for other in named:
-            arrival = linking.pointing_at(session, self.context.vault, other, arrival)
+            arrival = linking.naming(session, self.context.vault, other, arrival)
         arrival = correspondents.inheriting(session, file.by, arrival, besides=file.row.id)
         if self.acknowledge:
             arrival = with_acknowledgement(session, self.context, kept.job, arrival, arrival.facts.reply_to)

@@ -43,9 +43,15 @@ class NewCase:
         if may_belong_to is None and arrival.body.failure and token is not None:
             # Nobody knows what it says, but it was sent to a case: from whom that is withheld, this is too.
             may_belong_to = threads.find(session, self.context.vault, desk.id, token)
-        others = _with(may_belong_to, linking.named_in(session, desk.id, arrival.body))
-        for other in others:
-            arrival = linking.pointing_at(session, self.context.vault, other, arrival)
+        named = [
+            item
+            for item in linking.named_in(session, desk.id, arrival.body)
+            if may_belong_to is None or item.id != may_belong_to.id
+        ]
+        if may_belong_to is not None:
+            arrival = linking.pointing_at(session, self.context.vault, may_belong_to, arrival)
+        for other in named:
+            arrival = linking.naming(session, self.context.vault, other, arrival)
         if arrival.state == "junk":
             return "junk", conversation.begin(session, actor(self.context, self.job), arrival).row.codename
         if self.job.asked.key and _says_little(arrival):
@@ -59,14 +65,10 @@ class NewCase:
         else:
             arrival = unanswered(arrival, TO_THE_TEAM)
         file = conversation.begin(session, by, arrival)
-        for other in others:
+        for other in (*([] if may_belong_to is None else [may_belong_to]), *named):
             linking.link(file, other)
         outcome: Taken = "automatic" if arrival.state == "automatic" else "held" if arrival.state == "held" else "case"
         return outcome, file.row.codename
-
-
-def _with(row: CaseRow | None, rows: list[CaseRow]) -> list[CaseRow]:
-    return ([] if row is None else [row]) + [item for item in rows if row is None or item.id != row.id]
 
 
 def _says_little(arrival: Arrival) -> bool:

@@ -39,16 +39,23 @@ def pointing_at(session: Session, vault: Vault, other: CaseRow, arrival: Arrival
     Whom the other case is withheld from, this one is too: it may speak of the same. When it comes from an address on the
     other's record, that one's wish for silence holds as well. What it asks for itself is provisional.
     """
-    known = content.facts(vault, other)
-    facts = arrival.facts
-    doubtful = replace(
-        arrival,
-        facts=replace(facts, wishes=facts.wishes.doubted()),
-        recusals=doubted(arrival.recusals),
-        body=replace(arrival.body, done=(*arrival.body.done, Change("link", other.codename, other_case=other.id))),
-    )
+    facts, known = arrival.facts, content.facts(vault, other)
+    doubtful = replace(arrival, facts=replace(facts, wishes=facts.wishes.doubted()), recusals=doubted(arrival.recusals))
     quiet = known.asks_quiet and bool(set(facts.reporters) & set(known.reporters))
-    return taking_over(doubtful, known, recusals_of(session, other.id), quiet=quiet)
+    return _beside(session, vault, other, doubtful, quiet=quiet)
+
+
+def naming(session: Session, vault: Vault, other: CaseRow, arrival: Arrival) -> Arrival:
+    """A mail that says the name of a case, as a case of its own: from whom that is withheld, this one is too. What its author asks for stays
+    their wish."""
+    return _beside(session, vault, other, arrival, quiet=False)
+
+
+def _beside(session: Session, vault: Vault, other: CaseRow, arrival: Arrival, *, quiet: bool) -> Arrival:
+    body = replace(arrival.body, done=(*arrival.body.done, Change("link", other.codename, other_case=other.id)))
+    return taking_over(
+        replace(arrival, body=body), content.facts(vault, other), recusals_of(session, other.id), quiet=quiet
+    )
 
 
 def link(file: CaseFile, other: CaseRow) -> None:

@@ -68,17 +68,17 @@ def move(session: Session, recipient: str, **values: object) -> None:
 
 
 def test_what_is_due_first_is_taken_first_by_one_worker_until_its_time_is_over(session: Session) -> None:
-    for name, due in (("late", -1), ("early", -9), ("now", 0), ("later", 1)):
+    for name, due in (("late", -1), ("the first", -9), ("now", 0), ("later", 1)):
         add(session, name, due)
     add(session, "over", -50, done=1)
     first = take(session, "one", limit=2)
-    assert [item.id for item in first] == ["early", "late"]
+    assert [item.id for item in first] == ["the first", "late"]
     assert {item.owner for item in first} == {"one"}
     assert [item.id for item in take(session, "two")] == ["now"]
     assert take(session, "three") == []
     assert [item.id for item in take(session, "three", at=60)] == ["later"], "their time is not over"
-    assert {item.id for item in take(session, "three", at=61, seconds=5)} == {"early", "late", "now"}
-    assert [item.id for item in take(session, "four", at=66.1)] == ["early", "late", "now"]
+    assert {item.id for item in take(session, "three", at=61, seconds=5)} == {"the first", "late", "now"}
+    assert [item.id for item in take(session, "four", at=66.1)] == ["the first", "late", "now"]
 
 
 def test_a_claim_says_what_it_is_about(session: Session) -> None:

@@ -427,6 +427,11 @@ def test_a_mail_that_names_a_case_is_kept_from_whom_that_is(desk: Desk, team: li
         with pytest.raises(NoSuchCase):
             desk.case(name, team[1].id)
         assert "CANARY" in "".join(to(team[0], sent)), number
+    own = desk.receive(
+        plain_mail(f"Exclude: {team[2].name}\n\nSee {codename}.", "", KIM), sender="kim@ode.example"
+    ).codename
+    recused = {item["member"]: item["source"] for item in desk.case(own)["recused"]}
+    assert recused == {team[1].id: "linked", team[2].id: "reporter"}, "their own wish is not doubted"
 
 
 def three_desks(make_desk: DeskMaker, team: list[Person]) -> Desk:
