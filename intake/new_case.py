@@ -20,12 +20,12 @@ _LONGEST_REQUEST = 10_000  # with what is quoted
 
 @dataclass(frozen=True)
 class NewCase:
-    """A mail that becomes a case of its own. `source` is whom it counts for when one sends very many."""
+    """A mail that becomes a case of its own. `source` is whom it counts for when one sends very many, if anybody."""
 
     context: Context
     job: Job
     arrival: Arrival
-    source: str
+    source: str | None
     answered: bool = True
 
     def silent(self) -> NewCase:
@@ -59,7 +59,8 @@ class NewCase:
             arrival = replace(arrival, state="automatic", notices=())
         by = actor(self.context, self.job)
         arrival = correspondents.inheriting(session, by, arrival)
-        arrival = within_the_flood_limit(session, self.context, self.source, arrival, desk.flood_limit)
+        if self.source is not None:
+            arrival = within_the_flood_limit(session, self.context, self.source, arrival, desk.flood_limit)
         if self.answered:
             arrival = with_acknowledgement(session, self.context, self.job, arrival, arrival.facts.reply_to)
         else:

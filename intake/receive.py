@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 from sqlalchemy.exc import IntegrityError
@@ -195,9 +195,13 @@ class Receiver:
             log.warning("a mail can't be read", kind=str(error))
             return self._unreadable(job, marked("its structure cannot be read"))
 
-    def _unreadable(self, job: Job, why: str, told_at: datetime | None = None) -> Route:
-        arrival = replace(unreadable(self._context, job, why, _named_in(job)), told_at=told_at)
-        return self._new_case(job, arrival, job.envelope.sender or "")
+    def _unreadable(self, job: Job, why: str) -> Route:
+        return self._new_case(job, unreadable(self._context, job, why, _named_in(job)), job.envelope.sender or "")
+
+    def _interrupted(self, job: Job) -> Route:
+        """A mail whose handling ended several times with the service: that is no flood of its sender's, however many it meets."""
+        arrival = unreadable(self._context, job, _INTERRUPTED, _named_in(job))
+        return self._new_case(job, replace(arrival, told_at=self._context.clock() + _TOLD_AFTER), None)
 
     def _kept_first(self, job: Job) -> Receipt:
         """Keep a mail whose handling ended several times with the service, so that it blocks nobody; then open it once more.
@@ -205,7 +209,7 @@ class Receiver:
         It need not have been the mail's fault. Its readers are told that it is held only if it stays so: whom its
         author excludes stands in it.
         """
-        receipt = self._keep(job, self._unreadable(job, _INTERRUPTED, self._context.clock() + _TOLD_AFTER))
+        receipt = self._keep(job, self._interrupted(job))
         if receipt.outcome != "held":
             return receipt
         try:
@@ -227,7 +231,7 @@ class Receiver:
         own_case = self._new_case(job, arrival, source_of(opened), answered=place.side != "team")
         return routing.route(self._context, opened, place, own_case)
 
-    def _new_case(self, job: Job, arrival: Arrival, source: str, *, answered: bool = True) -> NewCase:
+    def _new_case(self, job: Job, arrival: Arrival, source: str | None, *, answered: bool = True) -> NewCase:
         return NewCase(self._context, job, arrival, source, answered)
 
     def _keep(self, job: Job, route: Route) -> Receipt:

@@ -13,7 +13,7 @@ from intake.arrival import Job, Opened
 from intake.receive import Receiver
 from store.kit.config import Config
 from store.kit.errors import Interrupted
-from tests.conftest import Desk
+from tests.conftest import Desk, DeskMaker
 from tests.support.talk import member_mail, read, say, to
 
 READ = reader_process.read
@@ -124,3 +124,18 @@ def test_a_doubtful_mail_is_a_case_of_its_own_also_when_it_is_opened_late(
     assert team[1].email not in {item.recipient for item in desk.mail_out()}
     assert desk.case(late)["recused"] == [{"member": "bo", "source": "linked"}]
     assert desk.case(late)["links"] == [first]
+
+
+def test_mails_that_the_desk_itself_failed_at_are_no_flood(make_desk: DeskMaker, interruptions: Interruptions) -> None:
+    """By one sender, or none, as in a mailbox: each stays held, where the operator sees it and can have it opened."""
+    desk = make_desk()
+    desk.play.change_config("# flood_limit = 30 ", "flood_limit = 2 # ")
+    desk.reopen()
+    mails = [plain_mail(f"Report {number}.", sender=f"r{number}@reporter.example") for number in range(5)]
+    names = [held(desk, interruptions, mail, sender="") for mail in mails]
+    assert not desk.mail_out()
+    desk.clock.forward(minutes=11)
+    assert len(desk.mail_out()) == 5 * 5, "each reader is told of each"
+    for number, name in enumerate(names):
+        assert reopen(desk, name)
+        assert desk.case(name)["messages"][0]["text"] == f"Report {number}."
