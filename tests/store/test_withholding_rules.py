@@ -179,13 +179,19 @@ def test_the_same_person_under_another_id_is_recused_from_the_same(desk: Desk, b
     ended = by("operator", gone)
     recusals.recuse(ended, [Recusal("bo", "reporter")])
     ended.row.wrapped_key = None  # its key is forgotten: there is nothing to be kept from anybody
+    elsewhere = by("operator", other)
+    recusals.recuse(elsewhere, [Recusal("bo", "reporter")])
+    elsewhere.row.desk, board = "board", elsewhere.row.id  # whose 'bo' may be somebody else
     recusals.recuse(by("ada"), [Recusal("bo", "reporter"), Recusal("chidi", "named"), Recusal("dana", "named")])
     recusals.reinstate(by("ada"), "dana")
     file = by("operator")
     for member in ("bo", "dana"):
         recusals.recuse_alike(file.session, file.by, member, f"{member}2")
     assert withheld(file) == {"bo": "reporter", "chidi": "named", "bo2": "reporter"}
-    assert withheld(by("ada", other)) == {}
+    file.session.flush()
+    everywhere = file.session.exec(select(RecusalRow.case_id).where(RecusalRow.member == "bo2")).all()
+    assert file.row.id in everywhere
+    assert board not in everywhere
 
 
 # By hand.
