@@ -394,6 +394,7 @@ def test_an_upgrade_copies_the_database_first(desk: Desk) -> None:
         for index in (
             "cases_of_state",
             "cases_ending",
+            "cases_of_junk",
             "promises_open",
             "messages_by_time",
             "deliveries_of_state",
