@@ -152,23 +152,13 @@ class InPlace:
         kept, file = self.kept, self.open(session)
         arrival = replace(self.arrival, notices=())
         if may_belong_to is not None and may_belong_to.id == file.row.id:
-            arrival = self._as_later_mail(file, arrival)
-        elif may_belong_to is not None:
-            arrival = linking.pointing_at(session, self.context.vault, may_belong_to, arrival)
-        named = [
-            item
-            for item in linking.named_in(session, file.row.desk, arrival.body)
-            if item.id not in (file.row.id, may_belong_to and may_belong_to.id)
-        ]
-        for other in named:
-            arrival = linking.naming(session, self.context.vault, other, arrival)
+            arrival, may_belong_to = self._as_later_mail(file, arrival), None
+        arrival, others = linking.beside_others(session, file.by, arrival, may_belong_to, file.row.id)
         arrival = correspondents.inheriting(session, file.by, arrival, besides=file.row.id)
         if self.acknowledge:
             arrival = with_acknowledgement(session, self.context, kept.job, arrival, arrival.facts.reply_to)
         conversation.open_at_last(file, kept.message_id, arrival)
-        if may_belong_to is not None and may_belong_to.id != file.row.id:
-            linking.link(file, may_belong_to)
-        for other in named:
+        for other in others:
             linking.link(file, other)
         return "automatic" if arrival.state == "automatic" else "case", file.row.codename
 

@@ -43,21 +43,13 @@ class NewCase:
         if may_belong_to is None and arrival.body.failure and token is not None:
             # Nobody knows what it says, but it was sent to a case: from whom that is withheld, this is too.
             may_belong_to = threads.find(session, self.context.vault, desk.id, token)
-        named = [
-            item
-            for item in linking.named_in(session, desk.id, arrival.body)
-            if may_belong_to is None or item.id != may_belong_to.id
-        ]
-        if may_belong_to is not None:
-            arrival = linking.pointing_at(session, self.context.vault, may_belong_to, arrival)
-        for other in named:
-            arrival = linking.naming(session, self.context.vault, other, arrival)
+        by = actor(self.context, self.job)
+        arrival, others = linking.beside_others(session, by, arrival, may_belong_to)
         if arrival.state == "junk":
-            return "junk", conversation.begin(session, actor(self.context, self.job), arrival).row.codename
+            return "junk", conversation.begin(session, by, arrival).row.codename
         if self.job.asked.key and _says_little(arrival):
             # Whoever only asks for the key does not wake the team.
             arrival = replace(arrival, state="automatic", notices=())
-        by = actor(self.context, self.job)
         arrival = correspondents.inheriting(session, by, arrival)
         if self.source is not None:
             arrival = within_the_flood_limit(session, self.context, self.source, arrival, desk.flood_limit)
@@ -66,7 +58,7 @@ class NewCase:
         else:
             arrival = unanswered(arrival, TO_THE_TEAM)
         file = conversation.begin(session, by, arrival)
-        for other in (*([] if may_belong_to is None else [may_belong_to]), *named):
+        for other in others:
             linking.link(file, other)
         outcome: Taken = "automatic" if arrival.state == "automatic" else "held" if arrival.state == "held" else "case"
         return outcome, file.row.codename

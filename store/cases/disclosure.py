@@ -14,7 +14,7 @@ from store.cases.persons import Person
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.team.folding import composed, words
-from store.team.name_words import NO_NAME, PARTICLES
+from store.team.name_words import NO_NAME, single_words
 from store.team.names import who_may_be_named
 
 NAMED = marked(
@@ -101,12 +101,8 @@ def _is_form_of(word: str, name: str) -> bool:
 
 
 def _single_names(person: Person) -> set[str]:
-    """The words each of which names a person where it is written as a name. A particle is none, unless it is the first or last word."""
-    found = set()
-    for form in (person.name, *person.aliases, *person.calls):
-        said = words(form)
-        found |= {word for word in said if len(word) > 1 and (word not in PARTICLES or word in (said[0], said[-1]))}
-    return found
+    """The words each of which names a person where it is written as a name."""
+    return set().union(*(single_words(words(form)) for form in (person.name, *person.aliases, *person.calls)))
 
 
 def _unspaced_names(person: Person) -> set[str]:

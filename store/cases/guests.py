@@ -24,7 +24,7 @@ from store.kit.clock import to_text
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.tables.models import CaseRow, DeliveryRow, GuestRow, RecusalRow
-from store.tables.records import guest_id
+from store.tables.records import guest_id, own_id
 from store.team.meant import who_is_meant
 from store.team.members import Member, Roster, same_person
 
@@ -100,9 +100,7 @@ def who_was(session: Session, by: Actor, member: Member) -> set[str]:
     invited = session.exec(select(GuestRow).where(GuestRow.fingerprint == member.fingerprint)).all()
     found |= {guest_id(row.member, row.desk) for row in invited}
     recused = session.exec(select(RecusalRow.member).where(col(RecusalRow.member).contains("~")).distinct())
-    return found | {
-        known for known in recused if known not in serving and who_is_meant(known.partition("~")[0], [member])
-    }
+    return found | {known for known in recused if known not in serving and who_is_meant(own_id(known), [member])}
 
 
 def read_invitation(file: CaseFile, written: str) -> Invitation:
@@ -170,9 +168,7 @@ def _require_may_be(file: CaseFile, member: Member) -> None:
     require_may_leave(file.by.desk, file.fields)
     recused = file.case.recused
     called = {item.id for item in who_is_meant(member.name, file.roster.members)}
-    gone = [
-        item.partition("~")[0] for item in recused if file.roster.get(item) is None
-    ]  # of who left only the id is left
+    gone = [own_id(item) for item in recused if file.roster.get(item) is None]  # of who left only the id is left
     if keep_from(file.facts.wishes, member) or any(who_is_meant(item, [member]) for item in gone):
         raise NotAllowed(KEPT_FROM, name=member.name)
     for item in file.roster.members:

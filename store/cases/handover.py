@@ -15,7 +15,7 @@ from store.cases.command import CaseCommand
 from store.cases.transfer import Blobs
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
-from store.tables.records import Change, Recusal, Wishes
+from store.tables.records import Change, Recusal, Wishes, own_id
 from store.team.meant import who_is_meant
 from store.team.members import Member, Roster, same_person
 
@@ -75,9 +75,7 @@ def _alike(file: CaseFile, roster: Roster) -> Iterator[Recusal]:
     for recusal in file.case.recusals:
         here = file.roster.get(recusal.member)
         # Of somebody who serves here no more only the id is left.
-        alike = (
-            who_is_meant(recusal.member.partition("~")[0], roster.members) if here is None else _same_as(here, roster)
-        )
+        alike = who_is_meant(own_id(recusal.member), roster.members) if here is None else _same_as(here, roster)
         yield from (Recusal(member.id, recusal.source) for member in alike)
 
 

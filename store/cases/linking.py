@@ -11,7 +11,7 @@ from dataclasses import replace
 from sqlmodel import Session, col, select
 
 from store.cases import content
-from store.cases.case_file import CaseFile
+from store.cases.case_file import Actor, CaseFile
 from store.cases.correspondents import taking_over
 from store.cases.lookup import recusals_of, where_it_went
 from store.cases.recusals import doubted
@@ -24,7 +24,7 @@ _CODENAME = re.compile(r"\b[a-z]+(?:-[a-z]+){1,2}\b")
 _LOOKED_AT, _MOST_NAMES = 100_000, 500
 
 
-def named_in(session: Session, desk: str, body: Body) -> list[CaseRow]:
+def _named_in(session: Session, desk: str, body: Body) -> list[CaseRow]:
     """The cases of a desk whose codenames stand in what somebody wrote: only who was told of a case knows its name."""
     texts = (body.subject, body.outside_subject, body.text, body.outside_text)
     names = dict.fromkeys(name for text in texts for name in _CODENAME.findall(text[:_LOOKED_AT].casefold()))
@@ -33,7 +33,21 @@ def named_in(session: Session, desk: str, body: Body) -> list[CaseRow]:
     return [row for row in {item.id: item for item in rows if item is not None}.values() if row.wrapped_key is not None]
 
 
-def pointing_at(session: Session, vault: Vault, other: CaseRow, arrival: Arrival) -> Arrival:
+def beside_others(
+    session: Session, by: Actor, arrival: Arrival, points_at: CaseRow | None, own: str = ""
+) -> tuple[Arrival, list[CaseRow]]:
+    """A mail as a case of its own (whose id is `own`, if it has one already), withheld from whom the case is that it points at, and those that
+    it names; and these, to be linked with it."""
+    if points_at is not None:
+        arrival = _pointing_at(session, by.vault, points_at, arrival)
+    known = {own} if points_at is None else {own, points_at.id}
+    named = [item for item in _named_in(session, by.desk.id, arrival.body) if item.id not in known]
+    for other in named:  # what its author asks for stays their wish
+        arrival = _beside(session, by.vault, other, arrival, quiet=False)
+    return arrival, named if points_at is None else [points_at, *named]
+
+
+def _pointing_at(session: Session, vault: Vault, other: CaseRow, arrival: Arrival) -> Arrival:
     """A doubtful mail as a case of its own, which says to those who may know it to which one it may belong.
 
     Whom the other case is withheld from, this one is too: it may speak of the same. When it comes from an address on the
@@ -43,12 +57,6 @@ def pointing_at(session: Session, vault: Vault, other: CaseRow, arrival: Arrival
     doubtful = replace(arrival, facts=replace(facts, wishes=facts.wishes.doubted()), recusals=doubted(arrival.recusals))
     quiet = known.asks_quiet and bool(set(facts.reporters) & set(known.reporters))
     return _beside(session, vault, other, doubtful, quiet=quiet)
-
-
-def naming(session: Session, vault: Vault, other: CaseRow, arrival: Arrival) -> Arrival:
-    """A mail that says the name of a case, as a case of its own: from whom that is withheld, this one is too. What its author asks for stays
-    their wish."""
-    return _beside(session, vault, other, arrival, quiet=False)
 
 
 def _beside(session: Session, vault: Vault, other: CaseRow, arrival: Arrival, *, quiet: bool) -> Arrival:

@@ -31,7 +31,7 @@ from store.tables.records import Arrival, Attachment, Body, Change, Message
 from store.tables.vault import Box, Vault
 from store.team.folding import composed, words
 from store.team.members import Member
-from store.team.name_words import PARTICLES
+from store.team.name_words import single_words
 from store.team.names import LONGEST_ENDING, UNSPACED
 
 TAKEN_OUT = "[\u2026]"
@@ -261,8 +261,7 @@ def may_have_named(vault: Vault, redacted: Iterable[str], member: Member) -> boo
     """Whether what was taken out of a case may have named a member: by any word of their names or address."""
     gone, said = set(redacted), set[str]()
     for name in (member.name, *member.aliases, member.email.partition("@")[0]):
-        parts = words(name)
-        said |= {word for word in parts if len(word) > 1 and (word not in PARTICLES or word in (parts[0], parts[-1]))}
+        said |= single_words(words(name))
         said |= {clause[:_UNSPACED_MOST] for clause in _CLAUSE.findall("".join(composed(name).split()))}
     return ANYBODY in gone or any(_form(vault, word) in gone for word in said)
 

@@ -283,6 +283,11 @@ def guest_id(member: str, desk: str) -> str:
     return f"{member}~{desk}"
 
 
+def own_id(member: str) -> str:
+    """The id that somebody has at their own desk, whether they are a guest here or not."""
+    return member.partition("~")[0]
+
+
 @dataclass(frozen=True)
 class Case:
     """What is known of a case without opening its messages. `promises` are those that are still owed; `writable`: its

@@ -1,6 +1,8 @@
-"""Words beside names: greetings, titles, and those that are names and words alike. All folded."""
+"""Words beside names, greetings, titles, those that are names and words alike, and which words of a name stand for its bearer. All folded."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 # Words of a greeting line, folded, in the languages that the templates speak and a few neighbours.
 GREETING = frozenset(
@@ -64,3 +66,8 @@ CLOSING = frozenset(
     tahiati tahyati mea m shkra shukran
     """.split()
 )  # fmt: skip
+
+
+def single_words(parts: Sequence[str]) -> set[str]:
+    """The words of a name (folded, in order) each of which may stand for its bearer. A particle is none, unless it is the first or last word."""
+    return {word for word in parts if len(word) > 1 and (word not in PARTICLES or word in (parts[0], parts[-1]))}

@@ -15,7 +15,7 @@ from store.kit.errors import NotAllowed
 from store.tables.models import NoticeRow, RecusalRow, VoteRow
 from store.tables.records import Recusal, Source, Wishes
 from tests.conftest import Desk, DeskMaker
-from tests.support.case_files import Open, events, opener
+from tests.support.case_files import Open, events, new_case, opener
 
 ALL = ("ada", "bo", "chidi", "dana", "eunji")
 
@@ -27,8 +27,7 @@ def desk(make_desk_of_module: DeskMaker) -> Desk:
 
 @pytest.fixture
 def name(desk: Desk) -> str:
-    desk.clock.forward(days=1)
-    return desk.receive(plain_mail("Somebody shouted.", sender=f"r{desk.clock.now:%j%Y}@reporter.example")).codename
+    return new_case(desk)
 
 
 @pytest.fixture

@@ -9,11 +9,18 @@ from typing import Any
 
 from sqlmodel import col, select
 
+from desk.demo.mails import plain_mail
 from store.cases.case_file import CaseFile, open_case
 from store.tables.models import EventRow
 from tests.conftest import Desk
 
 Open = Callable[..., CaseFile]
+
+
+def new_case(desk: Desk) -> str:
+    """A case of its own on a desk that tests share: another day, by another reporter; its codename."""
+    desk.clock.forward(days=1)
+    return desk.receive(plain_mail("Somebody shouted.", sender=f"r{desk.clock.now:%j%Y}@reporter.example")).codename
 
 
 def opener(desk: Desk, name: str, key: str = "") -> Iterator[Open]:

@@ -158,19 +158,22 @@ class Load(threading.Thread):
         while not self.stop.is_set():
             count += 1
             name = f"load{self.number}n{count}e"
-            self.send_until_taken(self._mail(name, count))
+            exclude = "Exclude: Bo\n\n" if count % 3 == 0 else ""
+            self.send_one(name, f"{exclude}{name}", sealed=count % 2 == 0)
             self.taken.append(name)
+
+    def send_one(self, name: str, text: str, *, sealed: bool) -> None:
+        """Send one report until it is taken."""
+        sender = f"{name}@reporter.example"
+        if sealed:
+            self.send_until_taken(pgp_mime(text_entity(text), self.key, self.sam.keyring, sender=sender))
+        else:
+            self.send_until_taken(plain_mail(text, sender=sender))
 
     def send_until_taken(self, mail: bytes) -> None:
         """One mail."""
         while not self._smtp(mail):
             time.sleep(0.05)
-
-    def _mail(self, name: str, count: int) -> bytes:
-        exclude = "Exclude: Bo\n\n" if count % 3 == 0 else ""
-        if count % 2:
-            return plain_mail(f"{exclude}{name}", sender=f"{name}@reporter.example")
-        return pgp_mime(text_entity(f"{exclude}{name}"), self.key, self.sam.keyring, sender=f"{name}@reporter.example")
 
     def _smtp(self, mail: bytes) -> bool:
         self._ports.append(self._ports.pop(0))
@@ -215,19 +218,13 @@ class FormLoad(Load):
         self._sites = list(sites)
         self._lookups: list[str] = []
 
-    def run(self) -> None:
-        """Send until told to stop."""
-        count = 0
-        while not self.stop.is_set():
-            count += 1
-            name = f"load{self.number}n{count}e"
-            exclude = "Exclude: Bo\n\n" if count % 3 == 0 else ""
-            fields = sealed_fields(self.desk, f"receipt of {name}", f"{exclude}{name}")
-            while not self._is_kept(fields):
-                time.sleep(0.05)
-            self.taken.append(name)
-            self._lookups.append(fields["lookup"])
-            time.sleep(0.2)
+    def send_one(self, name: str, text: str, *, sealed: bool) -> None:
+        """Send one form, again until it is kept; what a form sends is always sealed."""
+        fields = sealed_fields(self.desk, f"receipt of {name}", text)
+        while not self._is_kept(fields):
+            time.sleep(0.05)
+        self._lookups.append(fields["lookup"])
+        time.sleep(0.2)
 
     def _is_kept(self, fields: Mapping[str, Any]) -> bool:
         self._sites.append(self._sites.pop(0))
