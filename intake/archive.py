@@ -38,7 +38,7 @@ The case {codename}, as {title} has it on {day}.
 
 record.json     the record: messages, who may read it, decisions, dates. Sizes are octets, times UTC.
 events.json     what was done with it, the operator's copy with its links in the desk's chain, which 'ombud audit verify' checks.
-messages/N/     each message: mail.eml as it came (empty where something was taken out, or is not for you), files/ what was attached, opened.
+messages/N/     each message: mail.eml as it came (empty if something was taken out of it or you may not see it), files/ its attachments, decrypted.
                 signed-K.pgp: what somebody signed, without the encryption around it:   gpg --verify signed-1.pgp
                 signed-K.txt and signed-K.txt.asc: the same, with a detached signature:   gpg --verify signed-1.txt.asc signed-1.txt
 keys/           the public keys of those who signed, as the desk knows them. Compare fingerprints before you trust them.

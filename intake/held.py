@@ -153,7 +153,7 @@ class InPlace:
         arrival = replace(self.arrival, notices=())
         if may_belong_to is not None and may_belong_to.id == file.row.id:
             arrival, may_belong_to = self._as_later_mail(file, arrival), None
-        arrival, others = linking.beside_others(session, file.by, arrival, may_belong_to, file.row.id)
+        arrival, others = linking.with_links(session, file.by, arrival, may_belong_to, file.row.id)
         arrival = correspondents.inheriting(session, file.by, arrival, besides=file.row.id)
         if self.acknowledge:
             arrival = with_acknowledgement(session, self.context, kept.job, arrival, arrival.facts.reply_to)

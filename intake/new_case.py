@@ -20,7 +20,7 @@ _LONGEST_REQUEST = 10_000  # with what is quoted
 
 @dataclass(frozen=True)
 class NewCase:
-    """A mail that becomes a case of its own. `source` is whom it counts for when one sends very many, if anybody."""
+    """A mail that becomes a case of its own. `source`: the sender that it counts against in the flood limit; None: nobody."""
 
     context: Context
     job: Job
@@ -44,7 +44,7 @@ class NewCase:
             # Nobody knows what it says, but it was sent to a case: from whom that is withheld, this is too.
             may_belong_to = threads.find(session, self.context.vault, desk.id, token)
         by = actor(self.context, self.job)
-        arrival, others = linking.beside_others(session, by, arrival, may_belong_to)
+        arrival, others = linking.with_links(session, by, arrival, may_belong_to)
         if arrival.state == "junk":
             return "junk", conversation.begin(session, by, arrival).row.codename
         if self.job.asked.key and _says_little(arrival):

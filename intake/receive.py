@@ -199,7 +199,7 @@ class Receiver:
         return self._new_case(job, unreadable(self._context, job, why, _named_in(job)), job.envelope.sender or "")
 
     def _interrupted(self, job: Job) -> Route:
-        """A mail whose handling ended several times with the service: that is no flood of its sender's, however many it meets."""
+        """A mail whose handling the service died over several times. It never counts towards its sender's flood limit."""
         arrival = unreadable(self._context, job, _INTERRUPTED, _named_in(job))
         return self._new_case(job, replace(arrival, told_at=self._context.clock() + _TOLD_AFTER), None)
 

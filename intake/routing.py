@@ -19,7 +19,7 @@ def route(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> 
     if canary.is_canary(context, opened):
         return canary.CanaryBack(context, opened.job.desk)
     # Who may read a case is asked with its guests; mail from outside is searched for the desk's own members.
-    team = context.speakers(opened.job.desk)
+    team = context.team_with_notified_guests(opened.job.desk)
     member = speaker.speaker(context, opened, place, team)
     if member is not None:
         opened = replace(opened, job=replace(opened.job, roster=team))

@@ -61,13 +61,13 @@ class Context:
         elsewhere = {item.id: self.roster(item) for item in self.config.desk if item.id != desk.id}
         return guests.with_guests(self.roster(desk), invited, elsewhere)
 
-    def speakers(self, desk: Desk) -> Roster:
-        """The members whose mail is a word on a case: the desk's own, and the guests who were sent something of one."""
+    def team_with_notified_guests(self, desk: Desk) -> Roster:
+        """The desk's members, and those guests who were already sent something of a case: their mail counts as a member's message."""
         team = self.team(desk)
         if all(item.role != "guest" for item in team.members):
             return team
         with self.database.read() as session:
-            return guests.speaking(session, team, desk.id)
+            return guests.only_notified_guests(session, team, desk.id)
 
     def close(self) -> None:
         """Give back database connections."""
@@ -228,6 +228,6 @@ def _keep_recusals(session: Session, by: Actor, before: Roster) -> None:
     for member in by.roster.members:
         if before.get(member.id) is None:
             same = {other.id for other in before.members if same_person(other, member)}
-            for other in same | guests.who_was(session, by, member):
+            for other in same | guests.former_guest_ids(session, by, member):
                 recusals.recuse_alike(session, by, other, member.id)
                 measures.withhold_alike(session, by.desk.id, other, member.id)

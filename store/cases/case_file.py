@@ -76,7 +76,7 @@ class CaseFile:
     def names(self) -> tuple[str, ...]:
         """Its codename, and those of the cases that went into it."""
         found, ids = [self.row.codename], [self.row.id]
-        for case_id in ids:  # what went into one that went into this
+        for case_id in ids:  # the list grows while it is walked: what went into one that went into this
             gone = select(CaseRow.id, CaseRow.codename).where(col(CaseRow.merged_into).contains(f'"{case_id}"'))
             for other, name in self.session.exec(gone):
                 ids.append(other)

@@ -18,7 +18,7 @@ from store.cases.case_file import Actor, CaseFile
 from store.cases.classification import require_may_leave
 from store.cases.dates import day_to_come
 from store.cases.persons import is_reporter
-from store.cases.wishes import keep_from
+from store.cases.wishes import may_exclude
 from store.kit.addresses import same_mailbox
 from store.kit.clock import to_text
 from store.kit.errors import NotAllowed
@@ -82,9 +82,9 @@ def with_guests(roster: Roster, guests: Iterable[tuple[str, str, str]], elsewher
     return replace(roster, members=(*roster.members, *found)) if found else roster
 
 
-def speaking(session: Session, team: Roster, desk: str) -> Roster:
-    """A team of a desk with those guests alone who were sent something of a case there: they know that they were asked, and their mail is a word on
-    it, if only to be refused. Who was invited and never told must not hear of it from how they are answered."""
+def only_notified_guests(session: Session, team: Roster, desk: str) -> Roster:
+    """The team without those guests who were never sent anything of a case at this desk. A guest who was notified knows of the invitation, so
+    their mail is handled as a member's, if only to refuse it; one who was not must not learn of it from how they are answered."""
     guests = [item.id for item in team.members if item.role == "guest"]
     told = select(DeliveryRow.recipient).join(CaseRow, col(CaseRow.id) == col(DeliveryRow.case_id)).where(
         CaseRow.desk == desk, col(DeliveryRow.recipient).in_(guests), DeliveryRow.state == "sent"
@@ -92,9 +92,9 @@ def speaking(session: Session, team: Roster, desk: str) -> Roster:
     return team.of_case(set(session.exec(told.distinct())))
 
 
-def who_was(session: Session, by: Actor, member: Member) -> set[str]:
-    """As whom somebody who joins a desk may have been a guest there (ids): by key or mailbox where they serve at another desk still, by the key of
-    an invitation, and by name where nothing else is left of them."""
+def former_guest_ids(session: Session, by: Actor, member: Member) -> set[str]:
+    """The guest ids under which a new member of a desk may be known there: by key or mailbox while they still serve at another desk, by the key of
+    an invitation, otherwise by name."""
     serving = {guest_id(item.id, desk): item for desk, (_, roster) in by.elsewhere.items() for item in roster.members}
     found = {known for known, item in serving.items() if same_person(item, member)}
     invited = session.exec(select(GuestRow).where(GuestRow.fingerprint == member.fingerprint)).all()
@@ -169,7 +169,7 @@ def _require_may_be(file: CaseFile, member: Member) -> None:
     recused = file.case.recused
     called = {item.id for item in who_is_meant(member.name, file.roster.members)}
     gone = [own_id(item) for item in recused if file.roster.get(item) is None]  # of who left only the id is left
-    if keep_from(file.facts.wishes, member) or any(who_is_meant(item, [member]) for item in gone):
+    if may_exclude(file.facts.wishes, member) or any(who_is_meant(item, [member]) for item in gone):
         raise NotAllowed(KEPT_FROM, name=member.name)
     for item in file.roster.members:
         if item.id in recused and (item.id in called or same_person(item, member)):

@@ -1,4 +1,4 @@
-"""The end of a guest's time: who reads a case as a guest is there no more, and no vote on them is left.
+"""Ends a guest's access to a case, and discards the votes on it.
 
 Works within a transaction that the caller opened.
 """
@@ -16,7 +16,7 @@ VOTE = ":guest "  # what is voted on besides members: who is to be a guest stand
 
 
 def end(file: CaseFile, row: GuestRow) -> None:
-    """Somebody is a guest no more."""
+    """End one guest's access."""
     guest = guest_id(row.member, row.desk)
     file.session.delete(row)
     recusals.forget_votes(file, f"{VOTE}{guest} ", prefix=True)
@@ -25,7 +25,7 @@ def end(file: CaseFile, row: GuestRow) -> None:
 
 
 def end_all(file: CaseFile) -> None:
-    """The case has no guests any more, and whoever wanted one has to say so again."""
+    """End all guests' access; open votes for a guest are discarded, too."""
     for row in file.session.exec(select(GuestRow).where(GuestRow.case_id == file.row.id)).all():
         end(file, row)
     recusals.forget_votes(file, VOTE, prefix=True)

@@ -60,8 +60,8 @@ _IS_JUNK = col(CaseRow.state) == literal_column("'junk'")  # no parameter: an in
 
 
 def counted(session: Session, by: Actor) -> Counted:
-    """How much of the newest junk a member may know of: counting ends at a thousand, so that a wave costs the same whatever its size. Where
-    some of that is withheld from them, it is not said that there is more."""
+    """How many of the newest 1,000 junk cases a member may know of. The limit keeps a flood cheap. `more` is not set if any of those looked at is
+    withheld from the member."""
     junk = (CaseRow.desk == by.desk.id, _IS_JUNK, col(CaseRow.wrapped_key).is_not(None))
     newest = (
         select(CaseRow.id, CaseRow.screened, CaseRow.escalated).where(*junk).order_by(col(CaseRow.received_at).desc())
@@ -73,7 +73,7 @@ def counted(session: Session, by: Actor) -> Counted:
             select(RecusalRow.case_id).where(col(RecusalRow.case_id).in_(ids), col(RecusalRow.ended).is_(None))
         )
     )
-    # What nobody is recused from is asked for once for all that is alike.
+    # Cases from which nobody is recused are checked once for each kind.
     asked = {case_id: case_id if case_id in recused else (screened, escalated) for case_id, screened, escalated in rows}
     one_of = {kind: case_id for case_id, kind in asked.items()}
     some = session.exec(select(CaseRow).where(col(CaseRow.id).in_(one_of.values()))).all()

@@ -17,7 +17,7 @@ from store.cases.lookup import recusals_of, where_it_went
 from store.cases.recusals import doubted
 from store.kit.clock import to_text
 from store.tables.models import CaseRow, LinkRow
-from store.tables.records import Arrival, Body, Change
+from store.tables.records import Arrival, Body, Change, Facts
 from store.tables.vault import Vault
 
 _CODENAME = re.compile(r"\b[a-z]+(?:-[a-z]+){1,2}\b")
@@ -33,17 +33,17 @@ def _named_in(session: Session, desk: str, body: Body) -> list[CaseRow]:
     return [row for row in {item.id: item for item in rows if item is not None}.values() if row.wrapped_key is not None]
 
 
-def beside_others(
+def with_links(
     session: Session, by: Actor, arrival: Arrival, points_at: CaseRow | None, own: str = ""
 ) -> tuple[Arrival, list[CaseRow]]:
-    """A mail as a case of its own (whose id is `own`, if it has one already), withheld from whom the case is that it points at, and those that
-    it names; and these, to be linked with it."""
+    """A mail that becomes a case of its own, withheld from everybody from whom a related case is withheld; and those related cases, to be linked
+    with it: the one that it points at, and those whose codenames it mentions. `own`: the id of the case, if it already exists."""
     if points_at is not None:
         arrival = _pointing_at(session, by.vault, points_at, arrival)
     known = {own} if points_at is None else {own, points_at.id}
     named = [item for item in _named_in(session, by.desk.id, arrival.body) if item.id not in known]
     for other in named:  # what its author asks for stays their wish
-        arrival = _beside(session, by.vault, other, arrival, quiet=False)
+        arrival = _with_link(session, other, content.facts(by.vault, other), arrival)
     return arrival, named if points_at is None else [points_at, *named]
 
 
@@ -56,14 +56,12 @@ def _pointing_at(session: Session, vault: Vault, other: CaseRow, arrival: Arriva
     facts, known = arrival.facts, content.facts(vault, other)
     doubtful = replace(arrival, facts=replace(facts, wishes=facts.wishes.doubted()), recusals=doubted(arrival.recusals))
     quiet = known.asks_quiet and bool(set(facts.reporters) & set(known.reporters))
-    return _beside(session, vault, other, doubtful, quiet=quiet)
+    return _with_link(session, other, known, doubtful, quiet=quiet)
 
 
-def _beside(session: Session, vault: Vault, other: CaseRow, arrival: Arrival, *, quiet: bool) -> Arrival:
+def _with_link(session: Session, other: CaseRow, known: Facts, arrival: Arrival, *, quiet: bool = False) -> Arrival:
     body = replace(arrival.body, done=(*arrival.body.done, Change("link", other.codename, other_case=other.id)))
-    return taking_over(
-        replace(arrival, body=body), content.facts(vault, other), recusals_of(session, other.id), quiet=quiet
-    )
+    return taking_over(replace(arrival, body=body), known, recusals_of(session, other.id), quiet=quiet)
 
 
 def link(file: CaseFile, other: CaseRow) -> None:

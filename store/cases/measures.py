@@ -225,7 +225,7 @@ def _is_seen_by(session: Session, by: Actor, row: MeasureRow, measure: Measure, 
     if (
         member.id in row.withheld.split(",")
         or member.role not in _OF_MEMBERS
-        or wishes.keep_from(measure.wishes, member)
+        or wishes.may_exclude(measure.wishes, member)
     ):
         return False
     on_duty = any(item.id == member.id for item in by.roster.on_duty(by.at))

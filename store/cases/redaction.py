@@ -267,13 +267,13 @@ def may_have_named(vault: Vault, redacted: Iterable[str], member: Member) -> boo
 
 
 def _forms_of_headers(vault: Vault, raw: bytes) -> set[str]:
-    """The same of whom a mail was from and to, which goes with it as it came."""
+    """Keyed hashes of the words in the address headers of a mail: they are lost with the original."""
     try:
         header = BytesHeaderParser(policy=policy.default).parsebytes(
             raw.partition(b"\n\n")[0][:_LONGEST_HEADER] + b"\n\n"
         )
         return {form for name in _PEOPLE for value in header.get_all(name, ()) for form in _forms(vault, str(value))}
-    except Exception:  # whatever the parser meets in a header that is none: then nobody can be looked for
+    except Exception:  # if the parser fails, nobody can be ruled out
         return {ANYBODY}
 
 

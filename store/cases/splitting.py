@@ -45,7 +45,7 @@ def split(file: CaseFile, numbers: Sequence[int]) -> CaseFile:
     if theirs and letterboxes.has_one(file):
         raise NotAllowed(BY_FORM)
     known = file.facts if theirs else _facts_of(chosen[0], file.facts)
-    arrivals = [_as_arrival(file, item) for item in chosen]
+    arrivals = [_moved_out(file, item) for item in chosen]
     first = replace(
         arrivals[0],
         facts=known,
@@ -94,8 +94,8 @@ def _facts_of(message: Message, known: Facts) -> Facts:
     )  # fmt: skip
 
 
-def _as_arrival(file: CaseFile, message: Message) -> Arrival:
-    """A mail as one of another case, which is known there from now on: each is known once."""
+def _moved_out(file: CaseFile, message: Message) -> Arrival:
+    """A message as an arrival for the new case. Its digest and Message-ID hash are cleared here, because each may exist only once."""
     row = file.session.exec(select(MessageRow).where(MessageRow.id == message.id)).one()
     digest, row.digest, row.message_id_hash = row.digest, None, None
     file.session.add(row)

@@ -106,18 +106,12 @@ def vote(file: CaseFile, member: str) -> int:
     many of those who voted are readers of the desk's own still."""
     if file.actor == member:
         raise NotAllowed(marked("You can't let yourself back in."))
-    session, case_id = file.session, file.row.id
-    found = session.exec(select(VoteRow).where(VoteRow.case_id == case_id, VoteRow.member == member))
-    votes = {item.voter for item in found}
-    if file.actor not in votes:
-        session.add(VoteRow(case_id=case_id, member=member, voter=file.actor, at=to_text(file.at)))
-        session.flush()
-    return len({reader.id for reader in file.own_readers} & (votes | {file.actor}))
+    return len(_voters_after(file, member))
 
 
 def vote_of_two(file: CaseFile, what: str, among: Collection[str] | None = None) -> int:
-    """Write down one reader's vote for something that takes two; how many more must agree (0: it is to be done now). `what` names it among
-    the votes of the case; `among`: only these members (ids) count. The operator may do it alone where there are not two readers. Raises
+    """Record a reader's vote for an action that takes two votes, and return how many are still missing (0: do it now). `what` names the action;
+    `among`: count only the votes of these members (ids). The operator needs no second vote where the case has fewer than two readers. Raises
     NotAllowed."""
     if file.actor == "operator":
         if len(file.own_readers) >= VOTES_FOR_WHAT_TAKES_TWO:
@@ -126,10 +120,18 @@ def vote_of_two(file: CaseFile, what: str, among: Collection[str] | None = None)
             )
         return 0
     file.note("vote", {"member": what})
-    vote(file, what)
-    voters = set(file.session.exec(select(VoteRow.voter).where(VoteRow.case_id == file.row.id, VoteRow.member == what)))
-    counted = {reader.id for reader in file.own_readers} & voters
-    return max(0, VOTES_FOR_WHAT_TAKES_TWO - len(counted if among is None else counted & set(among)))
+    voters = _voters_after(file, what)
+    return max(0, VOTES_FOR_WHAT_TAKES_TWO - len(voters if among is None else voters & set(among)))
+
+
+def _voters_after(file: CaseFile, what: str) -> set[str]:
+    """Record the vote of who acts; those of all who voted who are readers of the desk's own still."""
+    session, case_id = file.session, file.row.id
+    voters = set(session.exec(select(VoteRow.voter).where(VoteRow.case_id == case_id, VoteRow.member == what)))
+    if file.actor not in voters:
+        session.add(VoteRow(case_id=case_id, member=what, voter=file.actor, at=to_text(file.at)))
+        session.flush()
+    return {reader.id for reader in file.own_readers} & (voters | {file.actor})
 
 
 def narrow_screened(file: CaseFile, screened: Mapping[str, str]) -> None:

@@ -25,9 +25,8 @@ def new_handle() -> str:
 
 
 class CaseRow(SQLModel, table=True):
-    """One case. `merged_into` is JSON of where one leads
-    that went into another: `case` and `reporter` (ids there), `threads` (old ids to new ones), `same` (the reporter is that one's). The
-    case is destroyed at `erase_at`, if two readers wanted that. `wrapped_key` is its own key, sealed by the vault; without it nothing of the case opens. `writable`: its
+    """One case. `merged_into` (JSON) says where a case that was merged into another leads: `case` and `reporter` (ids in the other case), `threads`
+    (old ids to new ones), `same` (both had the same reporter). `erase_at`: when two readers have the case destroyed. `wrapped_key` is its own key, sealed by the vault; without it nothing of the case opens. `writable`: its
     reporter can be written to, and did not ask for silence."""
 
     __tablename__ = "cases"

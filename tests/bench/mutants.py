@@ -1,5 +1,5 @@
 """`make mutants`: whether the tests notice when a rule is changed. Each module that holds one is mutated (mutmut), a change at a time, in a
-copy of the tree, and the tests nearest to it are run. What the type checker refuses is no program, and is not counted; what no test notices
+copy of the tree, and the tests nearest to it are run. Mutants that the type checker rejects are not counted; what no test notices
 is listed, with why that does no harm where `survivors.toml` says so.
 
 `ONLY=store/cases/access.py make mutants` does one of them, or several. All take over an hour.

@@ -40,8 +40,8 @@ def with_mailbox(desk: Desk, dovecot: Dovecot, user: str) -> None:
     play.config.write_text(play.config.read_text() + text)
 
 
-def with_form(desk: Desk) -> None:
-    """For a form that is served once the service is told where; nobody has to work for being let in."""
+def allow_form(desk: Desk) -> None:
+    """Configure the form without proof of work or rate limit; its address comes from the service's environment."""
     desk.play.change_config('# listen = "127.0.0.1:8025"', "work = 0\nper_hour = 100000")
     desk.reopen()
 
@@ -72,7 +72,7 @@ def test_nothing_is_lost_when_the_service_is_killed(
         desk = Desk(Rehearsal(disk / "desk", team))
         sink = chaos.impatient(desk, luck)
         with_mailbox(desk, dovecot, user)
-        with_form(desk)
+        allow_form(desk)
         assert load(desk.play.config).outbox.claim_seconds == 4
         with Fleet(desk, 1, forms=True) as fleet:
             loads = loads_on(desk, sam, fleet, dovecot, user)
@@ -109,7 +109,7 @@ def test_several_workers_on_postgresql_are_killed_cut_off_and_stopped(
     desk = make_desk(database_url=database)
     sink = chaos.impatient(desk, luck)
     with_mailbox(desk, dovecot, user)
-    with_form(desk)
+    allow_form(desk)
     with Fleet(desk, 4, forms=True) as fleet:
         loads = loads_on(desk, sam, fleet, dovecot, user)
         name = database.rpartition("/")[2]

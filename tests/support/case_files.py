@@ -7,11 +7,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from sqlmodel import col, select
-
 from desk.demo.mails import plain_mail
+from store.cases import content
 from store.cases.case_file import CaseFile, open_case
-from store.tables.models import EventRow
 from tests.conftest import Desk
 
 Open = Callable[..., CaseFile]
@@ -41,9 +39,5 @@ def opener(desk: Desk, name: str, key: str = "") -> Iterator[Open]:
 def events(file: CaseFile, *kinds: str) -> list[tuple[str, dict[str, Any]]]:
     """What was written down of some kinds, in order, with its details."""
     file.session.flush()
-    rows = file.session.exec(select(EventRow).where(EventRow.case_id == file.row.id).order_by(col(EventRow.seq))).all()
-    return [
-        (row.kind, file.box.open_json(row.detail_sealed, "events", "detail", str(row.seq)))
-        for row in rows
-        if row.kind in kinds and row.detail_sealed
-    ]
+    found = content.events(file.session, file.box, file.row.id)
+    return [(row.kind, detail) for row, detail in found if row.kind in kinds and detail is not None]
