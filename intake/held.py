@@ -152,14 +152,15 @@ class InPlace:
         kept, file = self.kept, self.open(session)
         arrival = replace(self.arrival, notices=())
         if may_belong_to is not None and may_belong_to.id == file.row.id:
-            arrival, may_belong_to = self._as_later_mail(file, arrival), None
-        arrival, others = linking.with_links(session, file.by, arrival, may_belong_to, file.row.id)
+            arrival = self._as_later_mail(file, arrival)
+        elif may_belong_to is not None:
+            arrival = linking.pointing_at(session, self.context.vault, may_belong_to, arrival)
         arrival = correspondents.inheriting(session, file.by, arrival, besides=file.row.id)
         if self.acknowledge:
             arrival = with_acknowledgement(session, self.context, kept.job, arrival, arrival.facts.reply_to)
         conversation.open_at_last(file, kept.message_id, arrival)
-        for other in others:
-            linking.link(file, other)
+        if may_belong_to is not None and may_belong_to.id != file.row.id:
+            linking.link(file, may_belong_to)
         return "automatic" if arrival.state == "automatic" else "case", file.row.codename
 
     def _as_later_mail(self, file: CaseFile, arrival: Arrival) -> Arrival:

@@ -39,17 +39,18 @@ class NewCase:
     def carry_out(self, session: Session, may_belong_to: CaseRow | None = None) -> tuple[Taken, str]:
         """Write the case down; linked with the one that it points at, when its author is not sure to be that one's."""
         arrival, desk = self.arrival, self.job.desk
+        if arrival.state == "junk":
+            return "junk", conversation.begin(session, actor(self.context, self.job), arrival).row.codename
+        if self.job.asked.key and _says_little(arrival):
+            # Whoever only asks for the key does not wake the team.
+            arrival = replace(arrival, state="automatic", notices=())
         token = self.job.asked.token
         if may_belong_to is None and arrival.body.failure and token is not None:
             # Nobody knows what it says, but it was sent to a case: from whom that is withheld, this is too.
             may_belong_to = threads.find(session, self.context.vault, desk.id, token)
+        if may_belong_to is not None:
+            arrival = linking.pointing_at(session, self.context.vault, may_belong_to, arrival)
         by = actor(self.context, self.job)
-        arrival, others = linking.with_links(session, by, arrival, may_belong_to)
-        if arrival.state == "junk":
-            return "junk", conversation.begin(session, by, arrival).row.codename
-        if self.job.asked.key and _says_little(arrival):
-            # Whoever only asks for the key does not wake the team.
-            arrival = replace(arrival, state="automatic", notices=())
         arrival = correspondents.inheriting(session, by, arrival)
         if self.source is not None:
             arrival = within_the_flood_limit(session, self.context, self.source, arrival, desk.flood_limit)
@@ -58,8 +59,8 @@ class NewCase:
         else:
             arrival = unanswered(arrival, TO_THE_TEAM)
         file = conversation.begin(session, by, arrival)
-        for other in others:
-            linking.link(file, other)
+        if may_belong_to is not None:
+            linking.link(file, may_belong_to)
         outcome: Taken = "automatic" if arrival.state == "automatic" else "held" if arrival.state == "held" else "case"
         return outcome, file.row.codename
 

@@ -18,11 +18,12 @@ def route(context: Context, opened: Opened, place: Place, own_case: OwnCase) -> 
     """What a mail leads to; `own_case` is what it would be as a case of its own."""
     if canary.is_canary(context, opened):
         return canary.CanaryBack(context, opened.job.desk)
-    # Who may read a case is asked with its guests; mail from outside is searched for the desk's own members.
-    team = context.team_with_notified_guests(opened.job.desk)
-    member = speaker.speaker(context, opened, place, team)
+    member = speaker.speaker(context, opened, place, context.speakers(opened.job.desk))
     if member is not None:
-        opened = replace(opened, job=replace(opened.job, roster=team))
+        # Who may read a case is asked with its guests; mail from outside is searched for the desk's own members.
+        team = context.team(opened.job.desk)
+        known = team if team.get(member.id) else replace(team, members=(*team.members, member))
+        opened = replace(opened, job=replace(opened.job, roster=known))
         speaker.look_at_keys(context, opened, place)
         files = outgoing_files.clean_files(opened)
         others = member_word.elsewhere(context, opened)

@@ -19,7 +19,7 @@ CODENAME = re.compile(r"\]\s*([a-z]+(?:-[a-z]+){1,2})\b")
 
 
 def speaker(context: Context, opened: Opened, place: Place, team: Roster) -> Member | None:
-    """The member of a team (with guests) whose word on a case a mail is or claims to be; None for a mail that comes from outside.
+    """The member of a team (with whoever may be a guest) whose word on a case a mail is or claims to be; None for a mail that comes from outside.
 
     On the team's side that is whoever signed or claims to have written. A member may be a reporter as well: on the
     reporter's side, and to the desk's own address, only a signed mail that is clearly about a case is meant.

@@ -21,6 +21,7 @@ from mailer.claimed import ClaimedNotice, ClaimLost
 from mailer.mails import MailMaker, Outgoing, ToLetterbox
 from mailer.relay.connection import Relay
 from mailer.relay.refusals import RelayDown
+from mailer.saying.notices import AUDIENCE
 from mailer.sealing.seal import Sealer
 from store.context import Context
 from store.kit.errors import OmbudError, StoreUnavailable, TryLater
@@ -156,7 +157,9 @@ class Mailer:
         """Work out who should have the notice now."""
         context, at, since = self._context, self._context.clock(), time.monotonic()
         desk = context.config.desk_by_id(claim.desk)
-        roster = context.team(desk, session)
+        # Whoever was answered is to hear it, whether they are a guest of a case or not.
+        is_answer = AUDIENCE[claim.kind] == "asker"
+        roster = context.speakers(desk) if is_answer else context.team(desk, session)
         view = recipients.view_of(session, context, claim, roster) if claim.case_id else None
         audience = recipients.audience_of(session, context, claim, roster, view)
         domain = desk.address.rpartition("@")[2]

@@ -61,13 +61,12 @@ class Context:
         elsewhere = {item.id: self.roster(item) for item in self.config.desk if item.id != desk.id}
         return guests.with_guests(self.roster(desk), invited, elsewhere)
 
-    def team_with_notified_guests(self, desk: Desk) -> Roster:
-        """The desk's members, and those guests who were already sent something of a case: their mail counts as a member's message."""
-        team = self.team(desk)
-        if all(item.role != "guest" for item in team.members):
-            return team
-        with self.database.read() as session:
-            return guests.only_notified_guests(session, team, desk.id)
+    def speakers(self, desk: Desk) -> Roster:
+        """Everybody of this install, those of other desks as guests are: what they sign about a case is a member's message, if only to be refused.
+        It is so whether they are guests of a case, were, or never were: none of them can tell from the answer."""
+        elsewhere = {item.id: self.roster(item) for item in self.config.desk if item.id != desk.id}
+        everybody = [(item.id, at, item.fingerprint) for at, roster in elsewhere.items() for item in roster.members]
+        return guests.with_guests(self.roster(desk), everybody, elsewhere)
 
     def close(self) -> None:
         """Give back database connections."""

@@ -23,7 +23,7 @@ from store.kit.addresses import same_mailbox
 from store.kit.clock import to_text
 from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
-from store.tables.models import CaseRow, DeliveryRow, GuestRow, RecusalRow
+from store.tables.models import CaseRow, GuestRow, RecusalRow
 from store.tables.records import guest_id, own_id
 from store.team.meant import who_is_meant
 from store.team.members import Member, Roster, same_person
@@ -80,16 +80,6 @@ def with_guests(roster: Roster, guests: Iterable[tuple[str, str, str]], elsewher
         ):
             found.append(replace(member, id=guest_id(member_id, desk), role="guest", alert="", public="no"))
     return replace(roster, members=(*roster.members, *found)) if found else roster
-
-
-def only_notified_guests(session: Session, team: Roster, desk: str) -> Roster:
-    """The team without those guests who were never sent anything of a case at this desk. A guest who was notified knows of the invitation, so
-    their mail is handled as a member's, if only to refuse it; one who was not must not learn of it from how they are answered."""
-    guests = [item.id for item in team.members if item.role == "guest"]
-    told = select(DeliveryRow.recipient).join(CaseRow, col(CaseRow.id) == col(DeliveryRow.case_id)).where(
-        CaseRow.desk == desk, col(DeliveryRow.recipient).in_(guests), DeliveryRow.state == "sent"
-    )  # fmt: skip
-    return team.of_case(set(session.exec(told.distinct())))
 
 
 def former_guest_ids(session: Session, by: Actor, member: Member) -> set[str]:

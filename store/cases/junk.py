@@ -60,26 +60,32 @@ _IS_JUNK = col(CaseRow.state) == literal_column("'junk'")  # no parameter: an in
 
 
 def counted(session: Session, by: Actor) -> Counted:
-    """How many of the newest 1,000 junk cases a member may know of. The limit keeps a flood cheap. `more` is not set if any of those looked at is
-    withheld from the member."""
+    """How much junk a member may know of, the newest first, up to 1,000: a flood costs no more than that. What is withheld from them counts for
+    nothing, not even for whether there is more."""
     junk = (CaseRow.desk == by.desk.id, _IS_JUNK, col(CaseRow.wrapped_key).is_not(None))
     newest = (
-        select(CaseRow.id, CaseRow.screened, CaseRow.escalated).where(*junk).order_by(col(CaseRow.received_at).desc())
+        select(CaseRow.id, CaseRow.screened, CaseRow.escalated)
+        .where(*junk)
+        .order_by(col(CaseRow.received_at).desc(), col(CaseRow.id))
     )
-    rows = session.exec(newest.limit(_COUNTED + 1)).all()
+    found, start = list[str](), 0
+    while len(found) <= _COUNTED and (rows := session.exec(newest.offset(start).limit(_COUNTED + 1)).all()):
+        found += _known_of(session, by, rows)
+        start += len(rows)
+    return Counted(min(len(found), _COUNTED), len(found) > _COUNTED, frozenset(found[:_COUNTED]))
+
+
+def _known_of(session: Session, by: Actor, rows: Sequence[tuple[str, str, int]]) -> list[str]:
+    """Which of some junk (ids, with who was looked for in it, and whether it is escalated) a member may know of."""
     ids = [case_id for case_id, _, _ in rows]
-    recused = set(
-        session.exec(
-            select(RecusalRow.case_id).where(col(RecusalRow.case_id).in_(ids), col(RecusalRow.ended).is_(None))
-        )
-    )
+    withheld = select(RecusalRow.case_id).where(col(RecusalRow.case_id).in_(ids), col(RecusalRow.ended).is_(None))
+    recused = set(session.exec(withheld))
     # Cases from which nobody is recused are checked once for each kind.
     asked = {case_id: case_id if case_id in recused else (screened, escalated) for case_id, screened, escalated in rows}
     one_of = {kind: case_id for case_id, kind in asked.items()}
     some = session.exec(select(CaseRow).where(col(CaseRow.id).in_(one_of.values()))).all()
     known = {row.id for row in _known(session, by, some)}
-    found = [case_id for case_id in ids if one_of[asked[case_id]] in known]
-    return Counted(min(len(found), _COUNTED), len(found) > _COUNTED, frozenset(found[:_COUNTED]))
+    return [case_id for case_id in ids if one_of[asked[case_id]] in known]
 
 
 def put(file: CaseFile) -> int:

@@ -205,17 +205,23 @@ def _told(file: CaseFile) -> list[dict[str, Any]]:
 
 
 def _is_of_the_same(into: CaseFile, other: CaseFile) -> bool:
-    """Whether both cases have one reporter: by the key that signed both, or, where nobody signed either and no domain disowns one, by all
-    addresses that they wrote from and the one that answers go to. That is as sure as any plain mail."""
+    """Whether both cases have one reporter: by the key that signed both, or, where neither is bound to a key and no domain disowns one, by all
+    addresses that they wrote from and the one that answers go to. That is as sure as any plain mail, and judged as `intake.standing` does."""
     here, there = into.facts, other.facts
     first, second = into.first_message(), other.first_message()
     if first is None or second is None:
         return False
     signed = [
-        item.body.signature.fingerprint if item.body.signature.status == "valid" else None for item in (first, second)
+        (item.body.signature.fingerprint, item.body.signature.status)
+        for item in (first, second)
+        if item.body.signature.fingerprint and item.body.signature.status != "invalid"
     ]
-    if any(signed):
-        return signed[0] == signed[1]
+    if signed and (len(signed) == 1 or signed[0] != signed[1]):
+        return False
+    if signed and signed[0][1] == "valid":
+        return True
+    if here.reporter_fingerprint and there.reporter_fingerprint not in ("", here.reporter_fingerprint):
+        return False
     if "fail" in {first.body.authentication.result, second.body.authentication.result}:
         return False
     return (

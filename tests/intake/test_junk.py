@@ -109,7 +109,7 @@ def test_counting_stops_at_the_limit(make_desk: DeskMaker, team: list[Person], m
     desk.tick()
     mails = desk.mail_out()
     assert "Junk: more than 3." in "".join(to(team[0], mails))
-    assert "Junk: 3." in "".join(to(team[1], mails)), "one names him: he does not hear that there is more"
+    assert "Junk: more than 3." in "".join(to(team[1], mails)), "one names him: it counts for nothing"
 
 
 def counted(desk: Desk) -> list[object]:
