@@ -15,7 +15,7 @@ from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.team.folding import composed, words
 from store.team.name_words import NO_NAME, single_words
-from store.team.names import who_may_be_named
+from store.team.names import UNSPACED, who_may_be_named
 
 NAMED = marked(
     "Your text names {name}, who has not agreed to be named in this. Take it out, or write '/consent {name} to be named' once they agreed."
@@ -35,7 +35,9 @@ _SHORT = 2
 _PREFIXES = re.compile(
     r"[\u0590-\u06ff]"
 )  # Hebrew and Arabic write "to" and "and" in front of a name as one word with it
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+_UNSPACED_NAME = re.compile(f"(?:{UNSPACED})+")
+# Without Hangul: Korean sets spaces between words, so its words are counted.
+_UNSPACED_CLAUSE = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 _LETTERS = re.compile(r"\w+")
 _CAPITAL = re.compile(r"[^\W\d_]+")
 
@@ -106,9 +108,9 @@ def _single_names(person: Person) -> set[str]:
 
 
 def _unspaced_names(person: Person) -> set[str]:
-    """Given names in scripts that set no spaces: what follows the first character of a name."""
+    """Given names in scripts that set no spaces, or endings right behind them: what follows the first character of a name."""
     names = ("".join(composed(form).split()) for form in (person.name, *person.aliases, *person.calls))
-    return {name[1:] for name in names if len(name) > 2 and _UNSPACED.fullmatch(name)}
+    return {name[1:] for name in names if len(name) > 2 and _UNSPACED_NAME.fullmatch(name)}
 
 
 def _named(person: Person, word: str = "") -> NotAllowed:
@@ -138,5 +140,5 @@ def _runs(text: str) -> Iterator[tuple[str, ...]]:
     said = words(text)
     yield from (tuple(said[at : at + RUN]) for at in range(len(said) - RUN + 1))
     if not text.isascii():
-        for clause in _UNSPACED.findall("".join(_LETTERS.findall(composed(text)))):
+        for clause in _UNSPACED_CLAUSE.findall("".join(_LETTERS.findall(composed(text)))):
             yield from (tuple(clause[at : at + _CHARACTERS]) for at in range(len(clause) - _CHARACTERS + 1))

@@ -131,7 +131,7 @@ def test_any_order_is_read_or_refused_with_a_sentence(written: str) -> None:
     ("name", "text"),
     [
         ("Samira Holt", "Samira told us."), ("Jörg Ode", "We asked Jo\u0308rg."), ("Robin Sander", "We asked Ro\u00adbin."), ("Robin Sander", "We asked Ro\u200bbin."),
-        ("محمد علي", "سألنا محمد عن ذلك"), ("محمد علي", "قلنا لمحمد ذلك"), ("דוד כהן", "שאלנו את דוד"), ("王小明", "我们问了小明这件事"),
+        ("محمد علي", "سألنا محمد عن ذلك"), ("محمد علي", "قلنا لمحمد ذلك"), ("דוד כהן", "שאלנו את דוד"), ("王小明", "我们问了小明这件事"), ("김민준", "저희는 민준이에게 물었습니다"),
         ("Jo Wu", "Then Jo left."), ("Li Wei", "We saw Li there."),
     ],
 )  # fmt: skip
