@@ -49,6 +49,30 @@ def test_each_member_of_a_gzip_file_is_searched() -> None:
     assert looked(gzip.compress(b"A first one.\n") + gzip.compress(REPORT.encode())) == ({"bo"}, [])
 
 
+@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+def test_a_document_that_is_called_a_mail_is_searched(name: str) -> None:
+    look = look_into([Attachment("mail.eml", "message/rfc822", DOCUMENTS[name](REPORT))])
+    assert who_may_be_named(look.texts, TEAM, TEAM)
+    assert look.missed == []
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+def test_a_document_in_mails_in_archives_is_searched(name: str) -> None:
+    octets = DOCUMENTS[name](REPORT)
+    for pack in (gzip.compress, gzip.compress, gzip.compress, lambda mail: zipped({"mail.eml": mail})):
+        octets = pack(b"From: k@other.example\n" + attachment(name, octets))
+    assert looked(octets) == ({"bo"}, [])
+
+
+def test_archives_in_archives_end() -> None:
+    octets = b""
+    for _ in range(25):
+        octets = zipped({"a.zip": octets, "b.zip": octets})
+    before = time.process_time()
+    assert looked(octets, "archive")[1] == ["archive"]
+    assert time.process_time() - before < 5
+
+
 @given(st.sampled_from(sorted(DOCUMENTS)), st.data())
 @settings(max_examples=150)
 def test_a_broken_document_breaks_nothing(name: str, data: st.DataObject) -> None:
@@ -67,6 +91,12 @@ def test_a_document_that_takes_long_is_given_up_alone() -> None:
     )
     assert look.missed[:1] == ["bomb"]
     assert time.process_time() - before < 12
+
+
+def attachment(name: str, octets: bytes) -> bytes:
+    """An entity that is a file."""
+    head = f'Content-Type: application/octet-stream\nContent-Disposition: attachment; filename="{name}"\n'
+    return f"{head}Content-Transfer-Encoding: base64\n\n".encode() + base64.encodebytes(octets)
 
 
 def attached(name: str, octets: bytes, kind: str = "application/octet-stream", text: str = "See below.") -> bytes:

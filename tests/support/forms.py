@@ -87,14 +87,15 @@ def unlabelled(text: str, chance: random.Random) -> bytes:
 
 
 def document(text: str, chance: random.Random) -> bytes:
-    """A text in a document beside a stub."""
+    """A text in a document beside a stub, perhaps under the name of something else."""
     latin = text.encode("cp1252", "ignore").decode("cp1252") == text
     name = chance.choice(sorted(name for name in DOCUMENTS if latin or ("pdf" not in name and name != "winmail.dat")))
     kind = chance.choice(["application/octet-stream", "application/x-whatever"])
     if name.endswith(".eml"):
         kind = "application/octet-stream"
     packed = base64.encodebytes(DOCUMENTS[name](text)).decode()
-    more = f'Content-Disposition: attachment; filename="{name}"\nContent-Transfer-Encoding: base64\n'
+    called = chance.choice([name, name, name, "scan.bin", "mail.eml", "page.html"])
+    more = f'Content-Disposition: attachment; filename="{called}"\nContent-Transfer-Encoding: base64\n'
     return mixed([_stub(), f"Content-Type: {kind}\n{more}\n{packed}".encode()], chance)
 
 

@@ -23,7 +23,8 @@ from store.kit.documents import texts_of
 from store.tables.records import Attachment
 
 _SIGNATURES = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
-_DEEPEST = 8
+_DEEPEST = 20  # five mails in archives in each other, and a document in the last
+_MOST_FILES = 5_000
 _SECONDS = 4.0
 _UNPACKED = 30_000_000
 _MOST_MEMBERS = 200
@@ -56,26 +57,29 @@ def look_into(files: list[Attachment] | tuple[Attachment, ...]) -> Look:
 
 @dataclass
 class _Left:
-    """What all files of a mail together may still take: octets that come out of archives and documents."""
+    """What all files of a mail together may still take: octets that come out of archives and documents, and files in files."""
 
     octets: int = _UNPACKED
+    files: int = _MOST_FILES
 
 
 def _looked(item: Attachment, look: Look, left: _Left, depth: int) -> bool:
     """Look into one file; whether all of it was seen."""
     if not item.data:
         return True
-    if depth > _DEEPEST:
+    left.files -= 1
+    if depth > _DEEPEST or left.files < 0:
         return False
-    if is_forwarded(item.type, item.name) or _MAIL.match(item.data[:16384]):
+    if _MAIL.match(item.data[:16384]):
         return _mail(item.data, look, left, depth)
     if reader := _reader_of(item.data):
         return _read(reader, item, look, left, depth)
     texts = list(texts_of(item.data))
     look.texts += texts
-    if item.type == "text/html" or item.name.lower().endswith((".htm", ".html")):
+    called_mail = is_forwarded(item.type, item.name)  # and is perhaps something else
+    if called_mail or item.type == "text/html" or item.name.lower().endswith((".htm", ".html")):
         look.texts += [page for text in texts[:1] if (page := html_to_text(text)) is not None]
-    return bool(texts)
+    return _mail(item.data, look, left, depth) if called_mail else bool(texts)
 
 
 def _reader_of(octets: bytes) -> _Reader | None:
