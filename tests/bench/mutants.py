@@ -35,12 +35,7 @@ RULES = {
     "store/cases/recusals.py": ("tests/store/test_withholding_rules.py",),
     "store/cases/withholding.py": ("tests/store/test_withholding_rules.py",),
     "store/outbox/claims.py": ("tests/store/test_claims.py",),
-    "intake/routing.py": (
-        "tests/intake/test_standing.py",
-        "tests/intake/test_follow_up.py",
-        "tests/intake/test_machines.py",
-        "tests/intake/test_junk.py",
-    ),
+    "intake/routing.py": ("tests/intake/test_routing_rule.py",),
     "intake/standing.py": ("tests/intake/test_standing_rule.py",),
     "intake/screening.py": ("tests/intake/test_screening_rule.py", "tests/intake/test_screening.py"),
 }
