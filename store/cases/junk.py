@@ -34,7 +34,7 @@ _WAVE = timedelta(days=14)
 _WAVE_MOST = 2_000
 _ALIKE = 85
 _COMPARED = 2_000
-_COUNTED = 1_000
+_COUNTED = 100
 
 
 def visible(session: Session, by: Actor) -> list[CaseRow]:
@@ -60,7 +60,7 @@ _IS_JUNK = col(CaseRow.state) == literal_column("'junk'")  # no parameter: an in
 
 
 def counted(session: Session, by: Actor) -> Counted:
-    """How much junk a member may know of, the newest first, up to 1,000: a flood costs no more than that. What is withheld from them counts for
+    """How much junk a member may know of, the newest first, up to 100: a flood costs no more than that. What is withheld from them counts for
     nothing, not even for whether there is more."""
     junk = (CaseRow.desk == by.desk.id, _IS_JUNK, col(CaseRow.wrapped_key).is_not(None))
     newest = (

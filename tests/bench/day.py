@@ -57,20 +57,14 @@ def main() -> None:
 
 def _hour(play: Rehearsal, hour: int, member: Person, sam: Person) -> None:
     """What comes in within an hour, all at once, until the last mail is out."""
-    mails = [
-        (
-            pgp_mime(text_entity(f"{hour} {number} {TEXT}"), play.desk_key, sam.keyring),
-            f"r{hour}-{number}@reporter.example",
-        )
-        for number in range(SEALED)
-    ]
-    mails += [
-        (
-            plain_mail(f"{hour} {number} {TEXT}", sender=f"p{hour}-{number}@reporter.example"),
-            f"p{hour}-{number}@reporter.example",
-        )
-        for number in range(PLAIN)
-    ]
+    mails = []
+    for number in range(SEALED + PLAIN):
+        sender, text = f"r{hour}-{number}@reporter.example", f"{hour} {number} {TEXT}"
+        if number < SEALED:
+            mail = pgp_mime(text_entity(text), play.desk_key, sam.keyring, sender=sender)
+        else:
+            mail = plain_mail(text, sender=sender)
+        mails.append((mail, sender))
     before = len(play.sink.mails)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda item: play.send(item[0], sender=item[1]), mails))

@@ -23,7 +23,7 @@ from rich.table import Table
 AMOUNTS = {
     "CRASHES": "100",
     "LOAD": "10000",
-    "FUZZ": "40000",
+    "FUZZ": "15000",
     "FLOOD": "100000",
     "LIVES": "100",
     "CHAINS": "100000",
