@@ -31,13 +31,13 @@ _NOTICED = {"killed", "timeout", "suspicious", "segfault"}
 # The modules that hold the rules, and the tests nearest to each.
 RULES = {
     "store/cases/access.py": ("tests/store/test_access.py", "tests/store/test_guests.py"),
-    "store/cases/decisions.py": ("tests/store/test_decision_rules.py", "tests/store/test_decisions.py"),
+    "store/cases/decisions.py": ("tests/store/test_decision_rules.py",),
     "store/cases/recusals.py": ("tests/store/test_withholding_rules.py",),
     "store/cases/withholding.py": ("tests/store/test_withholding_rules.py",),
     "store/outbox/claims.py": ("tests/store/test_claims.py",),
     "intake/routing.py": ("tests/intake/test_routing_rule.py",),
     "intake/standing.py": ("tests/intake/test_standing_rule.py",),
-    "intake/screening.py": ("tests/intake/test_screening_rule.py", "tests/intake/test_screening.py"),
+    "intake/screening.py": ("tests/intake/test_screening_rule.py",),
 }
 
 
