@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import pytest
 from sqlmodel import col, select
 
 from desk.demo.mails import plain_mail
 from store.cases import decisions, recusals
+from store.cases.access import readers
 from store.cases.decisions import Proposal
 from store.kit.errors import NotAllowed
-from store.tables.models import ProposalRow, ProposalWordRow
+from store.tables.models import CaseRow, ProposalRow, ProposalWordRow
 from store.tables.records import Recusal
+from store.team.members import Member
 from tests.conftest import Desk, DeskMaker
 from tests.support.case_files import Open, events, new_case, opener
 
@@ -179,6 +182,8 @@ def test_late_is_what_is_open_of_open_cases_after_its_day_and_once(desk: Desk, b
     decisions.withdraw(by("ada"), 3, "")
     file = by("operator")
 
+    file.session.add(CaseRow(**{**file.row.model_dump(), "id": "other", "codename": "open", "handle": "h"}))
+
     def late(days: int) -> list[int]:
         desk.clock.forward(days=days)
         found = decisions.late(file.session, file.by.desk, desk.clock.now)
@@ -186,10 +191,11 @@ def test_late_is_what_is_open_of_open_cases_after_its_day_and_once(desk: Desk, b
 
     assert late(0) == [], "the day itself is not over"
     assert late(1) == [1]
+    assert decisions.late(file.session, file.by.desk.model_copy(update={"id": "other"}), desk.clock.now) == []
     for state in ("closed", "junk", "destroyed"):
         file.row.state = state
         file.session.flush()
-        assert late(0) == []
+        assert late(0) == [], "also while another case is open"
     file.row.state = "new"
     assert decisions.note_late(file, 1)
     file.session.flush()
@@ -200,3 +206,34 @@ def test_late_is_what_is_open_of_open_cases_after_its_day_and_once(desk: Desk, b
     assert [
         item.number for item in decisions.proposals(file.session, file.row, file.by.desk, file.roster, file.at)
     ] == [1, 2]
+
+
+def test_a_day_ends_where_the_desk_is(by: Open) -> None:
+    propose(by, "ada", "warning", date(2026, 5, 3))
+    file, noon = by("operator"), datetime(2026, 5, 3, 12, tzinfo=UTC)
+    for zone, expected in (("Pacific/Kiritimati", [(file.row.id, 1)]), ("Etc/GMT+12", [])):
+        found = decisions.late(file.session, file.by.desk.model_copy(update={"timezone": zone}), noon)
+        assert [item for item in found if item[0] == file.row.id] == expected
+
+
+def test_nothing_is_proposed_on_a_closed_case(by: Open) -> None:
+    file = by("ada")
+    file.row.state = "closed"
+    with pytest.raises(NotAllowed, match="is closed"):
+        decisions.propose(file, "warning", None, "")
+
+
+def test_guests_decide_where_that_was_said(by: Open) -> None:
+    file, last = by("ada"), date(2099, 1, 1)
+    guests = tuple(
+        Member(name, name, f"{name}@other.example", name * 8, "guest", date(2020, 1, 1), last)
+        for name in ("asked", "reads")
+    )
+    roster = replace(file.roster, members=(*file.roster.members, *guests))
+    case = replace(
+        file.case, guests={"asked": last, "reads": last}, voting_guests=frozenset({"asked"}),
+        screened=file.case.screened | {guest.identity for guest in guests},
+    )  # fmt: skip
+    own = {member.id for member in file.roster.members}
+    assert {item.id for item in readers(case, roster, file.at)} == own | {"asked", "reads"}
+    assert decisions.who_decides(case, roster, file.at) == own | {"asked"}
