@@ -37,7 +37,7 @@ RULES = {
     "store/outbox/claims.py": ("tests/store/test_claims.py",),
     "intake/routing.py": ("tests/intake/test_routing_rule.py",),
     "intake/standing.py": ("tests/intake/test_standing_rule.py",),
-    "intake/screening.py": ("tests/intake/test_screening_rule.py",),
+    "intake/screening.py": ("tests/intake/test_screening_rule.py", "tests/intake/test_screening_steps.py"),
 }
 
 
