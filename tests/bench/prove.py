@@ -2,7 +2,7 @@
 
 Each figure comes from a test of the suite, run here much longer; its method is in docs/performance.md. One test is
 only here: a member's Thunderbird. Beside them reading is fuzzed (`tests.bench.fuzz`), where atheris installs. The amounts can be changed:
-`CRASHES=20 LOAD=1000 FUZZ=1000 FLOOD=1000 FUZZ_MINUTES=1 make prove` takes some minutes.
+`CRASHES=20 LOAD=1000 FUZZ=1000 FLOOD=1000 CHAINS=2000 FUZZ_MINUTES=1 make prove` takes some minutes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ AMOUNTS = {
     "CRASHES": "100",
     "LOAD": "10000",
     "FUZZ": "15000",
-    "FLOOD": "100000",
+    "FLOOD": "20000",
     "LIVES": "100",
     "CHAINS": "100000",
     "WAVE": "500",
@@ -66,7 +66,7 @@ def main() -> None:
     with tempfile.NamedTemporaryFile("r", prefix="ob-") as figures, ThreadPoolExecutor(1) as beside:
         environment = {**AMOUNTS, **os.environ, "FIGURES": figures.name}
         fuzzing = beside.submit(_fuzz, environment)
-        line = [sys.executable, "-m", "pytest", "-vv", "-n", "2", "--dist", "load", "--durations=12", *TESTS]
+        line = [sys.executable, "-m", "pytest", "-vv", "-n", "2", "--dist", "worksteal", "--durations=12", *TESTS]
         code = subprocess.run(line, env=environment, check=False).returncode
         code = fuzzing.result() or code
         found = [json.loads(text) for text in figures]
