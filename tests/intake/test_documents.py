@@ -45,6 +45,10 @@ def test_what_cannot_be_looked_into_is_said(octets: bytes) -> None:
     assert looked(octets, "secret")[1] == ["secret"]
 
 
+def test_a_picture_that_is_called_a_mail_is_not_looked_into() -> None:
+    assert looked(b"\x89PNG\r\n\x1a\n" + os.urandom(3000), "photo.eml")[1] == ["photo.eml"]
+
+
 def test_each_member_of_a_gzip_file_is_searched() -> None:
     assert looked(gzip.compress(b"A first one.\n") + gzip.compress(REPORT.encode())) == ({"bo"}, [])
 

@@ -79,7 +79,8 @@ def _looked(item: Attachment, look: Look, left: _Left, depth: int) -> bool:
     called_mail = is_forwarded(item.type, item.name)  # and is perhaps something else
     if called_mail or item.type == "text/html" or item.name.lower().endswith((".htm", ".html")):
         look.texts += [page for text in texts[:1] if (page := html_to_text(text)) is not None]
-    return _mail(item.data, look, left, depth) if called_mail else bool(texts)
+    whole = not called_mail or _mail(item.data, look, left, depth)
+    return whole and bool(texts)
 
 
 def _reader_of(octets: bytes) -> _Reader | None:
