@@ -96,6 +96,20 @@ def test_a_member_is_not_withheld_from_what_they_wrote_and_signed() -> None:
     assert look(note("I am Dana Reyes.", author="ada"), ReporterRequest(), TEAM, BOTH) == [Recusal("dana", "named")]
 
 
+def test_what_stands_in_the_header_of_a_note_names_nobody_and_its_files_do() -> None:
+    assert (
+        look(note(body=Body(sender="Bo Lindqvist <bo@team.example>", text="I called.")), ReporterRequest(), TEAM, BOTH)
+        == []
+    )
+    named = note(files=(Attachment("Bo Lindqvist.png", "image/png", b"x"),))
+    assert look(named, ReporterRequest(), TEAM, BOTH) == NAMED
+
+
+def test_half_a_character_stops_nothing() -> None:
+    said = Body(sender="Sam <sam@reporter.example>", text="\ud800 It was Bo Lindqvist.")
+    assert look(message(body=said), ReporterRequest(), TEAM, BOTH) == NAMED
+
+
 @pytest.mark.parametrize("verb", ["guest", "guest-vote"])
 def test_who_is_invited_is_not_kept_out_by_that(verb: Literal["guest", "guest-vote"]) -> None:
     invited = note(body=Body(done=(Change(verb, "Bo Lindqvist", "Bo Lindqvist until 2026-12-31"),)))
