@@ -53,7 +53,7 @@ prove:
 	.venv/bin/python -c 'import atheris' 2>/dev/null || .venv/bin/pip install -qq atheris==3.0.0 || true
 	.venv/bin/python -m tests.bench.prove
 
-# Whether the tests notice when a rule is changed (over an hour; ONLY=store/cases/access.py for one module).
+# Whether the tests notice when a rule is changed (half an hour; ONLY=store/cases/access.py for one module).
 mutants:
 	@.ci/setup test
 	[ build/mutants/mutmut -nt '.venv/.ready[dev]' ] || { rm -rf build/mutants && .venv/bin/pip install -qq --target build/mutants --constraint constraints.txt mutmut==3.8.1 && touch build/mutants/mutmut; }

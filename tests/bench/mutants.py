@@ -2,7 +2,7 @@
 copy of the tree, and the tests nearest to it are run. Mutants that the type checker rejects are not counted; what no test notices
 is listed, with why that does no harm where `survivors.toml` says so.
 
-`ONLY=store/cases/access.py make mutants` does one of them, or several. All take over an hour.
+`ONLY=store/cases/access.py make mutants` does one of them, or several. All take about half an hour.
 """
 
 from __future__ import annotations

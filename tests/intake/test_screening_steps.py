@@ -171,7 +171,7 @@ def _taken_out(file: CaseFile) -> None:
 
 @pytest.mark.parametrize("done", [_in_a_field, _in_a_field_while_somebody_is_heard, _heard, _heard_at, _taken_out])
 def test_what_is_no_message_is_searched_as_well(desk: Desk, screen: Screen, done: Callable[[CaseFile], None]) -> None:
-    name = told(desk, "I saw the one whom they call Kowalczyk at the door.")
+    name = told(desk, "I saw the one whom they call Kowalczyk." if done is _taken_out else "It rained.")
     other = new_case(desk)
     with desk.open_case(name) as file:
         done(file)
