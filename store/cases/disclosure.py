@@ -15,7 +15,7 @@ from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.team.folding import composed, words
 from store.team.name_words import NO_NAME, single_words
-from store.team.names import UNSPACED, who_may_be_named
+from store.team.names import NO_SPACES, UNSPACED, who_may_be_named
 
 NAMED = marked(
     "Your text names {name}, who has not agreed to be named in this. Take it out, or write '/consent {name} to be named' once they agreed."
@@ -37,7 +37,7 @@ _PREFIXES = re.compile(
 )  # Hebrew and Arabic write "to" and "and" in front of a name as one word with it
 _UNSPACED_NAME = re.compile(f"(?:{UNSPACED})+")
 # Without Hangul: Korean sets spaces between words, so its words are counted.
-_UNSPACED_CLAUSE = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+_UNSPACED_CLAUSE = re.compile(f"[{NO_SPACES}]+")
 _LETTERS = re.compile(r"\w+")
 _CAPITAL = re.compile(r"[^\W\d_]+")
 

@@ -18,6 +18,7 @@ from store.team.names import who_may_be_named
 from tests.conftest import Desk
 from tests.intake.test_kept_from import TEAM
 from tests.support.documents import DOCUMENTS, encrypted_zip, pdf, smime_opaque, zipped
+from tests.support.forms import file_entity
 from tests.support.talk import to, words
 
 REPORT = "It was Bo Lindqvist who hit me"
@@ -64,7 +65,7 @@ def test_a_document_that_is_called_a_mail_is_searched(name: str) -> None:
 def test_a_document_in_mails_in_archives_is_searched(name: str) -> None:
     octets = DOCUMENTS[name](REPORT)
     for pack in (gzip.compress, gzip.compress, gzip.compress, lambda mail: zipped({"mail.eml": mail})):
-        octets = pack(b"From: k@other.example\n" + attachment(name, octets))
+        octets = pack(b"From: k@other.example\n" + file_entity(name, octets))
     assert looked(octets) == ({"bo"}, [])
 
 
@@ -95,12 +96,6 @@ def test_a_document_that_takes_long_is_given_up_alone() -> None:
     )
     assert look.missed[:1] == ["bomb"]
     assert time.process_time() - before < 12
-
-
-def attachment(name: str, octets: bytes) -> bytes:
-    """An entity that is a file."""
-    head = f'Content-Type: application/octet-stream\nContent-Disposition: attachment; filename="{name}"\n'
-    return f"{head}Content-Transfer-Encoding: base64\n\n".encode() + base64.encodebytes(octets)
 
 
 def attached(name: str, octets: bytes, kind: str = "application/octet-stream", text: str = "See below.") -> bytes:

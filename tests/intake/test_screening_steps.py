@@ -61,12 +61,6 @@ def screen(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Screen:
     return run
 
 
-def told(desk: Desk, text: str) -> str:
-    """A case that a mail with a text makes; its codename."""
-    desk.clock.forward(days=1)
-    return desk.receive(plain_mail(text, sender=f"r{desk.clock.now:%j%Y}@reporter.example")).codename
-
-
 def recused(desk: Desk, name: str) -> set[str]:
     with desk.open_case(name) as file:
         return set(file.case.recused)
@@ -87,7 +81,7 @@ def searched_for(desk: Desk, name: str) -> set[str]:
 
 
 def test_each_case_is_searched_once_for_who_joins(desk: Desk, screen: Screen) -> None:
-    named, other = told(desk, "It was Zoe Kowalczyk."), new_case(desk)
+    named, other = new_case(desk, "It was Zoe Kowalczyk."), new_case(desk)
     assert screen() == 0
     assert screen(ZOE) == 2
     assert (recused(desk, named), recused(desk, other)) == ({"zoe"}, set())
@@ -127,7 +121,10 @@ def test_junk_comes_last(desk: Desk, screen: Screen, monkeypatch: pytest.MonkeyP
 
 
 def test_a_guest_is_looked_for_in_the_cases_that_they_are_a_guest_of(desk: Desk, screen: Screen) -> None:
-    theirs, other = told(desk, "Kim Saarinen was there, with Zoe Kowalczyk."), told(desk, "It was Kim Saarinen.")
+    theirs, other = (
+        new_case(desk, "Kim Saarinen was there, with Zoe Kowalczyk."),
+        new_case(desk, "It was Kim Saarinen."),
+    )
     with desk.open_case(theirs) as file:
         file.session.add(
             GuestRow(
@@ -171,7 +168,7 @@ def _taken_out(file: CaseFile) -> None:
 
 @pytest.mark.parametrize("done", [_in_a_field, _in_a_field_while_somebody_is_heard, _heard, _heard_at, _taken_out])
 def test_what_is_no_message_is_searched_as_well(desk: Desk, screen: Screen, done: Callable[[CaseFile], None]) -> None:
-    name = told(desk, "I saw the one whom they call Kowalczyk." if done is _taken_out else "It rained.")
+    name = new_case(desk, "I saw the one whom they call Kowalczyk." if done is _taken_out else "It rained.")
     other = new_case(desk)
     with desk.open_case(name) as file:
         done(file)
@@ -188,7 +185,7 @@ def test_who_was_there_already_is_not_looked_for_again(desk: Desk, screen: Scree
 
 
 def test_who_wrote_it_down_is_named_by_their_own_mail(desk: Desk, screen: Screen) -> None:
-    name = told(desk, "Told to Zoe Kowalczyk.")
+    name = new_case(desk, "Told to Zoe Kowalczyk.")
     with desk.open_case(name) as file:
         file.remember(replace(file.facts, told_by="zoe"))
     assert screen(ZOE) == 1
@@ -209,7 +206,7 @@ def test_first_names_withhold_where_the_desk_says_so(
 def test_a_case_that_changes_meanwhile_is_looked_at_again(
     desk: Desk, screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name, real = told(desk, "It was Zoe Kowalczyk."), screening._look_in
+    name, real = new_case(desk, "It was Zoe Kowalczyk."), screening._look_in
 
     def meanwhile(*given: Any) -> list[Recusal]:
         with desk.open_case(name) as file:

@@ -15,10 +15,10 @@ from tests.conftest import Desk
 Open = Callable[..., CaseFile]
 
 
-def new_case(desk: Desk) -> str:
+def new_case(desk: Desk, text: str = "Somebody shouted.") -> str:
     """A case of its own on a desk that tests share: another day, by another reporter; its codename."""
     desk.clock.forward(days=1)
-    return desk.receive(plain_mail("Somebody shouted.", sender=f"r{desk.clock.now:%j%Y}@reporter.example")).codename
+    return desk.receive(plain_mail(text, sender=f"r{desk.clock.now:%j%Y}@reporter.example")).codename
 
 
 def opener(desk: Desk, name: str, key: str = "") -> Iterator[Open]:

@@ -124,7 +124,8 @@ def _forwarded(entity: bytes, chance: random.Random) -> bytes:
     return b"Content-Type: message/rfc822\n\n" + mail
 
 
-def _file(name: str, octets: bytes) -> bytes:
+def file_entity(name: str, octets: bytes) -> bytes:
+    """An entity that is a file."""
     more = f'Content-Disposition: attachment; filename="{name}"\nContent-Transfer-Encoding: base64\n'
     return f"Content-Type: application/octet-stream\n{more}\n".encode() + base64.encodebytes(octets)
 
@@ -140,11 +141,11 @@ WRAPPINGS: dict[str, Wrapping] = {
     "preamble": lambda entity, chance: mixed([entity], chance).replace(b"\n\n--", b"\n\nThis is a message with several parts in MIME format.\n--", 1),
     "forward": lambda entity, chance: mixed([_stub("FYI"), _forwarded(entity, chance)], chance),
     "bare forward": _forwarded,
-    "eml": lambda entity, chance: mixed([_stub(), _file("mail.eml", b"From: k@other.example\n" + entity)], chance),
-    "zip": lambda entity, chance: mixed([_stub(), _file("mail.zip", zipped({"mail.eml": b"From: k@other.example\n" + entity}))], chance),
-    "gzip": lambda entity, chance: mixed([_stub(), _file("mail.gz", gzip.compress(b"From: k@other.example\n" + entity))], chance),
+    "eml": lambda entity, chance: mixed([_stub(), file_entity("mail.eml", b"From: k@other.example\n" + entity)], chance),
+    "zip": lambda entity, chance: mixed([_stub(), file_entity("mail.zip", zipped({"mail.eml": b"From: k@other.example\n" + entity}))], chance),
+    "gzip": lambda entity, chance: mixed([_stub(), file_entity("mail.gz", gzip.compress(b"From: k@other.example\n" + entity))], chance),
     "smime": lambda entity, chance: b'Content-Type: application/pkcs7-mime; smime-type=signed-data; name="smime.p7m"\nContent-Transfer-Encoding: base64\n\n' + base64.encodebytes(smime_opaque(entity)),
-    "smime detached": lambda entity, chance: mixed([entity, _file("smime.p7s", b"0\x80")], chance, 'signed; protocol="application/pkcs7-signature"'),
+    "smime detached": lambda entity, chance: mixed([entity, file_entity("smime.p7s", b"0\x80")], chance, 'signed; protocol="application/pkcs7-signature"'),
     "no end": lambda entity, chance: mixed([_stub(BANNER), entity], chance).rsplit(b"\n--", 1)[0],
 }  # fmt: skip
 
@@ -165,7 +166,7 @@ def sealed_forms(seal: Seal) -> dict[str, Wrapping]:
         return b"Content-Type: text/plain; charset=utf-8\n\n" + seal(entity)
 
     def attached(entity: bytes, chance: random.Random) -> bytes:
-        return mixed([_stub(), _file("mail.eml.asc", seal(entity))], chance)
+        return mixed([_stub(), file_entity("mail.eml.asc", seal(entity))], chance)
 
     return {"pgp/mime": pgp_mime, "mangled": mangled, "inline": inline, "attached": attached}
 
