@@ -15,7 +15,7 @@ from store.kit.errors import NotAllowed
 from store.kit.sentences import marked
 from store.team.folding import composed, words
 from store.team.name_words import NO_NAME, single_words
-from store.team.names import NO_SPACES, UNSPACED, who_may_be_named
+from store.team.names import NO_WORD_EDGE, UNSPACED_RANGES, who_may_be_named
 
 NAMED = marked(
     "Your text names {name}, who has not agreed to be named in this. Take it out, or write '/consent {name} to be named' once they agreed."
@@ -35,9 +35,9 @@ _SHORT = 2
 _PREFIXES = re.compile(
     r"[\u0590-\u06ff]"
 )  # Hebrew and Arabic write "to" and "and" in front of a name as one word with it
-_UNSPACED_NAME = re.compile(f"(?:{UNSPACED})+")
-# Without Hangul: Korean sets spaces between words, so its words are counted.
-_UNSPACED_CLAUSE = re.compile(f"[{NO_SPACES}]+")
+_UNSPACED_NAME = re.compile(f"{NO_WORD_EDGE}+")
+# Without Hangul: Korean sets spaces between words, so it is compared by runs of words.
+_UNSPACED_CLAUSE = re.compile(f"[{UNSPACED_RANGES}]+")
 _LETTERS = re.compile(r"\w+")
 _CAPITAL = re.compile(r"[^\W\d_]+")
 

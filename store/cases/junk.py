@@ -34,7 +34,7 @@ _WAVE = timedelta(days=14)
 _WAVE_MOST = 2_000
 _ALIKE = 85
 _COMPARED = 2_000
-_COUNTED = 100
+_COUNT_AT_MOST = 100
 
 
 def visible(session: Session, by: Actor) -> list[CaseRow]:
@@ -69,10 +69,10 @@ def counted(session: Session, by: Actor) -> Counted:
         .order_by(col(CaseRow.received_at).desc(), col(CaseRow.id))
     )
     found, start = list[str](), 0
-    while len(found) <= _COUNTED and (rows := session.exec(newest.offset(start).limit(_COUNTED + 1)).all()):
+    while len(found) <= _COUNT_AT_MOST and (rows := session.exec(newest.offset(start).limit(_COUNT_AT_MOST + 1)).all()):
         found += _known_of(session, by, rows)
         start += len(rows)
-    return Counted(min(len(found), _COUNTED), len(found) > _COUNTED, frozenset(found[:_COUNTED]))
+    return Counted(min(len(found), _COUNT_AT_MOST), len(found) > _COUNT_AT_MOST, frozenset(found[:_COUNT_AT_MOST]))
 
 
 def _known_of(session: Session, by: Actor, rows: Sequence[tuple[str, str, int]]) -> list[str]:

@@ -32,14 +32,14 @@ from store.tables.vault import Box, Vault
 from store.team.folding import composed, words
 from store.team.members import Member
 from store.team.name_words import single_words
-from store.team.names import LONGEST_ENDING, UNSPACED
+from store.team.names import LONGEST_ENDING, NO_WORD_EDGE
 
 TAKEN_OUT = "[\u2026]"
 ANYBODY = "*"  # something was taken out in which nobody can be looked for
 _WITHOUT_WORDS = ("image/", "audio/", "video/")
 _INFLECTED = 4
 _UNSPACED_LEAST, _UNSPACED_MOST = 2, 4
-_CLAUSE = re.compile(f"(?:{UNSPACED})+")
+_CLAUSE = re.compile(f"{NO_WORD_EDGE}+")
 _PEOPLE = (
     "From",
     "Sender",

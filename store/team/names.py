@@ -18,10 +18,10 @@ _NOT_LETTERS = re.compile(r"[\W_]+")
 _WITHIN_WORDS = re.compile(r"[^\w\s]+|_+")
 _PIECE = 200_000
 _OVERLAP = 500
-# Characters of scripts that set no spaces within a clause; and with Hangul, which does, but puts endings right behind a name.
-NO_SPACES = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-UNSPACED = rf"[{NO_SPACES}\uac00-\ud7af]"
-_UNSPACED = re.compile(UNSPACED)
+# Ranges of characters of scripts that set no spaces within a clause; and a class of them and Hangul, which puts endings right behind a name.
+UNSPACED_RANGES = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+NO_WORD_EDGE = rf"[{UNSPACED_RANGES}\uac00-\ud7af]"
+_UNSPACED = re.compile(NO_WORD_EDGE)
 
 _SENTENCE_BEGINS = re.compile(r"(?:^|[.!?:>*\u2022\u2026\u061f\u3002-])[\s\"'\u201c\u201e\u00ab(]*$")
 _SURNAME_ALONE, _SHORT_SURNAME = 5, 3

@@ -100,7 +100,7 @@ def _reasons() -> dict[tuple[str, str], str]:
 def _mutate(tree: Path, module: str, tests: tuple[str, ...]) -> Found:
     settings = (ROOT / "pyproject.toml").read_text() + (
         f'\n[tool.mutmut]\nsource_paths = ["store", "intake", "mailer", "desk"]\nonly_mutate = ["{module}"]\n'
-        # Sentences are no rules: that they are there, and in every language, other tests look at.
+        # Sentences and log lines are no rules: that they are there, and in every language, other tests look at.
         "do_not_mutate_patterns = ['marked[(]', 'raise NotAllowed[(]', 'log[.]']\n"
         'also_copy = ["deploy", "docs", "keys", ".ci", "CHANGELOG.md", "README.md", "constraints.txt"]\n'
         f"pytest_add_cli_args_test_selection = {list(tests)}\n"

@@ -6,6 +6,7 @@ import base64
 import gzip
 import os
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -64,8 +65,10 @@ def test_a_document_that_is_called_a_mail_is_searched(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(DOCUMENTS))
 def test_a_document_in_mails_in_archives_is_searched(name: str) -> None:
     octets = DOCUMENTS[name](REPORT)
-    for pack in (gzip.compress, gzip.compress, gzip.compress, lambda mail: zipped({"mail.eml": mail})):
-        octets = pack(b"From: k@other.example\n" + file_entity(name, octets))
+    packs: list[Callable[[bytes], bytes]] = [gzip.compress] * 4
+    packs.append(lambda mail: zipped({"mail.eml": mail}))
+    for inner, pack in zip((name, *["mail.gz"] * 4), packs, strict=True):
+        octets = pack(b"From: k@other.example\n" + file_entity(inner, octets))
     assert looked(octets) == ({"bo"}, [])
 
 

@@ -99,7 +99,7 @@ def test_junk_is_kept_and_nobody_hears_of_it(make_desk: DeskMaker, team: list[Pe
 
 
 def test_counting_stops_at_the_limit(make_desk: DeskMaker, team: list[Person], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(junk, "_COUNTED", 3)
+    monkeypatch.setattr(junk, "_COUNT_AT_MOST", 3)
     desk = make_desk()
     desk.tick()
     for number in range(5):

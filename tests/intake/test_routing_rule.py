@@ -35,8 +35,8 @@ class Read:
     job: Job = Job()
 
 
-class Ask:
-    """What the rule asks of others, with the answers for one mail; `keys` notes of which mail GnuPG looked at keys."""
+class FakeAnswers:
+    """What the rule asks of others, with the answers for one mail; `keys` records the calls to `look_at_keys`."""
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
         self.is_canary, self.member, self.is_junk = (answers.get(name) for name in ("canary", "member", "junk"))
@@ -55,7 +55,7 @@ class Ask:
         """Let these answers be those that the rule gets, each for just what it has to be asked about."""
         asked = (self.context, self.opened, self.place)
 
-        def of(*known: Any, answer: Any) -> Any:
+        def answers_only_to(*known: Any, answer: Any) -> Any:
             def function(*arguments: Any) -> Any:
                 assert arguments == known
                 return answer
@@ -76,16 +76,16 @@ class Ask:
 
         arrival = self.own_case.arrival
         for module, name, function in (
-            (canary, "is_canary", of(self.context, self.opened, answer=self.is_canary)),
-            (speaker, "speaker", of(*asked, SPEAKERS, answer=self.member)),
+            (canary, "is_canary", answers_only_to(self.context, self.opened, answer=self.is_canary)),
+            (speaker, "speaker", answers_only_to(*asked, SPEAKERS, answer=self.member)),
             (speaker, "look_at_keys", lambda *arguments: self.keys.append(arguments)),
             (outgoing_files, "clean_files", files),
             (member_word, "elsewhere", elsewhere),
             (member_word, "MemberWord", word),
-            (junk, "is_junk", of(*asked, arrival, answer=self.is_junk)),
-            (follow_up, "MachineAnswer", of(*asked, self.own_case, answer="a program's answer")),
-            (follow_up, "FollowUp", of(*asked, self.own_case, answer="more on a case")),
-            (heard, "FromCorrespondent", of(*asked, self.own_case, answer="from a correspondent")),
+            (junk, "is_junk", answers_only_to(*asked, arrival, answer=self.is_junk)),
+            (follow_up, "MachineAnswer", answers_only_to(*asked, self.own_case, answer="a program's answer")),
+            (follow_up, "FollowUp", answers_only_to(*asked, self.own_case, answer="more on a case")),
+            (heard, "FromCorrespondent", answers_only_to(*asked, self.own_case, answer="from a correspondent")),
         ):
             monkeypatch.setattr(module, name, function)
 
@@ -118,7 +118,7 @@ OWN_CASE = "its own case"
 def test_where_a_mail_from_outside_goes(
     monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, Any], expected: str
 ) -> None:
-    ask = Ask(answers)
+    ask = FakeAnswers(answers)
     ask.answer_with(monkeypatch)
     assert ask.route() == (ask.own_case if expected == OWN_CASE else expected)
     assert ask.keys == []
@@ -133,7 +133,7 @@ def test_where_a_mail_from_outside_goes(
 def test_a_members_word_is_judged_with_the_whole_roster_and_themself(
     monkeypatch: pytest.MonkeyPatch, more: Mapping[str, Any], member: Member, known: Roster
 ) -> None:
-    ask = Ask({**more, "member": member})
+    ask = FakeAnswers({**more, "member": member})
     ask.answer_with(monkeypatch)
     assert ask.route() == ("a word", known, ask.place, member, "its own case, silent", FILES, ELSEWHERE)
     [(context, opened, place)] = ask.keys
@@ -141,6 +141,6 @@ def test_a_members_word_is_judged_with_the_whole_roster_and_themself(
 
 
 def test_the_desks_own_mail_that_comes_back_is_nobodys_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    ask = Ask({"canary": True, "member": BO, "row": "a case"})
+    ask = FakeAnswers({"canary": True, "member": BO, "row": "a case"})
     ask.answer_with(monkeypatch)
     assert ask.route() == canary.CanaryBack(ask.context, DESK)  # type: ignore[arg-type]

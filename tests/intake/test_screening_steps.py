@@ -37,8 +37,8 @@ def desk(make_desk_of_module: DeskMaker) -> Desk:
 
 
 @pytest.fixture(autouse=True)
-def alone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What earlier tests left is as if destroyed; and readers work in this process."""
+def no_earlier_cases(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mark the cases of earlier tests as destroyed; and have readers work in this process."""
     with desk.context.database.write() as session:
         session.connection().execute(update(CaseRow).values(wrapped_key=None, state="destroyed"))
     monkeypatch.setattr(reader_process, "run", lambda work, *given: work(*given))
@@ -111,11 +111,11 @@ def test_junk_comes_last(desk: Desk, screen: Screen, monkeypatch: pytest.MonkeyP
             ids[file.row.id] = state
     seen: list[str] = []
 
-    def note(context: Context, by: Actor, case_id: str) -> bool:
+    def record(context: Context, by: Actor, case_id: str) -> bool:
         seen.append(ids[case_id])
         return False
 
-    monkeypatch.setattr(screening, "_screen_case", note)
+    monkeypatch.setattr(screening, "_screen_case", record)
     assert screen(ZOE) == 0
     assert seen[2:] == ["junk", "junk"]
 
@@ -219,7 +219,9 @@ def test_a_case_that_changes_meanwhile_is_looked_at_again(
     assert ZOE.identity not in searched_for(desk, name)
 
 
-def test_a_case_that_is_gone_meanwhile_is_none(desk: Desk, screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_case_that_is_gone_meanwhile_is_not_counted(
+    desk: Desk, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = new_case(desk)
 
     def gone(*given: Any) -> CaseFile:

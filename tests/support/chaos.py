@@ -236,7 +236,7 @@ class FormLoad(Load):
 
     def check_receipts(self) -> None:
         """AssertionError unless what each receipt stands for is there."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:  # each takes a second, so that nobody can measure what it finds
+        with ThreadPoolExecutor(_AT_ONCE) as pool:  # each look-up is made to take a second
             opened = pool.map(
                 lambda lookup: send(self._sites[0], "open", {"lookup": lookup})[1]["found"], self._lookups
             )

@@ -23,7 +23,7 @@ from store.kit.documents import texts_of
 from store.tables.records import Attachment
 
 _SIGNATURES = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
-_DEEPEST = 20  # five mails in archives in each other, and a document in the last
+_DEEPEST = 20  # an archive and the mail in it are two: nine of these, and a document in the last
 _MOST_FILES = 5_000
 _SECONDS = 4.0
 _UNPACKED = 30_000_000
@@ -57,7 +57,7 @@ def look_into(files: list[Attachment] | tuple[Attachment, ...]) -> Look:
 
 @dataclass
 class _Left:
-    """What all files of a mail together may still take: octets that come out of archives and documents, and files in files."""
+    """What all files of a mail together may still take: octets that come out of archives and documents, and how many files."""
 
     octets: int = _UNPACKED
     files: int = _MOST_FILES
@@ -76,7 +76,7 @@ def _looked(item: Attachment, look: Look, left: _Left, depth: int) -> bool:
         return _read(reader, item, look, left, depth)
     texts = list(texts_of(item.data))
     look.texts += texts
-    called_mail = is_forwarded(item.type, item.name)  # and is perhaps something else
+    called_mail = is_forwarded(item.type, item.name)  # it may be a page or plain text, and is read as all of these
     if called_mail or item.type == "text/html" or item.name.lower().endswith((".htm", ".html")):
         look.texts += [page for text in texts[:1] if (page := html_to_text(text)) is not None]
     whole = not called_mail or _mail(item.data, look, left, depth)
