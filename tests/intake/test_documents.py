@@ -81,6 +81,14 @@ def test_archives_in_archives_end() -> None:
     assert time.process_time() - before < 5
 
 
+def test_a_long_page_behind_many_heads_is_read_once() -> None:
+    head = b"a.b: x\nContent-Type: application/octet-stream\nContent-Disposition: attachment; filename=a.eml\n\n"
+    page = head * 19 + b"<p>It was bad. " * 70_000
+    before = time.process_time()
+    looked(zipped({f"{number}.eml": page for number in range(6)}))
+    assert time.process_time() - before < 12
+
+
 @given(st.sampled_from(sorted(DOCUMENTS)), st.data())
 @settings(max_examples=150)
 def test_a_broken_document_breaks_nothing(name: str, data: st.DataObject) -> None:

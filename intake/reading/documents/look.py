@@ -25,6 +25,7 @@ from store.tables.records import Attachment
 _SIGNATURES = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
 _DEEPEST = 20  # an archive and the mail in it are two: nine of these, and a document in the last
 _MOST_FILES = 5_000
+_TIMES_FORWARDED = 3  # a mail in a mail in a mail, as large as may come
 _SECONDS = 4.0
 _UNPACKED = 30_000_000
 _MOST_MEMBERS = 200
@@ -34,6 +35,9 @@ _MAIL = re.compile(
     rb"\s*(?:>?From [^\n]*\n)?(?:[\w-]{1,70}[ \t]?:[^\n]*\n(?:[ \t][^\n]*\n)*)*?(?:content-type|mime-version|from|received)[ \t]?:",
     re.IGNORECASE,
 )
+
+# What is called a mail is one if it has any of these fields; a card or a page has not, whatever stands before its colons.
+_FIELDS = frozenset({"content-type", "mime-version", "from", "received", "to", "subject", "date", "message-id"})
 
 _Reader = Callable[[bytes], Iterator[str | bytes]]
 
@@ -48,7 +52,7 @@ class Look:
 
 def look_into(files: list[Attachment] | tuple[Attachment, ...]) -> Look:
     """Look into the files of a mail."""
-    look, left = Look(), _Left()
+    look, left = Look(), _Left(in_mails=_UNPACKED + _TIMES_FORWARDED * sum(len(item.data) for item in files))
     for item in files:
         if not _looked(item, look, left, 0) and item.type not in _SIGNATURES:
             look.missed.append(item.name)
@@ -57,8 +61,10 @@ def look_into(files: list[Attachment] | tuple[Attachment, ...]) -> Look:
 
 @dataclass
 class _Left:
-    """What all files of a mail together may still take: octets that come out of archives and documents, and how many files."""
+    """What all files of a mail together may still take: octets that come out of archives and documents, and how many files.
+    `in_mails`: octets of what mails in mails hold, each time that they are read again."""
 
+    in_mails: int
     octets: int = _UNPACKED
     files: int = _MOST_FILES
 
@@ -74,13 +80,14 @@ def _looked(item: Attachment, look: Look, left: _Left, depth: int) -> bool:
         return _mail(item.data, look, left, depth)
     if reader := _reader_of(item.data):
         return _read(reader, item, look, left, depth)
+    called_mail = is_forwarded(item.type, item.name)
+    if called_mail and any(name.lower() in _FIELDS for name in parse(item.data).keys()):  # noqa: SIM118 (a Message)
+        return _mail(item.data, look, left, depth)
     texts = list(texts_of(item.data))
     look.texts += texts
-    called_mail = is_forwarded(item.type, item.name)  # it may be a page or plain text, and is read as all of these
     if called_mail or item.type == "text/html" or item.name.lower().endswith((".htm", ".html")):
         look.texts += [page for text in texts[:1] if (page := html_to_text(text)) is not None]
-    whole = not called_mail or _mail(item.data, look, left, depth)
-    return whole and bool(texts)
+    return bool(texts)
 
 
 def _reader_of(octets: bytes) -> _Reader | None:
@@ -131,6 +138,9 @@ def _mail(octets: bytes, look: Look, left: _Left, depth: int) -> bool:
     look.texts += [header(forwarded, name) for name in ("From", "To", "Cc", "Subject", "Reply-To")]
     whole = True
     for piece in pieces(octets, forwarded):
+        left.in_mails -= len(piece.octets)
+        if left.in_mails < 0:
+            return False
         look.texts += [piece.text, piece.name]
         whole = _looked(Attachment(piece.name, piece.type, piece.octets), look, left, depth + 1) and whole
     return whole
