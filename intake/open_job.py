@@ -52,7 +52,7 @@ def open_job(job: Job, tools: Tools, unread: str = "") -> Opened:
     vouched = authenticate(job, received, None if unread else tools.lookups)
     parsed, content = _opened(received, keyring, unread)
     asked = _asked(job, content)
-    look = look_into(content.attachments)
+    look = look_into(content.attachments, content.ciphertext)
     octets = (_less(b"".join(without_trace(job.envelope.raw)), content.ciphertext), *content.inside)
     said = SearchedMail(parsed.mail, content, look.texts, octets)
     disowned = vouched.result == "fail"

@@ -12,7 +12,9 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
+
+from intake.reading.transfer import without_percent
+from intake.reading.uuencode import uuencoded
 
 _DEEPEST = 12
 _SPARE = 48_000_000
@@ -37,7 +39,6 @@ _NOT_HEX = bytes(set(range(256)) - set(b"0123456789abcdefABCDEF"))
 _PACKED = re.compile(rb"PK\x03\x04|\x1f\x8b\x08|x[\x01\x5e\x9c\xda]")
 _NOT_CONTROLS = bytes(number for number in range(256) if number >= 0x20 or number in b"\0\t\n\f\r\x0e\x0f\x1b")
 _SAMPLE = 32_000
-_PIECE = 1_000_000
 # Charsets in which what an octet means depends on what stood far before it.
 _STATEFUL = ((b"\x1b$", "iso2022_jp_2"), (b"\x1b$)C", "iso2022_kr"), (b"~{", "hz"))
 _INVISIBLE = (b"\xc2\xad", b"\xe2\x80\x8b", b"\xe2\x80\x8c", b"\xe2\x80\x8d", b"\xe2\x81\xa0", b"\xef\xbb\xbf")
@@ -104,9 +105,8 @@ class Decodings:
 
 def _flattened(octets: bytes) -> Iterator[View]:
     """The octets less what may stand within a word: the zeros of wide characters, tags, line breaks, invisible characters."""
-    if b"\0" in octets:
-        yield View(octets.replace(b"\0", b""))
     if _is_binary(octets):
+        yield View(octets.replace(b"\0", b""))
         return
     plain = octets
     if b"<" in octets:
@@ -119,17 +119,6 @@ def _flattened(octets: bytes) -> Iterator[View]:
     if b"\n" in bare or b"\r" in bare:
         yield View(bare.translate(None, b"\r\n"), octets)
         yield View(_LINE_END.sub(b"", bare), octets)
-
-
-def _without_percent(octets: bytes) -> Iterator[bytes]:
-    """In pieces: the library makes a list of what stands between the signs."""
-    at = 0
-    while at < len(octets):
-        end = at + _PIECE
-        if (cut := octets.rfind(b"%", end - 2, end)) >= 0:
-            end = cut
-        yield unquote_to_bytes(octets[at:end])
-        at = end
 
 
 def _is_binary(octets: bytes) -> bool:
@@ -145,7 +134,7 @@ def _undone(octets: bytes) -> Iterator[bytes]:
     if _QP.search(octets):
         yield binascii.a2b_qp(octets)
     if _PERCENT.search(octets):
-        yield b"".join(_without_percent(octets))
+        yield without_percent(octets)
     if _ENTITY.search(octets):
         yield _ENTITY.sub(lambda found: html.unescape(found[0].decode("ascii")).encode("utf-8", "replace"), octets)
     if _ESCAPE.search(octets):
@@ -155,6 +144,10 @@ def _undone(octets: bytes) -> Iterator[bytes]:
             yield octets.decode(charset, "replace").encode("utf-8", "replace")
     if b"=?" in octets:
         yield b"".join(_word(found) for found in _WORD.finditer(octets))
+    if b"begin " in octets:
+        yield from (item.octets for item in uuencoded(octets))
+    if b"\0" in octets:
+        yield octets.replace(b"\0", b"")
     yield from _groups(_BASE64, octets, _from_base64)
     yield from _groups(_HEX, octets, _from_hex)
 

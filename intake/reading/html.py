@@ -10,6 +10,7 @@ from inscriptis.css_profiles import CSS_PROFILES
 from inscriptis.model.config import ParserConfig
 from lxml import etree
 
+from intake.reading.data_links import without_long_links
 from intake.reading.message import clean
 
 HTML_LIMIT = 2_000_000
@@ -29,6 +30,7 @@ _LONGEST_NAMES = 500
 
 def html_to_text(html: str) -> str | None:
     """The text of an HTML page; None when it is too long or can't be read, and is better kept as a file."""
+    html = without_long_links(html)
     if len(html) > HTML_LIMIT:
         return None
     # An encoding declaration in the page contradicts what was decoded already, and lxml refuses the two together.

@@ -34,7 +34,7 @@ from intake.reading.opened import OpenedMail, Opener
 from intake.reading.piece import Piece, Region
 from intake.reading.pieces import pieces, protected_head, protected_subject, text_pieces
 from store.kit.sentences import Sentence
-from store.openpgp.armor import armored
+from store.openpgp.armor import ciphertext_of
 from store.openpgp.values import Failure, Signature
 from store.tables.records import Attachment, Body, Encryption
 
@@ -87,6 +87,7 @@ def _opened_in_forwards(files: Sequence[Attachment], content: Content, gnupg: Op
             result = gnupg.decrypt(piece.octets)
             if result.plain is not None:
                 content.inside.append(result.plain)
+                content.ciphertext.append(ciphertext_of(piece.octets))
                 kind = "message/rfc822" if piece.form == "pgp/mime" else _opened_type(piece)
                 name = _bare_name(piece.name) or ("opened.eml" if piece.form == "pgp/mime" else "opened.txt")
                 opened.append(Attachment(name, kind, result.plain, FORWARDED_NOTE))
@@ -113,7 +114,7 @@ class _Found:
             self._take_unopened(piece, result.failure or "damaged")
             return
         self.inside.append(result.plain)
-        self.ciphertext.append(armored(piece.octets))
+        self.ciphertext.append(ciphertext_of(piece.octets))
         free = self.report is None if result.sealed else self.signed is None
         content = _report(piece, result.plain, result.signature, gnupg) if free else None
         if content is None:

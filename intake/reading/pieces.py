@@ -13,6 +13,7 @@ from email.message import Message
 
 from intake.reading.armor import blocks, with_lines
 from intake.reading.charsets import decode
+from intake.reading.data_links import linked_files
 from intake.reading.documents.cms import content_of
 from intake.reading.files import FORWARDED, MESSAGE_TAGS, foreign_to_openpgp, looks_sealed, packet_tag
 from intake.reading.flowed import unflowed
@@ -32,6 +33,7 @@ from intake.reading.message import (
 )
 from intake.reading.piece import Flow, Piece, Region, says, says_more, says_nothing
 from intake.reading.transfer import undone
+from intake.reading.uuencode import uuencoded
 
 MOST_PIECES = 1000
 MOST_COSTLY = 50
@@ -220,11 +222,11 @@ def _flow_of(part: Message) -> Flow:
 
 
 def _text(octets: bytes, charset: str, region: Region | None, flow: Flow = "fixed") -> Iterator[Piece]:
-    """A text, cut at the armor within it."""
+    """A text, cut at the armor and the files within it."""
     last = 0
     plain = Piece("text", charset=charset, region=region)
     for block in blocks(octets):
-        yield replace(plain, text=_whole(octets[last : block.start], charset, flow))
+        yield from _with_files(octets[last : block.start], plain, flow)
         yield replace(
             plain,
             kind=block.form,
@@ -233,7 +235,18 @@ def _text(octets: bytes, charset: str, region: Region | None, flow: Flow = "fixe
             quoted=block.quoted,
         )
         last = block.end
-    yield replace(plain, text=_whole(octets[last:], charset, flow))
+    yield from _with_files(octets[last:], plain, flow)
+
+
+def _with_files(octets: bytes, plain: Piece, flow: Flow) -> Iterator[Piece]:
+    """A text without armor, cut at the files that are written into it."""
+    last = 0
+    for item in uuencoded(octets):
+        yield replace(plain, text=_whole(octets[last : item.start], plain.charset, flow))
+        name = decode(item.name, plain.charset)
+        yield Piece("file", item.octets, name=name, type="application/octet-stream", region=plain.region)
+        last = item.end
+    yield replace(plain, text=_whole(octets[last:], plain.charset, flow))
 
 
 def text_pieces(octets: bytes, charset: str) -> list[Piece]:
@@ -254,11 +267,14 @@ def _page(octets: bytes, charset: str, region: Region | None) -> Iterator[Piece]
 
 
 def _page_text(octets: bytes, charset: str, region: Region | None) -> Iterator[Piece]:
-    text = html_to_text(_LEGACY.sub(" ", decode(octets, charset)))
+    page = decode(octets, charset)
+    text = html_to_text(_LEGACY.sub(" ", page))
     if text is None:
         yield Piece("file", octets, name="page.html", type="text/html", charset=charset, region=region)
-    else:
-        yield from _text(with_lines(text.replace("\xa0", " ").encode("utf-8", "replace")), "utf-8", region)
+        return
+    yield from _text(with_lines(text.replace("\xa0", " ").encode("utf-8", "replace")), "utf-8", region)
+    for item in linked_files(page):
+        yield Piece("file", item.octets, name=item.name, type=item.type, region=region)
 
 
 def _whole(octets: bytes, charset: str, flow: Flow) -> str:

@@ -24,15 +24,19 @@ def dearmored(message: bytes) -> bytes:
     The checksum is not looked at (section 6.1: it must not be a reason to refuse a message), and what is cut off opens as far as
     an engine lets it.
     """
-    body = armored(message)
+    body = _lines(message)
     try:
         return base64.b64decode(body.translate(None, b" \t\r\n"), validate=True) if body else message
     except binascii.Error:
         return message
 
 
-def armored(message: bytes) -> bytes:
-    """The lines of a message in armor that are its octets in base64; empty for one that is not in armor."""
+def ciphertext_of(message: bytes) -> bytes:
+    """What a message is known by, whatever stands around its armor: the lines that are its octets in base64; as it is where it is in none."""
+    return _lines(message) or message
+
+
+def _lines(message: bytes) -> bytes:
     begin = _BEGIN.search(message)
     if begin is None:
         return b""

@@ -7,18 +7,21 @@ import gzip
 import os
 import time
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from desk.demo.mails import pgp_mime, text_entity
 from desk.demo.rehearsal import Person
 from intake.reading.documents.look import look_into
+from intake.reading.pieces import pieces
 from store.tables.records import Attachment
 from store.team.names import who_may_be_named
 from tests.conftest import Desk
 from tests.intake.test_kept_from import TEAM
-from tests.support.documents import DOCUMENTS, encrypted_zip, pdf, smime_opaque, zipped
+from tests.support.documents import DOCUMENTS, data_link, encrypted_zip, pdf, smime_opaque, uuencoded, zipped
 from tests.support.forms import file_entity
 from tests.support.talk import to, words
 
@@ -70,6 +73,81 @@ def test_a_document_in_mails_in_archives_is_searched(name: str) -> None:
     for inner, pack in zip((name, *["mail.gz"] * 4), packs, strict=True):
         octets = pack(b"From: k@other.example\n" + file_entity(inner, octets))
     assert looked(octets) == ({"bo"}, [])
+
+
+def page(*links: str) -> bytes:
+    body = "".join(f'<img src="{link}">' for link in links)
+    return f"<html><body><p>See below.</p>{body}</body></html>".encode()
+
+
+CARRIERS: dict[str, Callable[[str, bytes], tuple[str, bytes]]] = {
+    "uuencode in a text": lambda name, octets: ("text/plain", b"See below.\n\n" + uuencoded(name, octets) + b"\nBye.\n"),
+    "uuencode without its end": lambda name, octets: ("text/plain", b"See below.\n" + uuencoded(name, octets).rsplit(b"`", 1)[0] + b"\nBye.\n"),
+    "link of a page": lambda name, octets: ("text/html", page(data_link(octets))),
+    "link without quotes": lambda name, octets: ("text/html", b"<img src=" + data_link(octets).encode() + b" alt=x><p>See below."),
+    "second link of a style": lambda name, octets: ("text/html", f'<p style="a:url({data_link(b"x")});b:url({data_link(octets)})">See below.'.encode()),
+    "link with percent signs": lambda name, octets: ("text/html", page("DATA:," + quote(octets))),
+}  # fmt: skip
+
+
+def in_text(carrier: str, name: str, octets: bytes) -> bytes:
+    kind, text = CARRIERS[carrier](name, octets)
+    return f"From: kim@reporter.example\nSubject: help\nMIME-Version: 1.0\nContent-Type: {kind}; charset=utf-8\n\n".encode() + text  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_file_in_the_text_of_a_mail_is_searched(carrier: str, name: str) -> None:
+    mail = in_text(carrier, name, DOCUMENTS[name](REPORT))
+    assert looked(mail, "mail.eml") == ({"bo"}, [])
+    files = [piece for piece in pieces(mail) if piece.kind == "file"]
+    assert DOCUMENTS[name](REPORT) in [piece.octets for piece in files]
+    shown = "".join(piece.text for piece in pieces(mail))
+    assert "See below." in shown
+    assert len(shown) < 50
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_picture_in_the_text_of_a_mail_is_not_looked_into(desk: Desk, team: list[Person], carrier: str) -> None:
+    desk.receive(in_text(carrier, "photo.jpg", b"\xff\xd8\xff\xe0" + os.urandom(3000)), sender="kim@reporter.example")
+    assert "not looked into for names of the team: " in words(to(team[0], desk.mail_out())[0])
+
+
+def test_a_page_with_a_large_picture_is_shown() -> None:
+    mail = in_text("link of a page", "photo.jpg", os.urandom(3_000_000))
+    assert [piece.text.strip() for piece in pieces(mail) if piece.kind == "text"] == ["See below."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"begin 644 the talk\nHELLO, he said.\n", b"begin 644 x\n", b"The data:, and metadata:x,y or data:text are none."],
+)
+def test_who_speaks_of_files_has_none(text: bytes) -> None:
+    said = [piece for kind in (b"plain", b"html") for piece in pieces(b"Content-Type: text/" + kind + b"\n\n" + text)]
+    assert [piece.octets for piece in said if piece.kind == "file"] == []
+    assert "".join(said[0].text.split()) == "".join(text.decode().split())
+
+
+def test_what_is_encrypted_in_a_file_is_not_looked_into() -> None:
+    armor = (
+        b"-----BEGIN PGP MESSAGE-----\n\n"
+        + base64.encodebytes(b"\xc3" + os.urandom(300))
+        + b"-----END PGP MESSAGE-----\n"
+    )
+    mail = b"From: k@other.example\nMIME-Version: 1.0\n" + file_entity("note.asc", armor)
+    inline = b"From: k@other.example\nMIME-Version: 1.0\n\nHe wrote:\n\n" + armor
+    for octets in (armor, mail, inline, zipped({"note.asc": armor})):
+        assert looked(octets, "file.eml")[1] == ["file.eml"]
+
+
+def test_what_was_opened_in_a_forwarded_mail_counts_as_looked_into(desk: Desk, team: list[Person], sam: Person) -> None:
+    inner = pgp_mime(text_entity("He hit me."), desk.play.desk_key, sam.keyring)
+    mail = (
+        b"From: sam@reporter.example\nTo: conduct@desk.example\nSubject: x\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=q\n\n"
+        b"--q\n\nsee\n--q\nContent-Type: message/rfc822\n\n" + inner + b"\n--q--\n"
+    )
+    desk.receive(mail)
+    assert "not looked into" not in words(to(team[0], desk.mail_out())[0])
 
 
 def test_archives_in_archives_end() -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from intake.asking.dragnet import dragnet
 from tests.intake.test_kept_from import member
+from tests.support.documents import uuencoded
 
 TEAM = [
     member("ada", "Ada Quist"),
@@ -78,6 +79,8 @@ WRAPPINGS: dict[str, Callable[[bytes], bytes]] = {
     "base64 in zip in base64": lambda octets: base64.encodebytes(zipped(base64.encodebytes(octets))),
     "encoded word": lambda octets: b"Subject: =?utf-8?b?" + base64.b64encode(octets[:18]) + b"?=\n =?utf-8?b?" + base64.b64encode(octets[18:]) + b"?=",
     "encoded word q": lambda octets: b"Subject: =?utf-8?q?" + octets[:14].replace(b" ", b"_") + b"?= =?utf-8?q?" + octets[14:].replace(b" ", b"_") + b"?=",
+    "uuencode": lambda octets: uuencoded("chat.txt", octets),
+    "base64 in utf-16": lambda octets: base64.encodebytes(octets).decode().encode("utf-16-le"),
     "behind a page": lambda octets: b"<html><p>" + b"x" * 3000 + octets,
     "in octets of a picture": lambda octets: os.urandom(5000) + b"\0\0" + octets + b"\0\0" + os.urandom(5000),
 }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import io
 import struct
 import zipfile
@@ -143,3 +145,14 @@ DOCUMENTS: dict[str, Callable[[str], bytes]] = {
     "pdf.zip": lambda text: zipped({"a.pdf": pdf(text)}),
     "smime.p7m": lambda text: smime_opaque(forwarded(text)),
 }
+
+
+def uuencoded(name: str, octets: bytes) -> bytes:
+    """Lines of a text that are a file."""
+    lines = b"".join(binascii.b2a_uu(octets[at : at + 45], backtick=True) for at in range(0, len(octets), 45))
+    return f"begin 644 {name}\n".encode() + lines + b"`\nend\n"
+
+
+def data_link(octets: bytes, kind: str = "application/octet-stream") -> str:
+    """A link of a page that is a file."""
+    return f"data:{kind};base64,{base64.b64encode(octets).decode()}"

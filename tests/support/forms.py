@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.support.documents import DOCUMENTS, smime_opaque, zipped
+from tests.support.documents import DOCUMENTS, data_link, smime_opaque, uuencoded, zipped
 
 Leaf = Callable[[str, random.Random], bytes]
 Wrapping = Callable[[bytes, random.Random], bytes]
@@ -99,7 +99,22 @@ def document(text: str, chance: random.Random) -> bytes:
     return mixed([_stub(), f"Content-Type: {kind}\n{more}\n{packed}".encode()], chance)
 
 
-LEAVES: tuple[Leaf, ...] = (plain, plain, plain, wide, page, page, flowed, named, unlabelled, document, document)
+def written_in(text: str, chance: random.Random) -> bytes:
+    """A text in a document that stands within the text of the mail itself."""
+    latin = text.encode("cp1252", "ignore").decode("cp1252") == text
+    name = chance.choice(sorted(name for name in DOCUMENTS if latin or ("pdf" not in name and name != "winmail.dat")))
+    octets = DOCUMENTS[name](text)
+    if chance.random() < 0.5:
+        return _entity("text/plain; charset=utf-8", f"{STUB}\n\n".encode() + uuencoded(name, octets), chance)
+    tag = chance.choice(
+        ['<img src="{}">', "<a href='{}'>see</a>", "<p style=\"background:url('{}')\">see</p>", "<img src={} alt=x>"]
+    )
+    return _entity("text/html; charset=utf-8", f"<p>{STUB}</p>{tag.format(data_link(octets))}".encode(), chance)
+
+
+LEAVES: tuple[Leaf, ...] = (
+    plain, plain, plain, wide, page, page, flowed, named, unlabelled, document, document, written_in,
+)  # fmt: skip
 
 
 def _stub(text: str = STUB) -> bytes:

@@ -9,17 +9,20 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from intake.reading.charsets import decode
+from intake.reading.data_links import linked_files
 from intake.reading.documents.bounds import TookTooLong, at_most
 from intake.reading.documents.cms import content_of
-from intake.reading.files import is_forwarded
+from intake.reading.files import is_forwarded, looks_sealed
 from intake.reading.headers import parse
 from intake.reading.html import html_to_text
 from intake.reading.message import header
 from intake.reading.pieces import pieces
 from store.kit.documents import texts_of
+from store.openpgp.armor import ciphertext_of
 from store.tables.records import Attachment
 
 _SIGNATURES = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
@@ -50,9 +53,10 @@ class Look:
     missed: list[str] = field(default_factory=list)
 
 
-def look_into(files: list[Attachment] | tuple[Attachment, ...]) -> Look:
-    """Look into the files of a mail."""
-    look, left = Look(), _Left(in_mails=_UNPACKED + _TIMES_FORWARDED * sum(len(item.data) for item in files))
+def look_into(files: Sequence[Attachment], opened: Collection[bytes] = ()) -> Look:
+    """Look into the files of a mail; `opened`: the ciphertext of what was decrypted, which is a file of its own."""
+    left = _Left(_UNPACKED + _TIMES_FORWARDED * sum(len(item.data) for item in files), frozenset(opened))
+    look = Look()
     for item in files:
         if not _looked(item, look, left, 0) and item.type not in _SIGNATURES:
             look.missed.append(item.name)
@@ -62,9 +66,10 @@ def look_into(files: list[Attachment] | tuple[Attachment, ...]) -> Look:
 @dataclass
 class _Left:
     """What all files of a mail together may still take: octets that come out of archives and documents, and how many files.
-    `in_mails`: octets of what mails in mails hold, each time that they are read again."""
+    `within`: octets of what mails and pages hold, each time that they are read again. `opened`: what need not be opened."""
 
-    in_mails: int
+    within: int
+    opened: frozenset[bytes]
     octets: int = _UNPACKED
     files: int = _MOST_FILES
 
@@ -80,14 +85,17 @@ def _looked(item: Attachment, look: Look, left: _Left, depth: int) -> bool:
         return _mail(item.data, look, left, depth)
     if reader := _reader_of(item.data):
         return _read(reader, item, look, left, depth)
+    if looks_sealed(item.data, item.name, item.type):
+        look.texts += texts_of(item.data)
+        return ciphertext_of(item.data) in left.opened
     called_mail = is_forwarded(item.type, item.name)
     if called_mail and any(name.lower() in _FIELDS for name in parse(item.data).keys()):  # noqa: SIM118 (a Message)
         return _mail(item.data, look, left, depth)
     texts = list(texts_of(item.data))
     look.texts += texts
-    if called_mail or item.type == "text/html" or item.name.lower().endswith((".htm", ".html")):
-        look.texts += [page for text in texts[:1] if (page := html_to_text(text)) is not None]
-    return bool(texts)
+    if not called_mail and item.type != "text/html" and not item.name.lower().endswith((".htm", ".html")):
+        return bool(texts)
+    return bool(texts) and _page(decode(item.data, ""), look, left, depth)
 
 
 def _reader_of(octets: bytes) -> _Reader | None:
@@ -138,11 +146,23 @@ def _mail(octets: bytes, look: Look, left: _Left, depth: int) -> bool:
     look.texts += [header(forwarded, name) for name in ("From", "To", "Cc", "Subject", "Reply-To")]
     whole = True
     for piece in pieces(octets, forwarded):
-        left.in_mails -= len(piece.octets)
-        if left.in_mails < 0:
+        left.within -= len(piece.octets)
+        if left.within < 0:
             return False
         look.texts += [piece.text, piece.name]
         whole = _looked(Attachment(piece.name, piece.type, piece.octets), look, left, depth + 1) and whole
+    return whole
+
+
+def _page(html: str, look: Look, left: _Left, depth: int) -> bool:
+    if (text := html_to_text(html)) is not None:
+        look.texts.append(text)
+    whole = True
+    for item in linked_files(html):
+        left.within -= len(item.octets)
+        if left.within < 0:
+            return False
+        whole = _looked(Attachment(item.name, item.type, item.octets), look, left, depth + 1) and whole
     return whole
 
 
