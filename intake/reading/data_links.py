@@ -1,56 +1,59 @@
-"""Files that stand in an HTML page as `data:` links (RFC 2397): what a reader sees there as a picture. Pure, linear, and lazy."""
+"""Files that stand in an HTML page as `data:` links (RFC 2397), most of them pictures. Pure, and linear."""
 
 from __future__ import annotations
 
-import mimetypes
+import html
 import re
 from collections.abc import Iterator
+from mimetypes import MimeTypes
 from typing import NamedTuple
 
-from intake.reading.transfer import undone, without_percent
+from intake.reading.percent import without_percent
+from intake.reading.transfer import undone
 
-# One that says nothing of its type is one where an attribute or a style begins; else somebody writes of data.
 _LINK = re.compile(
-    r"\bdata:(?:(?<=[\"'(=]data:)|(?=[\w;]))([\w.+-]{1,100}/[\w.+-]{1,100})?((?:;[^,;\"'<>()\s]{1,100}){0,9}),",
-    re.IGNORECASE,
+    r"\bdata:\s{0,9}(?:([\w.+-]{1,100}/[\w.+-]{1,100})\s{0,9})?((?:;[^,;\"'<>()]{1,100}){0,9}),", re.IGNORECASE
 )
-_END = re.compile(r"[\"'<>()]")
+# What ends a link, by what stands before it: the quote or bracket that it began with; white space where it has none.
+_ENDS = {'"': re.compile('"'), "'": re.compile("'"), "(": re.compile(r"\)"), "=": re.compile(r"[\s>]")}
+_END = re.compile(r"[\s\"'<>)]")
+_WHITE = 10
+_TAG_WITH_LINK = re.compile(r"<[^<>]*;base64,[^<>]*>", re.IGNORECASE)
 _LONG = re.compile(r"(;base64,)[A-Za-z0-9+/=%_\r\n-]{200,}", re.IGNORECASE)
+_TYPES = MimeTypes()  # those that Python knows: a machine's own would make names differ
 
 
-class Linked(NamedTuple):
-    """A file of a page: what it is called here, its type, and its octets."""
+class LinkedFile(NamedTuple):
+    """A file of a page: its type, the ending that its name should have, and its octets."""
 
-    name: str
     type: str
+    suffix: str
     octets: bytes
 
 
-def linked_files(html: str) -> Iterator[Linked]:
+def linked_files(page: str) -> Iterator[LinkedFile]:
     """The files in a page, each once."""
     seen: set[int] = set()
-    found = _LINK.search(html)
-    while found:
-        after = _LINK.search(html, found.end())
-        until = after.start() if after else len(html)
-        end = _END.search(html, found.end(), until)
-        body = html[found.end() : end.start() if end else until]
-        if html[found.start() - 1 : found.start()] == "=":  # an attribute without quotes ends at white space
-            body = "".join(body.split(maxsplit=1)[:1])
-        if hash(body) not in seen:
-            seen.add(hash(body))
-            yield _file(found, body, len(seen))
-        found = after
+    after = _LINK.search(page)
+    while after:
+        link, after = after, _LINK.search(page, after.end())
+        before = page[max(0, link.start() - _WHITE) : link.start()].rstrip()[-1:]
+        coded = ";base64" in link[2].lower().replace(" ", "")
+        if not coded and before not in _ENDS:
+            continue  # somebody writes about data
+        until = after.start() if after else len(page)
+        end = _ENDS.get(before, _END).search(page, link.end(), until)
+        body = page[link.end() : end.start() if end else until]
+        if body.strip() and (known := hash((link[1], body))) not in seen:
+            seen.add(known)
+            yield _file((link[1] or "text/plain").lower(), html.unescape(body), coded=coded)
 
 
-def without_long_links(html: str) -> str:
-    """A page without the octets of its long links: they would make it too long to be read."""
-    return _LONG.sub(r"\1", html)
+def without_long_links(page: str) -> str:
+    """A page without the octets of long links in its tags: they would make it too long to be read."""
+    return _TAG_WITH_LINK.sub(lambda tag: _LONG.sub(r"\1", tag[0]), page)
 
 
-def _file(link: re.Match[str], body: str, number: int) -> Linked:
+def _file(kind: str, body: str, *, coded: bool) -> LinkedFile:
     octets = without_percent(body.encode("utf-8", "replace"))
-    if ";base64" in link[2].lower():
-        octets = undone(octets, "base64")
-    kind = (link[1] or "text/plain").lower()
-    return Linked(f"in the page {number}{mimetypes.guess_extension(kind) or ''}", kind, octets)
+    return LinkedFile(kind, _TYPES.guess_extension(kind) or "", undone(octets, "base64") if coded else octets)

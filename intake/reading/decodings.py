@@ -10,10 +10,11 @@ import binascii
 import html
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from intake.reading.transfer import without_percent
+from intake.reading.percent import without_percent
 from intake.reading.uuencode import uuencoded
 
 _DEEPEST = 12
@@ -104,7 +105,10 @@ class Decodings:
 
 
 def _flattened(octets: bytes) -> Iterator[View]:
-    """The octets less what may stand within a word: the zeros of wide characters, tags, line breaks, invisible characters."""
+    """The octets less what may stand within a word: tags, line breaks, invisible characters; the zeros of wide ones in what is no text.
+
+    In a text these are an encoding, which may stand around others.
+    """
     if _is_binary(octets):
         yield View(octets.replace(b"\0", b""))
         return
@@ -145,7 +149,7 @@ def _undone(octets: bytes) -> Iterator[bytes]:
     if b"=?" in octets:
         yield b"".join(_word(found) for found in _WORD.finditer(octets))
     if b"begin " in octets:
-        yield from (item.octets for item in uuencoded(octets))
+        yield from _joined(item.octets for item in islice(uuencoded(octets), _MOST_GROUPS))
     if b"\0" in octets:
         yield octets.replace(b"\0", b"")
     yield from _groups(_BASE64, octets, _from_base64)
@@ -153,16 +157,18 @@ def _undone(octets: bytes) -> Iterator[bytes]:
 
 
 def _groups(pattern: re.Pattern[bytes], octets: bytes, decode: Callable[[bytes], bytes]) -> Iterator[bytes]:
-    """What the groups of an encoding hold: the long ones each by itself, the short ones together."""
+    """What the groups of an encoding hold."""
+    return _joined(decode(found[0]) for found in islice(pattern.finditer(octets), _MOST_GROUPS))
+
+
+def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Pieces, the long ones each by itself, the short ones together."""
     short: list[bytes] = []
-    for number, found in enumerate(pattern.finditer(octets)):
-        if number == _MOST_GROUPS:
-            break
-        inner = decode(found[0])
-        if len(inner) > 4000:
-            yield inner
+    for piece in pieces:
+        if len(piece) > 4000:
+            yield piece
         else:
-            short.append(inner)
+            short.append(piece)
     yield b"\n".join(short)
 
 

@@ -226,6 +226,11 @@ def file_name(part: Message) -> str:
         name = decode(str(value[2]).encode("latin-1", "replace"), value[0])
     else:
         name = decoded(raw_text(str(value or "")))
+    return as_file_name(name)
+
+
+def as_file_name(name: str) -> str:
+    """The last component of a name that somebody else gave to a file."""
     return re.split(r"[/\\]", one_line(name))[-1].lstrip(".").strip()[:200]
 
 

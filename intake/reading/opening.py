@@ -223,6 +223,8 @@ def _open_plain(found: Sequence[Piece], gnupg: Opener, around: Cover | None = No
             content.keys += public_keys(piece.text.encode("utf-8", "replace"))
         elif piece.kind in ("rest", "unwrapped"):
             content.notes.append(Sentence(REST_NOTE if piece.kind == "rest" else UNWRAPPED_NOTE))
+        elif piece.kind == "within":  # of no effect but to be looked at: no signer sends the picture in their signature
+            content.outside_files.append(_as_file(piece, ""))
         else:
             files.append((_as_file(piece, NESTED_NOTE if piece.kind == "sealed" else ""), cover))
             if is_public_key(piece.octets):
@@ -230,13 +232,14 @@ def _open_plain(found: Sequence[Piece], gnupg: Opener, around: Cover | None = No
         covers += [cover] if cover is not None and cover.signature.status != "none" else []
     if kind := _hidden(found):
         around_it = join(text for text, _ in texts)
-        return Content(outside=around_it, failure=FOREIGN[kind], outside_files=[item for item, _ in files])
+        around_it_lie = [*(item for item, _ in files), *content.outside_files]
+        return Content(outside=around_it, failure=FOREIGN[kind], outside_files=around_it_lie)
     first = next(iter(covers), None)
     content.cover = first
     content.text = join(text for text, cover in texts if first is None or cover is first)
     content.outside = join(text for text, cover in texts if first is not None and cover is not first)
     content.files = [item for item, cover in files if first is None or cover is first]
-    content.outside_files = [
+    content.outside_files += [
         replace(item, note=item.note or UNSIGNED_NOTE)
         for item, cover in files
         if first is not None and cover is not first

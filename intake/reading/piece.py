@@ -11,7 +11,7 @@ from typing import Literal
 from store.tables.records import Encryption
 
 Flow = Literal["fixed", "flowed", "delsp"]
-Kind = Literal["text", "file", "sealed", "clear-signed", "smime", "tnef", "unwrapped", "rest"]
+Kind = Literal["text", "file", "sealed", "clear-signed", "smime", "tnef", "unwrapped", "within", "rest"]
 _NOTHING = re.compile("[\\s\u00a0\u00ad\u200b-\u200f\u2060\ufeff]*")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _LINK = re.compile(r"(?:https?|mailto|ftp):\S+")
@@ -29,7 +29,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Piece:
-    """One piece of an entity."""
+    """One piece of an entity. `within` is a file that stands in a text: the text has its lines all the same."""
 
     kind: Kind
     octets: bytes = field(default=b"", repr=False)

@@ -20,6 +20,7 @@ from intake.reading.flowed import unflowed
 from intake.reading.headers import parse
 from intake.reading.html import html_to_text
 from intake.reading.message import (
+    as_file_name,
     body_parts,
     canonical,
     charset_of,
@@ -37,6 +38,7 @@ from intake.reading.uuencode import uuencoded
 
 MOST_PIECES = 1000
 MOST_COSTLY = 50
+MOST_WITHIN = 100
 
 _PAGE = re.compile(rb"\s*(?:<!doctype html|<html|<head|<body|<div|<p[ >]|<span|<br)", re.IGNORECASE)
 # What mail programs repeat of protected headers for those that cannot read them (RFC 9788 section 5.2.2).
@@ -51,21 +53,25 @@ _SPECIAL_TEXTS = frozenset(
 def pieces(octets: bytes, root: Message | None = None) -> list[Piece]:
     """The pieces of an entity; `root` is its tree when it was parsed already.
 
-    A mail of more than 1000 pieces yields the first of them and one of kind `rest`. Of more than 50 that need
-    GnuPG, those behind are files: a mail must not keep the desk busy for hours.
+    Of a mail of more than 1000 pieces there are the first of them, of files within texts the first hundred, and one of kind
+    `rest`. Of more than 50 that need GnuPG, those behind are files: a mail must not keep the desk busy for hours.
     """
     found: list[Piece] = []
-    costly = 0
+    within: list[Piece] = []
+    costly, rest = 0, False
     regions: set[int] = set()
     for piece in _walk(root if root is not None else parse(octets), octets, None):
+        if piece.kind == "within":
+            within, rest = [*within, piece][:MOST_WITHIN], rest or len(within) == MOST_WITHIN
+            continue
         if len(found) == MOST_PIECES:
-            return [*found, Piece("rest")]
+            return [*found, *within, Piece("rest")]
         if piece.region is not None and id(piece.region) not in regions:
             regions.add(id(piece.region))
             costly += 1
         costly += piece.kind in ("sealed", "clear-signed")
         found.append(piece if costly <= MOST_COSTLY else _set_aside(piece))
-    return _with_text(found)
+    return [*_with_text(found), *within, *([Piece("rest")] if rest else [])]
 
 
 def _with_text(found: list[Piece]) -> list[Piece]:
@@ -222,11 +228,11 @@ def _flow_of(part: Message) -> Flow:
 
 
 def _text(octets: bytes, charset: str, region: Region | None, flow: Flow = "fixed") -> Iterator[Piece]:
-    """A text, cut at the armor and the files within it."""
+    """A text, cut at the armor within it; and the files that stand in it."""
     last = 0
     plain = Piece("text", charset=charset, region=region)
     for block in blocks(octets):
-        yield from _with_files(octets[last : block.start], plain, flow)
+        yield replace(plain, text=_whole(octets[last : block.start], charset, flow))
         yield replace(
             plain,
             kind=block.form,
@@ -235,18 +241,11 @@ def _text(octets: bytes, charset: str, region: Region | None, flow: Flow = "fixe
             quoted=block.quoted,
         )
         last = block.end
-    yield from _with_files(octets[last:], plain, flow)
-
-
-def _with_files(octets: bytes, plain: Piece, flow: Flow) -> Iterator[Piece]:
-    """A text without armor, cut at the files that are written into it."""
-    last = 0
+    yield replace(plain, text=_whole(octets[last:], charset, flow))
     for item in uuencoded(octets):
-        yield replace(plain, text=_whole(octets[last : item.start], plain.charset, flow))
-        name = decode(item.name, plain.charset)
-        yield Piece("file", item.octets, name=name, type="application/octet-stream", region=plain.region)
-        last = item.end
-    yield replace(plain, text=_whole(octets[last:], plain.charset, flow))
+        yield Piece(
+            "within", item.octets, name=as_file_name(decode(item.name, charset)), type="application/octet-stream"
+        )
 
 
 def text_pieces(octets: bytes, charset: str) -> list[Piece]:
@@ -274,7 +273,7 @@ def _page_text(octets: bytes, charset: str, region: Region | None) -> Iterator[P
         return
     yield from _text(with_lines(text.replace("\xa0", " ").encode("utf-8", "replace")), "utf-8", region)
     for item in linked_files(page):
-        yield Piece("file", item.octets, name=item.name, type=item.type, region=region)
+        yield Piece("within", item.octets, name=f"embedded{item.suffix}", type=item.type)
 
 
 def _whole(octets: bytes, charset: str, flow: Flow) -> str:

@@ -5,12 +5,8 @@ from __future__ import annotations
 import binascii
 import quopri
 import re
-from urllib.parse import unquote_to_bytes
-
-from intake.reading.uuencode import uuencoded
 
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
-_AT_ONCE = 1_000_000
 _PADDED = re.compile(rb"[A-Za-z0-9+/]+=*")
 
 
@@ -21,7 +17,7 @@ def undone(octets: bytes, encoding: str) -> bytes:
     if encoding == "quoted-printable":
         return quopri.decodestring(octets) or octets
     if encoding in ("x-uuencode", "uuencode", "uue", "x-uue"):
-        return b"".join(item.octets for item in uuencoded(octets)) or octets
+        return _from_uuencode(octets) or octets
     return octets
 
 
@@ -43,13 +39,16 @@ def _from_base64(octets: bytes) -> bytes:
     return b"".join(found)
 
 
-def without_percent(octets: bytes) -> bytes:
-    """Octets that stood for others in a link (RFC 3986 section 2.1), in pieces: the library makes a list of what stands between the signs."""
-    found, at = [], 0
-    while at < len(octets):
-        end = at + _AT_ONCE
-        if (cut := octets.rfind(b"%", end - 2, end)) >= 0:
-            end = cut
-        found.append(unquote_to_bytes(octets[at:end]))
-        at = end
+def _from_uuencode(octets: bytes) -> bytes:
+    found, within = [], False
+    for line in octets.splitlines():
+        if not within:
+            within = line.startswith(b"begin ")
+        elif line.strip() == b"end":
+            break
+        else:
+            try:
+                found.append(binascii.a2b_uu(line))
+            except binascii.Error:
+                continue
     return b"".join(found)

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desk.demo.mails import pgp_mime, text_entity
+from desk.demo.mails import pgp_mime, plain_mail, text_entity
 from desk.demo.rehearsal import Person
+from intake.asking.dragnet import dragnet
 from intake.reading.documents.look import look_into
 from intake.reading.pieces import pieces
 from store.tables.records import Attachment
@@ -23,7 +24,7 @@ from tests.conftest import Desk
 from tests.intake.test_kept_from import TEAM
 from tests.support.documents import DOCUMENTS, data_link, encrypted_zip, pdf, smime_opaque, uuencoded, zipped
 from tests.support.forms import file_entity
-from tests.support.talk import to, words
+from tests.support.talk import say, to, words
 
 REPORT = "It was Bo Lindqvist who hit me"
 
@@ -95,22 +96,43 @@ def in_text(carrier: str, name: str, octets: bytes) -> bytes:
     return f"From: kim@reporter.example\nSubject: help\nMIME-Version: 1.0\nContent-Type: {kind}; charset=utf-8\n\n".encode() + text  # fmt: skip
 
 
+def within(mail: bytes) -> list[tuple[str, bytes]]:
+    return [(piece.name, piece.octets) for piece in pieces(mail) if piece.kind == "within"]
+
+
 @pytest.mark.parametrize("name", sorted(DOCUMENTS))
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_a_file_in_the_text_of_a_mail_is_searched(carrier: str, name: str) -> None:
-    mail = in_text(carrier, name, DOCUMENTS[name](REPORT))
+    octets = DOCUMENTS[name](REPORT)
+    mail = in_text(carrier, name, octets)
     assert looked(mail, "mail.eml") == ({"bo"}, [])
-    files = [piece for piece in pieces(mail) if piece.kind == "file"]
-    assert DOCUMENTS[name](REPORT) in [piece.octets for piece in files]
-    shown = "".join(piece.text for piece in pieces(mail))
-    assert "See below." in shown
-    assert len(shown) < 50
+    assert looked(zipped({"mail": CARRIERS[carrier](name, octets)[1]})) == ({"bo"}, [])
+    assert octets in [item for _, item in within(mail)]
+    assert "See below." in "".join(piece.text for piece in pieces(mail))
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_a_picture_in_the_text_of_a_mail_is_not_looked_into(desk: Desk, team: list[Person], carrier: str) -> None:
-    desk.receive(in_text(carrier, "photo.jpg", b"\xff\xd8\xff\xe0" + os.urandom(3000)), sender="kim@reporter.example")
+def test_a_picture_in_the_text_of_a_mail_is_shown_as_a_file_and_not_looked_into(
+    desk: Desk, team: list[Person], carrier: str
+) -> None:
+    picture = b"\xff\xd8\xff\xe0" + os.urandom(3000)
+    receipt = desk.receive(in_text(carrier, "photo.jpg", picture), sender="kim@reporter.example")
     assert "not looked into for names of the team: " in words(to(team[0], desk.mail_out())[0])
+    assert len(picture) in [item["size"] for item in desk.case(receipt.codename)["messages"][0]["attachments"]]
+    assert looked(zipped({"mail": CARRIERS[carrier]("photo.jpg", picture)[1]}), "file.zip")[1] == ["file.zip"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../a\0\x1b[2Jb.jpg", "a\x0bContent-Type: text/html\x0bX-Y: b.jpg", "a+2AA-b.jpg", "a\x0b<b>x</b>", "."]
+)
+def test_a_file_in_a_text_may_be_called_anything(desk: Desk, team: list[Person], name: str) -> None:
+    text = b"See below.\n" + uuencoded(name, os.urandom(99))
+    desk.receive(
+        b"From: kim@reporter.example\nSubject: help\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-7\n\n"
+        + text,
+        sender="kim@reporter.example",
+    )
+    assert to(team[0], desk.mail_out())
 
 
 def test_a_page_with_a_large_picture_is_shown() -> None:
@@ -120,12 +142,55 @@ def test_a_page_with_a_large_picture_is_shown() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"begin 644 the talk\nHELLO, he said.\n", b"begin 644 x\n", b"The data:, and metadata:x,y or data:text are none."],
-)
-def test_who_speaks_of_files_has_none(text: bytes) -> None:
-    said = [piece for kind in (b"plain", b"html") for piece in pieces(b"Content-Type: text/" + kind + b"\n\n" + text)]
-    assert [piece.octets for piece in said if piece.kind == "file"] == []
-    assert "".join(said[0].text.split()) == "".join(text.decode().split())
+    [
+        "begin 644 the talk\nHELLO, he said.\n", "begin 644 x\n", "The data:, and metadata:x,y or data:text are none.",
+        "We collect the data:name/address, phone (home).", "see data:image/png;base64," + "A" * 220 + "\nDo not tell Bo.",
+        ";base64,\n" + "Helwasaverybadman/" * 30 + "\nIt was Bo.",
+    ],
+)  # fmt: skip
+def test_all_that_is_written_is_shown(text: str) -> None:
+    for kind in (b"plain", b"html"):
+        mail = b"Content-Type: text/" + kind + b"\n\n" + text.encode()
+        shown = "".join(piece.text for piece in pieces(mail) if piece.kind == "text")
+        assert "".join(shown.split()) == "".join(text.split())
+        assert "base64" in text or within(mail) == []
+
+
+def test_a_member_sends_no_picture_that_stands_in_their_page(desk: Desk, team: list[Person]) -> None:
+    codename = desk.receive(plain_mail("He hit me.", sender="kim@reporter.example")).codename
+    desk.mail_out()
+    logo = "<div class='gmail_signature'><img src='" + data_link(b"GIF89a" + bytes(60), "image/gif") + "'></div>"
+    entity = text_entity(f"<p>/reply<br>We read it.</p>{logo}", f"Re: [Conduct Team] {codename}: new report")
+    sent = say(desk, team[0], "", codename, entity=entity.replace(b"text/plain", b"text/html"))
+    (answer,) = [item for item in sent if item.recipient == "kim@reporter.example"]
+    assert b"We read it." in answer.mail
+    assert b"image/" not in answer.mail
+    assert [message["attachments"] for message in desk.case(codename)["messages"]] == [[], []]
+
+
+def test_many_small_pictures_hide_no_file() -> None:
+    links = [data_link(b"%d" % number) for number in range(1100)]
+    mail = b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/html\n\n" + page(
+        *links
+    )
+    found = pieces(mail + b"\n--b\n" + file_entity("evidence.pdf", pdf(REPORT)) + b"\n--b--\n")
+    assert [piece.name for piece in found if piece.kind == "file"] == ["evidence.pdf"]
+    assert found[-1].kind == "rest"
+
+
+def test_very_many_files_in_a_text_are_searched_in_time() -> None:
+    text = b"".join(uuencoded("a", b"<b>%%41&lt;=41\\u0041\n%d" % number) for number in range(20_000))
+    before = time.process_time()
+    dragnet([text], TEAM)
+    assert time.process_time() - before < 5
+
+
+@pytest.mark.parametrize("lines", ["begin 644\n", "begin 644 x\r", "begin 644 x\nMbroken\x01\n"])
+def test_a_part_in_uuencode_is_decoded_also_when_that_is_broken(lines: str) -> None:
+    coded = uuencoded("x", REPORT.encode() * 9).split(b"\n", 1)[1]
+    mail = b"Content-Type: image/x\nContent-Transfer-Encoding: x-uuencode\n\n" + lines.encode()
+    (piece,) = pieces(mail + (coded.replace(b"\n", b"\r") if lines.endswith("\r") else coded))
+    assert piece.octets == REPORT.encode() * 9
 
 
 def test_what_is_encrypted_in_a_file_is_not_looked_into() -> None:
@@ -136,8 +201,13 @@ def test_what_is_encrypted_in_a_file_is_not_looked_into() -> None:
     )
     mail = b"From: k@other.example\nMIME-Version: 1.0\n" + file_entity("note.asc", armor)
     inline = b"From: k@other.example\nMIME-Version: 1.0\n\nHe wrote:\n\n" + armor
-    for octets in (armor, mail, inline, zipped({"note.asc": armor})):
+    for octets in (armor, mail, inline, zipped({"note.asc": armor}), b"He wrote. " * 900 + b"\n" + armor):
         assert looked(octets, "file.eml")[1] == ["file.eml"]
+
+
+def test_a_text_that_speaks_of_armor_is_looked_into() -> None:
+    text = b"<p>It begins with -----BEGIN PGP MESSAGE----- and a line.\n" + REPORT.encode()
+    assert looked(text, "howto.html") == ({"bo"}, [])
 
 
 def test_what_was_opened_in_a_forwarded_mail_counts_as_looked_into(desk: Desk, team: list[Person], sam: Person) -> None:

@@ -6,21 +6,23 @@ What cannot be looked into (pictures, sound, what is encrypted, what no library 
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from intake.reading.charsets import decode
+from intake.reading.armor import blocks
 from intake.reading.data_links import linked_files
 from intake.reading.documents.bounds import TookTooLong, at_most
 from intake.reading.documents.cms import content_of
-from intake.reading.files import is_forwarded, looks_sealed
+from intake.reading.files import is_forwarded
 from intake.reading.headers import parse
 from intake.reading.html import html_to_text
 from intake.reading.message import header
 from intake.reading.pieces import pieces
+from intake.reading.uuencode import uuencoded
 from store.kit.documents import texts_of
 from store.openpgp.armor import ciphertext_of
 from store.tables.records import Attachment
@@ -54,7 +56,7 @@ class Look:
 
 
 def look_into(files: Sequence[Attachment], opened: Collection[bytes] = ()) -> Look:
-    """Look into the files of a mail; `opened`: the ciphertext of what was decrypted, which is a file of its own."""
+    """Look into the files of a mail. `opened`: ciphertext of which the plaintext is looked at as well, as the mail or a file of it."""
     left = _Left(_UNPACKED + _TIMES_FORWARDED * sum(len(item.data) for item in files), frozenset(opened))
     look = Look()
     for item in files:
@@ -66,7 +68,7 @@ def look_into(files: Sequence[Attachment], opened: Collection[bytes] = ()) -> Lo
 @dataclass
 class _Left:
     """What all files of a mail together may still take: octets that come out of archives and documents, and how many files.
-    `within`: octets of what mails and pages hold, each time that they are read again. `opened`: what need not be opened."""
+    `within`: octets of what mails and texts hold, each time that they are read again. `opened`: ciphertext that is no secret any more."""
 
     within: int
     opened: frozenset[bytes]
@@ -76,7 +78,7 @@ class _Left:
 
 def _looked(item: Attachment, look: Look, left: _Left, depth: int) -> bool:
     """Look into one file; whether all of it was seen."""
-    if not item.data:
+    if not item.data or item.data in left.opened:
         return True
     left.files -= 1
     if depth > _DEEPEST or left.files < 0:
@@ -85,17 +87,31 @@ def _looked(item: Attachment, look: Look, left: _Left, depth: int) -> bool:
         return _mail(item.data, look, left, depth)
     if reader := _reader_of(item.data):
         return _read(reader, item, look, left, depth)
-    if looks_sealed(item.data, item.name, item.type):
-        look.texts += texts_of(item.data)
-        return ciphertext_of(item.data) in left.opened
     called_mail = is_forwarded(item.type, item.name)
     if called_mail and any(name.lower() in _FIELDS for name in parse(item.data).keys()):  # noqa: SIM118 (a Message)
         return _mail(item.data, look, left, depth)
     texts = list(texts_of(item.data))
     look.texts += texts
-    if not called_mail and item.type != "text/html" and not item.name.lower().endswith((".htm", ".html")):
-        return bool(texts)
-    return bool(texts) and _page(decode(item.data, ""), look, left, depth)
+    if called_mail or item.type == "text/html" or item.name.lower().endswith((".htm", ".html")):
+        look.texts += [page for text in texts[:1] if (page := html_to_text(text)) is not None]
+    return bool(texts) and _is_open(item.data, left) and _within(texts[0], item.data, look, left, depth)
+
+
+def _is_open(text: bytes, left: _Left) -> bool:
+    """Whether all that is encrypted in a text was decrypted."""
+    return all(ciphertext_of(block.octets) in left.opened for block in blocks(text) if block.form == "sealed")
+
+
+def _within(text: str, octets: bytes, look: Look, left: _Left, depth: int) -> bool:
+    """Look into the files that stand in a text or a page; whether all of them were seen."""
+    whole = True
+    linked = (item.octets for item in linked_files(text))
+    for file in itertools.chain(linked, (item.octets for item in uuencoded(octets))):
+        left.within -= len(file)
+        if left.within < 0:
+            return False
+        whole = _looked(Attachment("", "", file), look, left, depth + 1) and whole
+    return whole
 
 
 def _reader_of(octets: bytes) -> _Reader | None:
@@ -151,18 +167,6 @@ def _mail(octets: bytes, look: Look, left: _Left, depth: int) -> bool:
             return False
         look.texts += [piece.text, piece.name]
         whole = _looked(Attachment(piece.name, piece.type, piece.octets), look, left, depth + 1) and whole
-    return whole
-
-
-def _page(html: str, look: Look, left: _Left, depth: int) -> bool:
-    if (text := html_to_text(html)) is not None:
-        look.texts.append(text)
-    whole = True
-    for item in linked_files(html):
-        left.within -= len(item.octets)
-        if left.within < 0:
-            return False
-        whole = _looked(Attachment(item.name, item.type, item.octets), look, left, depth + 1) and whole
     return whole
 
 
