@@ -13,6 +13,8 @@ def main() -> None:
         code = hand_over(sys.argv[2:])
         if code is not None:
             sys.exit(code)
-    from desk.commands.cli import run
+    from store.kit.loading import loading
 
+    with loading():
+        from desk.commands.cli import run
     run()

@@ -46,7 +46,7 @@ _NO_READER = "No process can be started to read a mail. Is the machine short of 
 
 
 # What the server that these processes come from loads before it makes the first of them.
-preloaded = [__name__]
+preloaded = ["intake.reader_loaded"]
 
 
 class Unreadable(Exception):
