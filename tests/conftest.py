@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 
 from desk import logs
 from desk.commands import show
+from desk.demo import rehearsal
 from desk.demo.rehearsal import PEOPLE, Delivered, Person, Rehearsal, make_person
 from intake import reader_process
 from intake.arrival import Envelope
@@ -31,6 +32,7 @@ from store.cases.case_file import Actor, CaseFile, open_for
 from store.cases.overview import JSON
 from store.context import Context, open_context, refresh_roster
 from store.openpgp.keyring import Keyring
+from tests.support import commands
 from tests.support.dovecot import Dovecot, introspection
 from tests.support.postgresql import cluster
 
@@ -43,7 +45,7 @@ settings.register_profile(
 settings.load_profile("ombud")
 
 logs.set_up(quiet=True)
-
+rehearsal.run_command = commands.run_command
 
 if os.environ.get("READ_HERE"):  # no reader process for each of very many short runs (`make mutants`)
     reader_process.run = lambda work, *arguments: work(*arguments)

@@ -273,7 +273,12 @@ class Rehearsal:
 
 def command(config: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """Run an `ombud` command on the desk of a configuration file."""
-    line = [sys.executable, "-m", "desk", *arguments, "--config", str(config)]
+    return run_command([*arguments, "--config", str(config)], stdin)
+
+
+def run_command(arguments: Sequence[str], stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run `ombud` with some arguments."""
+    line = [sys.executable, "-m", "desk", *arguments]
     return subprocess.run(line, input=stdin, capture_output=True, check=False, timeout=120)
 
 

@@ -31,6 +31,7 @@ from intake.receive import Receiver
 from store.context import open_context
 from store.kit.presence import running_service
 from tests.conftest import Desk, DeskMaker
+from tests.support.commands import ombud
 from tests.support.mailboxes import wait_until
 from tests.support.talk import say, to
 
@@ -186,8 +187,7 @@ def with_archive_key(desk: Desk, offline: Person) -> None:
 
 
 def restored(desk: Desk, offline: Person, file: Path, folder: Path) -> subprocess.CompletedProcess[bytes]:
-    line = [sys.executable, "-m", "desk", "restore", str(file), str(folder), "--gnupg-home", str(offline.keyring.home)]
-    return subprocess.run(line, capture_output=True, check=False, env=dict(os.environ))
+    return ombud("restore", file, folder, "--gnupg-home", offline.keyring.home)
 
 
 def test_a_backup_made_while_the_desk_runs_opens_elsewhere(

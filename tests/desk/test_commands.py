@@ -17,12 +17,7 @@ from desk.setup.folder import DeskBasics, create
 from store.kit.errors import ConfigError
 from store.openpgp.keyring import Keyring
 from tests.conftest import Desk
-
-
-def ombud(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "desk", *arguments], input=stdin, capture_output=True, check=False, timeout=60
-    )
+from tests.support.commands import ombud
 
 
 def test_init_makes_a_desk_and_never_overwrites(short_tmp: Path, sam: Person) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import pwd
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from desk.demo.rehearsal import Person, Sink, command, free_port
 from desk.setup import answers, beginning, folder
 from store.kit.errors import ConfigError
 from store.openpgp.keyring import Keyring
+from tests.support.commands import ombud
 from tests.support.users import unprivileged
 
 
@@ -46,9 +46,7 @@ def answers_file(folder: Path, relay: Sink, team: list[Person], **changes: str) 
 
 
 def init(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "desk", "init", str(folder), *arguments], capture_output=True, check=False
-    )
+    return ombud("init", folder, *arguments)
 
 
 def end(folder: Path, relay: Sink) -> None:

@@ -7,7 +7,6 @@ import html
 import json
 import re
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -95,10 +94,7 @@ def test_what_is_wrong_with_a_key_is_said_of_that(
         (mail,) = [item for item in with_key(desk, ada, key) if item.recipient == ada.email]
         if key is not secret and b"ssh" not in key:
             assert said in words(read(ada, mail))
-    renewed = subprocess.run(
-        [sys.executable, "-m", "desk", "key", "add", "-", "--config", str(desk.play.config)],
-        input=ada.public_key, capture_output=True, check=False,
-    )  # fmt: skip
+    renewed = desk.play.command("key", "add", "-", stdin=ada.public_key)
     assert renewed.stdout == b"The key of ada is in place.\n"
     (desk.play.folder / "keys/ada.asc").chmod(0)
     roster = desk.context.roster(desk.context.config.desk[0])

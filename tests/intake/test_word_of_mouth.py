@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -90,10 +88,8 @@ def test_nobody_but_a_member_on_duty_who_signs_opens_one(desk: Desk, team: list[
 
 
 def test_it_is_written_down_at_the_machine_as_well(desk: Desk, team: list[Person]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "desk", "case", "new", "--by", "ada", "--json", "--config", str(desk.play.config)],
-        input=b"Robin <robin@reporter.example> on 2026-06-10\nExclude: Bo\n\nCANARY it happened.", capture_output=True, check=False, timeout=60,
-    )  # fmt: skip
+    said = b"Robin <robin@reporter.example> on 2026-06-10\nExclude: Bo\n\nCANARY it happened."
+    done = desk.play.command("case", "new", "--by", "ada", "--json", stdin=said)
     assert done.returncode == 0, done.stderr
     codename = json.loads(done.stdout)["codename"]
     desk.clock.now = datetime.now(UTC)
@@ -103,8 +99,6 @@ def test_it_is_written_down_at_the_machine_as_well(desk: Desk, team: list[Person
     assert record["messages"][0]["from"] == "Robin <robin@reporter.example>"
     assert record["messages"][0]["text"].endswith("CANARY it happened.")
     for wrong in (b"", b"Robin\n", b"<not an address>\ntext"):
-        line = [sys.executable, "-m", "desk", "case", "new", "--by", "ada", "--config", str(desk.play.config)]
-        assert subprocess.run(line, input=wrong, capture_output=True, check=False, timeout=60).returncode == 1
-    line = [sys.executable, "-m", "desk", "case", "new", "--by", "nobody", "--config", str(desk.play.config)]
-    refused = subprocess.run(line, input=b"\ntext", capture_output=True, check=False, timeout=60)
+        assert desk.play.command("case", "new", "--by", "ada", stdin=wrong).returncode == 1
+    refused = desk.play.command("case", "new", "--by", "nobody", stdin=b"\ntext")
     assert (refused.returncode, b"is not on duty" in refused.stderr) == (1, True)

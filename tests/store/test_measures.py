@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 
 import pytest
 
@@ -37,8 +36,8 @@ def kept(desk: Desk, ada: Person, codename: str, line: str = WHAT) -> str:
 
 
 def ombud(desk: Desk, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "desk", *arguments, "--config", str(desk.play.config)]
-    return subprocess.run(line, input=said, capture_output=True, check=False, text=True, timeout=60)
+    done = desk.play.command(*arguments, stdin=said.encode())
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def seen(desk: Desk, member: str = "") -> list[dict[str, str]]:
@@ -174,6 +173,5 @@ def test_it_is_announced_and_ends_on_its_day(desk: Desk, team: list[Person]) -> 
 def test_a_table_that_is_none_is_said(desk: Desk) -> None:
     done = ombud(desk, "measures", "check", said="")
     assert done.stdout == "0 rows, none of somebody with a measure.\n"
-    line = [sys.executable, "-m", "desk", "measures", "check", "--config", str(desk.play.config)]
-    bad = subprocess.run(line, input=b"\xff\xfea\x00", capture_output=True, check=False, timeout=60)
+    bad = desk.play.command("measures", "check", stdin=b"\xff\xfea\x00")
     assert b"not UTF-8" in bad.stderr

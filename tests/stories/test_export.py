@@ -7,7 +7,6 @@ import email
 import io
 import json
 import subprocess
-import sys
 import tarfile
 import tempfile
 from datetime import UTC, datetime
@@ -24,8 +23,7 @@ FILE = b"CANARY-FILE what I saw"
 
 
 def ombud(desk: Desk, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    line = [sys.executable, "-m", "desk", *arguments, "--config", str(desk.play.config)]
-    return subprocess.run(line, capture_output=True, check=False, timeout=60)
+    return desk.play.command(*arguments)
 
 
 def with_file(text: str) -> bytes:

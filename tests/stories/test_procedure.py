@@ -6,8 +6,6 @@ Everything that leaves to somebody outside is searched for what every other pers
 from __future__ import annotations
 
 import email
-import subprocess
-import sys
 
 import pytest
 
@@ -115,12 +113,9 @@ def test_hear_decide_keep_and_close(desk: Desk, team: list[Person]) -> None:
     check(case)
     for address in (ROBIN, MORGAN, KIM, VENUE):
         assert case.to(address), "everybody was written to"
-    line = [sys.executable, "-m", "desk", "measures", "check", "--config", str(desk.play.config)]
-    found = subprocess.run(
-        line, input="Vale, Morgan\nOde, Kim\n", capture_output=True, check=True, text=True, timeout=60
-    )
-    assert found.stdout.startswith("row 1: ")
-    assert "2 rows, 1 of" in found.stdout
+    found = desk.play.command("measures", "check", stdin=b"Vale, Morgan\nOde, Kim\n")
+    assert found.stdout.startswith(b"row 1: ")
+    assert b"2 rows, 1 of" in found.stdout
     assert dana
 
 
