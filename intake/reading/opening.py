@@ -223,7 +223,7 @@ def _open_plain(found: Sequence[Piece], gnupg: Opener, around: Cover | None = No
             content.keys += public_keys(piece.text.encode("utf-8", "replace"))
         elif piece.kind in ("rest", "unwrapped"):
             content.notes.append(Sentence(REST_NOTE if piece.kind == "rest" else UNWRAPPED_NOTE))
-        elif piece.kind == "within":  # of no effect but to be looked at: no signer sends the picture in their signature
+        elif piece.kind == "within":  # beside what is signed: no member means to send on the logo below their mails
             content.outside_files.append(_as_file(piece, ""))
         else:
             files.append((_as_file(piece, NESTED_NOTE if piece.kind == "sealed" else ""), cover))

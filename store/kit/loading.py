@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """While modules are loaded, nothing is looked for that could be given back: there is nothing, and to look takes a third of the time.
+    """Load modules without looking for garbage meanwhile: there is none, and to look takes a third of the time.
 
-    What was loaded is not looked through later either, which processes that are forked would have to copy it for.
+    What was loaded is not looked through later either, so that forked processes go on sharing it.
     """
     gc.disable()
     try:
