@@ -68,6 +68,10 @@ class NewCase:
 def _says_little(arrival: Arrival) -> bool:
     """Whether a mail to the key's address is no more than a request for it."""
     body = arrival.body
-    if body.encryption != "none" or arrival.attachments or len(body.text) > _LONGEST_REQUEST:
+    if (
+        body.encryption != "none"
+        or any(not item.within for item in arrival.attachments)
+        or len(body.text) > _LONGEST_REQUEST
+    ):
         return False
     return len(own_text(body.text)) <= _REQUEST_LENGTH

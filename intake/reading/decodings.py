@@ -1,6 +1,6 @@
 """Every plausible decoding of octets, whatever they call themselves: for a search that trusts no parser. Pure, linear, and bounded.
 
-Transfer encodings (RFC 2045), encoded words (RFC 2047), entities and percent signs are undone, what is compressed is unpacked,
+Transfer encodings (RFC 2045), uuencode, encoded words (RFC 2047), wide characters, entities and percent signs are undone, what is compressed is unpacked,
 tags and line breaks are taken out; and so again in what comes out, to a small depth. Charsets are the searcher's business.
 """
 
@@ -10,9 +10,8 @@ import binascii
 import html
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from intake.reading.percent import without_percent
 from intake.reading.uuencode import uuencoded
@@ -72,9 +71,9 @@ class Decodings:
         yield View(octets)
         yield from (view for view in _flattened(octets) if self._is_new(view.octets))
         if depth == _DEEPEST:
-            self.whole = self.whole and not _BASE64.search(octets)
+            self.whole = self.whole and not (_BASE64.search(octets) or b"\0" in octets)
             return
-        for inner in _undone(octets):
+        for inner in self._undone(octets):
             if inner:
                 yield from self._all(inner, depth + 1)
         for inner in self._unpackings(octets):
@@ -92,6 +91,37 @@ class Decodings:
         self._seen.add(known)
         return True
 
+    def _undone(self, octets: bytes) -> Iterator[bytes]:
+        """The octets with one encoding undone."""
+        if _is_binary(octets):
+            return
+        if _QP.search(octets):
+            yield binascii.a2b_qp(octets)
+        if _PERCENT.search(octets):
+            yield without_percent(octets)
+        if _ENTITY.search(octets):
+            yield _ENTITY.sub(lambda found: html.unescape(found[0].decode("ascii")).encode("utf-8", "replace"), octets)
+        if _ESCAPE.search(octets):
+            yield _ESCAPE.sub(_unescaped, octets)
+        for mark, charset in _STATEFUL:
+            if mark in octets:
+                yield octets.decode(charset, "replace").encode("utf-8", "replace")
+        if b"=?" in octets:
+            yield b"".join(_word(found) for found in _WORD.finditer(octets))
+        if b"\0" in octets:
+            yield octets.replace(b"\0", b"")
+        yield from _joined(self._some(item.octets for item in uuencoded(octets)))
+        yield from _joined(self._some(_from_base64(found[0]) for found in _BASE64.finditer(octets)))
+        yield from _joined(self._some(_from_hex(found[0]) for found in _HEX.finditer(octets)))
+
+    def _some(self, groups: Iterable[bytes]) -> Iterator[bytes]:
+        """As many groups as are looked at."""
+        for number, group in enumerate(groups):
+            if number == _MOST_GROUPS:
+                self.whole = False
+                return
+            yield group
+
     def _unpackings(self, octets: bytes) -> Iterator[bytes]:
         for found in _PACKED.finditer(octets):
             self._unpacked += 1
@@ -105,9 +135,8 @@ class Decodings:
 
 
 def _flattened(octets: bytes) -> Iterator[View]:
-    """The octets less what may stand within a word: tags, line breaks, invisible characters; the zeros of wide ones in what is no text.
-
-    In a text these are an encoding, which may stand around others.
+    """The octets less what may stand within a word: tags, line breaks, invisible characters; and, in what is not text, the zeros of
+    wide characters, which in a text are an encoding of its own.
     """
     if _is_binary(octets):
         yield View(octets.replace(b"\0", b""))
@@ -129,36 +158,6 @@ def _is_binary(octets: bytes) -> bool:
     """Whether octets are no text in any charset: a picture, something packed."""
     sample = octets[:_SAMPLE] + octets[len(octets) // 2 :][:_SAMPLE]
     return len(sample.translate(None, _NOT_CONTROLS)) * 20 > len(sample)
-
-
-def _undone(octets: bytes) -> Iterator[bytes]:
-    """The octets with one encoding undone."""
-    if _is_binary(octets):
-        return
-    if _QP.search(octets):
-        yield binascii.a2b_qp(octets)
-    if _PERCENT.search(octets):
-        yield without_percent(octets)
-    if _ENTITY.search(octets):
-        yield _ENTITY.sub(lambda found: html.unescape(found[0].decode("ascii")).encode("utf-8", "replace"), octets)
-    if _ESCAPE.search(octets):
-        yield _ESCAPE.sub(_unescaped, octets)
-    for mark, charset in _STATEFUL:
-        if mark in octets:
-            yield octets.decode(charset, "replace").encode("utf-8", "replace")
-    if b"=?" in octets:
-        yield b"".join(_word(found) for found in _WORD.finditer(octets))
-    if b"begin " in octets:
-        yield from _joined(item.octets for item in islice(uuencoded(octets), _MOST_GROUPS))
-    if b"\0" in octets:
-        yield octets.replace(b"\0", b"")
-    yield from _groups(_BASE64, octets, _from_base64)
-    yield from _groups(_HEX, octets, _from_hex)
-
-
-def _groups(pattern: re.Pattern[bytes], octets: bytes, decode: Callable[[bytes], bytes]) -> Iterator[bytes]:
-    """What the groups of an encoding hold."""
-    return _joined(decode(found[0]) for found in islice(pattern.finditer(octets), _MOST_GROUPS))
 
 
 def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -29,7 +29,7 @@ _LONGEST_NAMES = 500
 
 
 def html_to_text(html: str) -> str | None:
-    """The text of an HTML page; None when it is too long, pictures in its tags not counted, or can't be read: better a file then."""
+    """The text of an HTML page; None when it is too long, pictures in its tags not counted, or can't be read: it is better kept as a file."""
     html = without_long_links(html)
     if len(html) > HTML_LIMIT:
         return None

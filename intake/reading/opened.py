@@ -44,7 +44,7 @@ class OpenedMail:
     """What a mail says. `keys` are public keys that came with it, those from inside the encryption first.
 
     `signed` is what a valid signature covers of it; None when there is none. `inside` is what was under the encryption, as it
-    came out: for searching; `ciphertext` is what it came out of, in which there is nothing to be found. `protected` is the
+    came out: for searching; `ciphertext` are the lines of armor that it came out of, in which there is nothing to be found. `protected` is the
     header inside it.
     """
 

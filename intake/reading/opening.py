@@ -34,7 +34,7 @@ from intake.reading.opened import OpenedMail, Opener
 from intake.reading.piece import Piece, Region
 from intake.reading.pieces import pieces, protected_head, protected_subject, text_pieces
 from store.kit.sentences import Sentence
-from store.openpgp.armor import ciphertext_of
+from store.openpgp.armor import armored
 from store.openpgp.values import Failure, Signature
 from store.tables.records import Attachment, Body, Encryption
 
@@ -87,7 +87,7 @@ def _opened_in_forwards(files: Sequence[Attachment], content: Content, gnupg: Op
             result = gnupg.decrypt(piece.octets)
             if result.plain is not None:
                 content.inside.append(result.plain)
-                content.ciphertext.append(ciphertext_of(piece.octets))
+                content.ciphertext.append(armored(piece.octets))
                 kind = "message/rfc822" if piece.form == "pgp/mime" else _opened_type(piece)
                 name = _bare_name(piece.name) or ("opened.eml" if piece.form == "pgp/mime" else "opened.txt")
                 opened.append(Attachment(name, kind, result.plain, FORWARDED_NOTE))
@@ -114,7 +114,7 @@ class _Found:
             self._take_unopened(piece, result.failure or "damaged")
             return
         self.inside.append(result.plain)
-        self.ciphertext.append(ciphertext_of(piece.octets))
+        self.ciphertext.append(armored(piece.octets))
         free = self.report is None if result.sealed else self.signed is None
         content = _report(piece, result.plain, result.signature, gnupg) if free else None
         if content is None:
@@ -206,6 +206,7 @@ def _open_plain(found: Sequence[Piece], gnupg: Opener, around: Cover | None = No
     texts: list[tuple[str, Cover | None]] = []
     files: list[tuple[Attachment, Cover | None]] = []
     regions: dict[int, Cover] = {}
+    within: list[tuple[Attachment, Cover | None]] = []
     covers: list[Cover] = []
     for piece in found:
         cover = around
@@ -223,8 +224,8 @@ def _open_plain(found: Sequence[Piece], gnupg: Opener, around: Cover | None = No
             content.keys += public_keys(piece.text.encode("utf-8", "replace"))
         elif piece.kind in ("rest", "unwrapped"):
             content.notes.append(Sentence(REST_NOTE if piece.kind == "rest" else UNWRAPPED_NOTE))
-        elif piece.kind == "within":  # beside what is signed: no member means to send on the logo below their mails
-            content.outside_files.append(_as_file(piece, ""))
+        elif piece.kind == "within":
+            within.append((replace(_as_file(piece, ""), within=True), cover))
         else:
             files.append((_as_file(piece, NESTED_NOTE if piece.kind == "sealed" else ""), cover))
             if is_public_key(piece.octets):
@@ -232,18 +233,20 @@ def _open_plain(found: Sequence[Piece], gnupg: Opener, around: Cover | None = No
         covers += [cover] if cover is not None and cover.signature.status != "none" else []
     if kind := _hidden(found):
         around_it = join(text for text, _ in texts)
-        around_it_lie = [*(item for item, _ in files), *content.outside_files]
+        around_it_lie = [item for item, _ in [*files, *within]]
         return Content(outside=around_it, failure=FOREIGN[kind], outside_files=around_it_lie)
     first = next(iter(covers), None)
     content.cover = first
     content.text = join(text for text, cover in texts if first is None or cover is first)
     content.outside = join(text for text, cover in texts if first is not None and cover is not first)
     content.files = [item for item, cover in files if first is None or cover is first]
-    content.outside_files += [
+    content.outside_files = [
         replace(item, note=item.note or UNSIGNED_NOTE)
-        for item, cover in files
+        for item, cover in [*files, *within]
         if first is not None and cover is not first
     ]
+    # Beside what is signed, whoever signed it: no member means to send on the logo below their mails.
+    content.outside_files += [item for item, cover in within if first is None or cover is first]
     return content
 
 

@@ -1,4 +1,4 @@
-"""What a MIME entity is made of, in document order: texts, files, sealed parts and signed regions. Pure.
+"""What a MIME entity is made of: texts, files, sealed parts and signed regions. Pure.
 
 Sealed is whatever must be opened by GnuPG: PGP/MIME (RFC 3156), also when Exchange took its wrapping apart;
 armor within a text; an attached `.asc`, `.gpg` or `.pgp` file. Parts of a forwarded message are left alone.
@@ -51,27 +51,34 @@ _SPECIAL_TEXTS = frozenset(
 
 
 def pieces(octets: bytes, root: Message | None = None) -> list[Piece]:
-    """The pieces of an entity; `root` is its tree when it was parsed already.
+    """The pieces of an entity, the files within its texts last; `root` is its tree when it was parsed already.
 
-    Of a mail of more than 1000 pieces there are the first of them, of files within texts the first hundred, and one of kind
-    `rest`. Of more than 50 that need GnuPG, those behind are files: a mail must not keep the desk busy for hours.
+    They are at most 1000, and 100 files within texts; one of kind `rest` says that there were more. Of more than 50 that need
+    GnuPG, those behind are files: a mail must not keep the desk busy for hours.
     """
+    return _bounded(_walk(root if root is not None else parse(octets), octets, None))
+
+
+def _bounded(walked: Iterator[Piece]) -> list[Piece]:
     found: list[Piece] = []
     within: list[Piece] = []
-    costly, rest = 0, False
+    costly = 0
     regions: set[int] = set()
-    for piece in _walk(root if root is not None else parse(octets), octets, None):
-        if piece.kind == "within":
-            within, rest = [*within, piece][:MOST_WITHIN], rest or len(within) == MOST_WITHIN
-            continue
-        if len(found) == MOST_PIECES:
-            return [*found, *within, Piece("rest")]
-        if piece.region is not None and id(piece.region) not in regions:
-            regions.add(id(piece.region))
-            costly += 1
-        costly += piece.kind in ("sealed", "clear-signed")
-        found.append(piece if costly <= MOST_COSTLY else _set_aside(piece))
-    return [*_with_text(found), *within, *([Piece("rest")] if rest else [])]
+    rest: list[Piece] = []
+    for piece in walked:
+        if len(found) == MOST_PIECES or (piece.kind == "within" and len(within) == MOST_WITHIN):
+            rest = [Piece("rest")]
+            if piece.kind != "within":
+                break
+        elif piece.kind == "within":
+            within.append(piece)
+        else:
+            if piece.region is not None and id(piece.region) not in regions:
+                regions.add(id(piece.region))
+                costly += 1
+            costly += piece.kind in ("sealed", "clear-signed")
+            found.append(piece if costly <= MOST_COSTLY else _set_aside(piece))
+    return [*_with_text(found), *within, *rest]
 
 
 def _with_text(found: list[Piece]) -> list[Piece]:
@@ -243,16 +250,13 @@ def _text(octets: bytes, charset: str, region: Region | None, flow: Flow = "fixe
         last = block.end
     yield replace(plain, text=_whole(octets[last:], charset, flow))
     for item in uuencoded(octets):
-        yield Piece(
-            "within", item.octets, name=as_file_name(decode(item.name, charset)), type="application/octet-stream"
-        )
+        name = as_file_name(decode(item.name, charset))
+        yield Piece("within", item.octets, name=name, type="application/octet-stream", region=region)
 
 
 def text_pieces(octets: bytes, charset: str) -> list[Piece]:
     """The pieces of a bare text that was sealed: what it says, the armor in it, and a page as its text."""
-    if _PAGE.match(octets[:1000]):
-        return list(_page(octets, charset, None))
-    return list(_text(octets, charset, None))
+    return _bounded(_page(octets, charset, None) if _PAGE.match(octets[:1000]) else _text(octets, charset, None))
 
 
 def _page(octets: bytes, charset: str, region: Region | None) -> Iterator[Piece]:
@@ -273,7 +277,7 @@ def _page_text(octets: bytes, charset: str, region: Region | None) -> Iterator[P
         return
     yield from _text(with_lines(text.replace("\xa0", " ").encode("utf-8", "replace")), "utf-8", region)
     for item in linked_files(page):
-        yield Piece("within", item.octets, name=f"embedded{item.suffix}", type=item.type)
+        yield Piece("within", item.octets, name=f"embedded{item.suffix}", type=item.type, region=region)
 
 
 def _whole(octets: bytes, charset: str, flow: Flow) -> str:

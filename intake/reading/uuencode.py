@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_BEGIN = re.compile(rb"^begin [0-7]{3,6} ([^\r\n]{1,255})\r?\n", re.MULTILINE)
+_BEGIN = re.compile(rb"^begin [0-7]{3,6}([^\r\n]{0,255})\r?\n", re.MULTILINE)
 _LINE = re.compile(rb"[^\n]*\n?")
 
 
@@ -29,9 +29,9 @@ def uuencoded(text: bytes) -> Iterator[CodedFile]:
 
 
 def _body(text: bytes, at: int) -> tuple[bytes, int]:
-    """The octets of the lines from a place on, and where they end."""
+    """The octets of the lines from a place on, and where they end: before the first that cannot be read."""
     found = []
-    while (octets := _decoded(line := _line(text, at))) is not None:
+    while (line := _line(text, at)) and (octets := _decoded(line)) is not None:
         found.append(octets)
         at += len(line)
     return b"".join(found), at
@@ -44,7 +44,7 @@ def _line(text: bytes, at: int) -> bytes:
 
 def _decoded(line: bytes) -> bytes | None:
     try:
-        return binascii.a2b_uu(line) if line.strip(b"\r\n") else None
+        return binascii.a2b_uu(line) if line.strip(b"\r\n") else b""
     except binascii.Error:
         return None
 
@@ -53,4 +53,4 @@ def _is_first(line: bytes) -> bool:
     """Whether a line has about as many characters as its first one says: zeros at its end may have been lost, which are spaces."""
     bare = line.rstrip(b"\r\n")
     wanted = -(-((bare[0] - 32) & 63) // 3) * 4 if bare else 0
-    return wanted > 0 and wanted // 2 <= len(bare) - 1 <= wanted + 1 and _decoded(line) is not None
+    return bool(wanted) and wanted // 2 <= len(bare) - 1 <= wanted + 1 and _decoded(line) is not None

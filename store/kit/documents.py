@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import io
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+
+from store.kit.entities import unescaped
 
 _READ, _READ_UNSURE = 1_000_000, 60_000
 _MOST_MEMBERS_OF_A_ZIP = 40
@@ -31,8 +32,8 @@ def texts_of(octets: bytes) -> Iterator[str]:
     for text in readings(octets[:_READ]):
         yield text
         if "<" in text:
-            yield html.unescape(_TAG.sub(" ", text))
-            yield html.unescape(_TAG.sub("", text))  # a name may be cut by the marks of a spelling checker
+            yield unescaped(_TAG.sub(" ", text))
+            yield unescaped(_TAG.sub("", text))  # a name may be cut by the marks of a spelling checker
         if _FOLDED.search(text):
             yield _FOLDED.sub("", text)  # a card or a calendar (RFC 6350 section 3.2)
 

@@ -7,6 +7,7 @@ import binascii
 import re
 
 _BEGIN = re.compile(rb"-----BEGIN PGP MESSAGE-----[^\n]*\n(?:[^\n:]{1,60}:[^\n]*\n)*[ \t\r]*\n?")
+_ARMORED = re.compile(rb"(?:[A-Za-z0-9+/=]{1,100}[ \t]{0,9}\r?\n)+")
 _END = re.compile(rb"^(?:=[A-Za-z0-9+/]{4}[ \t\r]*$|-----END)", re.MULTILINE)
 
 
@@ -31,9 +32,10 @@ def dearmored(message: bytes) -> bytes:
         return message
 
 
-def ciphertext_of(message: bytes) -> bytes:
-    """What a message is known by, whatever stands around its armor: the lines that are its octets in base64; as it is where it is in none."""
-    return _lines(message) or message
+def armored(message: bytes) -> bytes:
+    """The lines of base64 that a message in armor is, if they are nothing else; empty for any other."""
+    lines = _lines(message)
+    return lines if _ARMORED.fullmatch(lines) and message.count(b"-----BEGIN PGP MESSAGE") == 1 else b""
 
 
 def _lines(message: bytes) -> bytes:

@@ -75,12 +75,16 @@ PROVISIONAL: frozenset[str] = frozenset({"named", "first-name", "sender", "addre
 
 @dataclass(frozen=True)
 class Attachment:
-    """One attachment as it was opened. `name` is what the sender called it, and is never used as a path."""
+    """One attachment as it was opened. `name` is what the sender called it, and is never used as a path.
+
+    `within`: it stands in the text, such as a picture in a page.
+    """
 
     name: str
     type: str
     data: bytes
     note: str = ""
+    within: bool = False
 
 
 @dataclass(frozen=True)

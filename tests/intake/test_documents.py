@@ -17,14 +17,16 @@ from desk.demo.mails import pgp_mime, plain_mail, text_entity
 from desk.demo.rehearsal import Person
 from intake.asking.dragnet import dragnet
 from intake.reading.documents.look import look_into
-from intake.reading.pieces import pieces
+from intake.reading.message import read_mail
+from intake.reading.opening import open_mail
+from intake.reading.pieces import pieces, text_pieces
 from store.tables.records import Attachment
 from store.team.names import who_may_be_named
 from tests.conftest import Desk
 from tests.intake.test_kept_from import TEAM
-from tests.support.documents import DOCUMENTS, data_link, encrypted_zip, pdf, smime_opaque, uuencoded, zipped
+from tests.support.documents import DOCUMENTS, data_link, encrypted_zip, pdf, rtf, smime_opaque, uuencoded, zipped
 from tests.support.forms import file_entity
-from tests.support.talk import say, to, words
+from tests.support.talk import beside, member_mail, say, to, words
 
 REPORT = "It was Bo Lindqvist who hit me"
 
@@ -168,6 +170,54 @@ def test_a_member_sends_no_picture_that_stands_in_their_page(desk: Desk, team: l
     assert [message["attachments"] for message in desk.case(codename)["messages"]] == [[], []]
 
 
+def test_a_picture_beside_what_is_signed_is_said_not_to_be(desk: Desk, team: list[Person]) -> None:
+    signed = member_mail(desk.play, team[0], "", entity=text_entity("Hello."), sealed=False)
+    added = in_text("link of a page", "x", b"\x89PNG").split(b"MIME-Version: 1.0\n")[1].decode()
+    desk.receive(plain_mail("He hit me."))  # which reads the roster, and its keys
+    opened = open_mail(read_mail(beside(signed, added)), desk.context.keyring)
+    assert opened.signed is not None
+    assert [(item.name, item.note) for item in opened.attachments] == [
+        ("embedded.bin", "is not covered by the signature")
+    ]
+
+
+def test_a_request_for_the_key_may_come_with_a_logo(desk: Desk) -> None:
+    logo = f'<p>Please send me your key.</p><img src="{data_link(b"GIF89a" + bytes(60), "image/gif")}">'
+    mail = (
+        b"From: kim@reporter.example\nTo: conduct+key@desk.example\nSubject: key\nMIME-Version: 1.0\nContent-Type: text/html\n\n"
+        + logo.encode()
+    )
+    receipt = desk.receive(mail, "conduct+key@desk.example", sender="kim@reporter.example")
+    assert receipt.outcome == desk.receive(plain_mail("Please send me your key."), "conduct+key@desk.example").outcome
+
+
+@pytest.mark.parametrize("links", [101, 1100])
+def test_a_page_with_more_files_than_are_looked_at_is_said_to_have_them(links: int) -> None:
+    many = page(*(data_link(b"<svg>%d</svg>" % number) for number in range(links)))
+    assert looked(b"From: k@other.example\nContent-Type: text/html\n\n" + many)[1] == ["file"]
+    assert looked(many, "many.html")[1] == ["many.html"]
+    assert len(text_pieces(many, "utf-8")) < 110
+
+
+def test_a_picture_far_down_in_a_page_is_not_looked_into() -> None:
+    late = b"<html><p>caf\xe9 " + b"word " * 20_000 + f'<img src="{data_link(b"PNG" + os.urandom(900))}">'.encode()
+    assert looked(late, "late.html")[1] == ["late.html"]
+
+
+@pytest.mark.parametrize("text", ["&#" + "1" * 5000 + ";", '<img src="data:image/png;base64,&#' + "1" * 5000 + ';">'])
+def test_an_entity_of_any_length_breaks_nothing(text: str) -> None:
+    assert pieces(b"Content-Type: text/html\n\n" + text.encode())
+    look_into([Attachment("a.html", "text/html", f"<p>{text}".encode())])
+
+
+@pytest.mark.parametrize("text", ["<" + ";base64," * 100_000, "data:" * 400_000, '"data:a/b' * 200_000, "<a" * 500_000])
+def test_a_page_made_to_be_slow_is_read_in_time(text: str) -> None:
+    before = time.process_time()
+    pieces(b"Content-Type: text/html\n\n" + text.encode())
+    look_into([Attachment("a.html", "text/html", text.encode())])
+    assert time.process_time() - before < 10
+
+
 def test_many_small_pictures_hide_no_file() -> None:
     links = [data_link(b"%d" % number) for number in range(1100)]
     mail = b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/html\n\n" + page(
@@ -203,6 +253,28 @@ def test_what_is_encrypted_in_a_file_is_not_looked_into() -> None:
     inline = b"From: k@other.example\nMIME-Version: 1.0\n\nHe wrote:\n\n" + armor
     for octets in (armor, mail, inline, zipped({"note.asc": armor}), b"He wrote. " * 900 + b"\n" + armor):
         assert looked(octets, "file.eml")[1] == ["file.eml"]
+
+
+ARMOR = (
+    "-----BEGIN PGP MESSAGE-----\n\n"
+    + base64.encodebytes(b"\xc3" + bytes(range(256))).decode()
+    + "-----END PGP MESSAGE-----\n"
+)
+SIGNED = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "octets"),
+    [
+        ("signed.txt", f"Hi.\n{SIGNED}{ARMOR}".encode()), ("quoted.txt", (SIGNED + ARMOR.replace("-----B", "- -----B").replace("-----E", "- -----E")).encode()),
+        ("wide.txt", ARMOR.encode("utf-16")), ("page.html", f"<div>{ARMOR}</div>".replace("\n", "<br>").encode()),
+        ("line.html", f"<p>{ARMOR}</p>".replace("\n", " ").encode()), ("letter.rtf", rtf("TEXT").replace(b"TEXT", ARMOR.replace("\n", "\\par\n").encode())),
+    ],
+)  # fmt: skip
+def test_what_is_encrypted_in_a_file_is_seen_in_any_dress(name: str, octets: bytes) -> None:
+    assert looked(octets, name)[1] == [name]
+    forwarded = b"From: k@other.example\nMIME-Version: 1.0\n" + file_entity(name, octets)
+    assert looked(forwarded, "mail.eml")[1] == ["mail.eml"]
 
 
 def test_a_text_that_speaks_of_armor_is_looked_into() -> None:

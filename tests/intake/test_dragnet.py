@@ -158,3 +158,15 @@ def test_no_octets_take_long(nasty: bytes) -> None:
     before = time.process_time()
     dragnet([nasty], TEAM)
     assert time.process_time() - before < 10
+
+
+def test_what_lies_deeper_than_is_looked_is_said() -> None:
+    octets = REPORT.encode("utf-16-le")
+    for _ in range(12):
+        octets = base64.b64encode(octets)
+    assert not dragnet([octets], TEAM).whole or found(octets) == {"bo"}
+
+
+def test_more_groups_than_are_looked_at_are_said() -> None:
+    octets = b"".join(uuencoded("a", b"%d" % number) for number in range(20_001))
+    assert not dragnet([octets + uuencoded("b", REPORT.encode())], TEAM).whole

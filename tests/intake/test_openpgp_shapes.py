@@ -58,6 +58,20 @@ def test_it_is_opened_and_who_is_named_in_it_is_not_told(desk: Desk, sam: Person
         assert TEXT in str(message["text"]) or form == "speaks of armor"
 
 
+@pytest.mark.parametrize("form", ["words within", "words before", "binary with words behind", "two messages"])
+def test_words_that_stand_in_what_is_opened_are_searched_all_the_same(desk: Desk, sam: Person, form: str) -> None:
+    lines = sealed(desk, sam, b"He hit me.")
+    message = {
+        "words within": lines.replace("\n\n", "\n\nIt was Bo Lindqvist and no other00\n").encode(),
+        "words before": f"-----BEGIN PGP MESSAGE----- is what follows\n=abcd\n{TEXT}\n{lines}".encode(),
+        "binary with words behind": dearmored(lines.encode()) + f"\n{TEXT}\n".encode(),
+        "two messages": f"{lines}\n{TEXT}\n{lines}".encode(),
+    }[form]
+    entity = "MIME-Version: 1.0\nContent-Type: application/octet-stream\nContent-Transfer-Encoding: 8bit\nContent-Disposition: attachment; filename=report.txt.gpg\n\n"  # fmt: skip
+    mail = f"From: sam@reporter.example\nTo: conduct@desk.example\nSubject: x\n{entity}".encode() + message
+    assert "bo" not in taken(desk, mail)[2]
+
+
 def test_a_password_alone_is_held_and_never_tried(desk: Desk, sam: Person) -> None:
     mail = gpg(sam, desk, "-a", "-c", "--pinentry-mode", "loopback", "--passphrase", "x")
     outcome, message, _ = taken(desk, plain_mail(mail.decode()))

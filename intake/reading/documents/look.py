@@ -13,7 +13,8 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from intake.reading.armor import blocks
+from intake.reading.armor import blocks, with_lines
+from intake.reading.charsets import decode
 from intake.reading.data_links import linked_files
 from intake.reading.documents.bounds import TookTooLong, at_most
 from intake.reading.documents.cms import content_of
@@ -21,10 +22,10 @@ from intake.reading.files import is_forwarded
 from intake.reading.headers import parse
 from intake.reading.html import html_to_text
 from intake.reading.message import header
-from intake.reading.pieces import pieces
+from intake.reading.pieces import MOST_WITHIN, pieces
 from intake.reading.uuencode import uuencoded
 from store.kit.documents import texts_of
-from store.openpgp.armor import ciphertext_of
+from store.openpgp.armor import armored
 from store.tables.records import Attachment
 
 _SIGNATURES = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
@@ -41,6 +42,8 @@ _MAIL = re.compile(
     re.IGNORECASE,
 )
 
+_MAY_HOLD_FILES = re.compile(rb"data:|^begin [0-7]", re.IGNORECASE | re.MULTILINE)
+
 # What is called a mail is one if it has any of these fields; a card or a page has not, whatever stands before its colons.
 _FIELDS = frozenset({"content-type", "mime-version", "from", "received", "to", "subject", "date", "message-id"})
 
@@ -56,8 +59,9 @@ class Look:
 
 
 def look_into(files: Sequence[Attachment], opened: Collection[bytes] = ()) -> Look:
-    """Look into the files of a mail. `opened`: ciphertext of which the plaintext is looked at as well, as the mail or a file of it."""
-    left = _Left(_UNPACKED + _TIMES_FORWARDED * sum(len(item.data) for item in files), frozenset(opened))
+    """Look into the files of a mail. `opened`: armor that was decrypted, so that what it says is looked at by itself."""
+    held = _UNPACKED + _TIMES_FORWARDED * sum(len(item.data) for item in files)
+    left = _Left(held, frozenset(filter(None, opened)))
     look = Look()
     for item in files:
         if not _looked(item, look, left, 0) and item.type not in _SIGNATURES:
@@ -68,9 +72,9 @@ def look_into(files: Sequence[Attachment], opened: Collection[bytes] = ()) -> Lo
 @dataclass
 class _Left:
     """What all files of a mail together may still take: octets that come out of archives and documents, and how many files.
-    `within`: octets of what mails and texts hold, each time that they are read again. `opened`: ciphertext that is no secret any more."""
+    `held`: octets of what mails and texts hold, each time that they are read again. `opened`: armor that was decrypted."""
 
-    within: int
+    held: int
     opened: frozenset[bytes]
     octets: int = _UNPACKED
     files: int = _MOST_FILES
@@ -78,7 +82,7 @@ class _Left:
 
 def _looked(item: Attachment, look: Look, left: _Left, depth: int) -> bool:
     """Look into one file; whether all of it was seen."""
-    if not item.data or item.data in left.opened:
+    if not item.data:
         return True
     left.files -= 1
     if depth > _DEEPEST or left.files < 0:
@@ -91,24 +95,40 @@ def _looked(item: Attachment, look: Look, left: _Left, depth: int) -> bool:
     if called_mail and any(name.lower() in _FIELDS for name in parse(item.data).keys()):  # noqa: SIM118 (a Message)
         return _mail(item.data, look, left, depth)
     texts = list(texts_of(item.data))
-    look.texts += texts
-    if called_mail or item.type == "text/html" or item.name.lower().endswith((".htm", ".html")):
-        look.texts += [page for text in texts[:1] if (page := html_to_text(text)) is not None]
-    return bool(texts) and _is_open(item.data, left) and _within(texts[0], item.data, look, left, depth)
+    pages: list[str] = []
+    if texts and (called_mail or item.type == "text/html" or item.name.lower().endswith((".htm", ".html"))):
+        pages += filter(None, [html_to_text(texts[0])])
+    look.texts += [*texts, *pages]
+    wide = texts[:1] if b"\0" in item.data[:4096] else []
+    seen = bool(texts) and _is_open([item.data, *(text.encode("utf-8", "replace") for text in [*wide, *pages])], left)
+    if wide or _MAY_HOLD_FILES.search(item.data):
+        return _within(wide[0] if wide else decode(item.data, None), look, left, depth) and seen
+    return seen
 
 
-def _is_open(text: bytes, left: _Left) -> bool:
-    """Whether all that is encrypted in a text was decrypted."""
-    return all(ciphertext_of(block.octets) in left.opened for block in blocks(text) if block.form == "sealed")
+def _is_open(texts: Sequence[bytes], left: _Left) -> bool:
+    """Whether all that is encrypted in a text was decrypted, in each way to read it."""
+    return all(
+        armored(block.octets) in left.opened
+        for text in texts
+        if b"BEGIN PGP MESSAGE" in text
+        for block in blocks(with_lines(_without_signing(text)))
+    )
 
 
-def _within(text: str, octets: bytes, look: Look, left: _Left, depth: int) -> bool:
+def _without_signing(text: bytes) -> bytes:
+    """A text with what was clear-signed in it as it was before (RFC 9580 section 7)."""
+    return text.replace(b"-----BEGIN PGP SIGNED MESSAGE-----", b"").replace(b"\n- ", b"\n")
+
+
+def _within(text: str, look: Look, left: _Left, depth: int) -> bool:
     """Look into the files that stand in a text or a page; whether all of them were seen."""
     whole = True
     linked = (item.octets for item in linked_files(text))
-    for file in itertools.chain(linked, (item.octets for item in uuencoded(octets))):
-        left.within -= len(file)
-        if left.within < 0:
+    coded = (item.octets for item in uuencoded(text.encode("utf-8", "replace")))
+    for number, file in enumerate(itertools.chain(linked, coded)):
+        left.held -= len(file)
+        if left.held < 0 or number == MOST_WITHIN:
             return False
         whole = _looked(Attachment("", "", file), look, left, depth + 1) and whole
     return whole
@@ -152,6 +172,7 @@ def _read(reader: _Reader, item: Attachment, look: Look, left: _Left, depth: int
     for said in found:
         if isinstance(said, str):
             look.texts.append(said[:_LONGEST_TEXT])
+            whole = _is_open([said.encode("utf-8", "replace")], left) and whole
         else:
             whole = _looked(Attachment("", "", said), look, left, depth + 1) and whole
     return whole
@@ -162,8 +183,8 @@ def _mail(octets: bytes, look: Look, left: _Left, depth: int) -> bool:
     look.texts += [header(forwarded, name) for name in ("From", "To", "Cc", "Subject", "Reply-To")]
     whole = True
     for piece in pieces(octets, forwarded):
-        left.within -= len(piece.octets)
-        if left.within < 0:
+        left.held -= len(piece.octets)
+        if left.held < 0 or piece.kind == "rest":
             return False
         look.texts += [piece.text, piece.name]
         whole = _looked(Attachment(piece.name, piece.type, piece.octets), look, left, depth + 1) and whole
