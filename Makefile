@@ -8,7 +8,7 @@ demo:
 
 test:
 	@.ci/setup test
-	.venv/bin/python -m pytest -n 3 --dist worksteal
+	.venv/bin/python -m pytest -n 2 --dist worksteal
 
 # Both commands above on a minimal Debian that has nothing but Python, git and make: make test-on SUITE=bookworm|trixie
 # NEW=1 makes the system anew; RUN='command' runs that in the clone instead.
