@@ -30,6 +30,7 @@ from desk.demo.rehearsal import Person, command, free_port, make_person, roster_
 from intake.receive import Receiver
 from store.context import open_context
 from store.kit.presence import running_service
+from store.openpgp.keyring import Keyring
 from tests.conftest import Desk, DeskMaker
 from tests.support.commands import ombud
 from tests.support.mailboxes import wait_until
@@ -237,6 +238,7 @@ def test_a_backup_made_while_the_desk_runs_opens_elsewhere(
     record = json.loads(command(tmp_path / "new" / "ombud.toml", "case", "show", line["codename"], "--json").stdout)
     assert record["messages"][0]["text"] == "the content"
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "new").rglob("*") if not path.is_socket())
+    Keyring("gpg", tmp_path / "new" / "gnupg").close()
 
 
 def test_a_backup_of_postgresql_comes_back_into_postgresql(
