@@ -78,7 +78,7 @@ def open_job(job: Job, tools: Tools, unread: str = "") -> Opened:
 
 def _less(octets: bytes, ciphertext: Sequence[bytes]) -> bytes:
     """The octets of a mail without what was opened, as far as it stands in it as it is: to be searched there would only take time."""
-    for lines in filter(None, ciphertext):
+    for lines in ciphertext:
         octets = octets.replace(lines.replace(b"\r\n", b"\n"), b"", 1)
     return octets
 

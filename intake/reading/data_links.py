@@ -13,8 +13,8 @@ from store.kit.entities import unescaped
 
 # One in base64 is a link wherever it stands, another one where a quote, a bracket or an attribute begins: else somebody writes of data.
 _LINK = re.compile(
-    r"\bdata:(?P<coded>[^,:\"<>]{0,300}?;\s{0,9}base64\s{0,9}),"
-    r"|(?<=[\"'(=])data:(?P<plain>(?:[\w.+-]{1,100}/[\w.+-]{1,100})?(?:;[^,;\"'<>()\s]{1,100}){0,9}),",
+    r"(?:\bdata:(?P<coded>[^,:\"<>]{0,300}?;\s{0,9}base64\s{0,9}),"
+    r"|(?<=[\"'(=])data:(?P<plain>(?:[\w.+-]{1,100}/[\w.+-]{1,100})?(?:;[^,;\"'<>()\s]{1,100}){0,9}),)\s*",
     re.IGNORECASE,
 )
 _TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}")
@@ -48,22 +48,21 @@ def linked_files(page: str) -> Iterator[LinkedFile]:
 
 def without_long_links(page: str) -> str:
     """A page without the octets of long links in its tags: they would make it too long to be read."""
+    if ";base64," not in page.lower():
+        return page
     return _TAG.sub(lambda tag: _LONG.sub(r"\1", tag[0]), page)
 
 
 def _body(page: str, link: re.Match[str], until: int) -> str:
     """What stands behind the head of a link, up to its end, or to the next one."""
-    start = link.end()
-    while start < until and page[start].isspace():
-        start += 1
-    end = _ENDS.get(page[link.start() - 1 : link.start()], _END).search(page, start, until)
-    return page[start : end.start() if end else until].strip()
+    end = _ENDS.get(page[link.start() - 1 : link.start()], _END).search(page, link.end(), until)
+    return page[link.end() : end.start() if end else until].strip()
 
 
 def _file(link: re.Match[str], body: str) -> LinkedFile:
-    head = unescaped(link["coded"] or link["plain"] or "").replace("\\", "")
+    head = unescaped(link["coded"] or link["plain"]).replace("\\", "")
     found = _TYPE.match(head.strip())
     kind = found[0].lower() if found else "application/octet-stream"
     octets = without_percent(unescaped(body).encode("utf-8", "replace"))
     suffix = _TYPES.guess_extension(kind, strict=False) or ""
-    return LinkedFile(kind, suffix, undone(octets, "base64") if link["coded"] is not None else octets)
+    return LinkedFile(kind, suffix, undone(octets, "base64") if link["coded"] else octets)

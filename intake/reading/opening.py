@@ -72,7 +72,9 @@ def open_mail(parsed: Parsed, gnupg: Opener) -> OpenedMail:
     inner_keys = header_keys(head, (*authors, *(protected.sender if protected else ()))) if head is not None else []
     keys = tuple(dict.fromkeys([*content.keys, *inner_keys, *header_keys(parsed.root, authors)]))
     files = (*content.files, *content.outside_files)
-    return OpenedMail(body, files, keys, content.signed(), tuple(content.inside), tuple(content.ciphertext), protected)
+    return OpenedMail(
+        body, files, keys, content.signed(), tuple(content.inside), tuple(filter(None, content.ciphertext)), protected
+    )
 
 
 def _opened_in_forwards(files: Sequence[Attachment], content: Content, gnupg: Opener) -> list[Attachment]:
@@ -206,7 +208,6 @@ def _open_plain(found: Sequence[Piece], gnupg: Opener, around: Cover | None = No
     texts: list[tuple[str, Cover | None]] = []
     files: list[tuple[Attachment, Cover | None]] = []
     regions: dict[int, Cover] = {}
-    within: list[tuple[Attachment, Cover | None]] = []
     covers: list[Cover] = []
     for piece in found:
         cover = around
@@ -224,29 +225,25 @@ def _open_plain(found: Sequence[Piece], gnupg: Opener, around: Cover | None = No
             content.keys += public_keys(piece.text.encode("utf-8", "replace"))
         elif piece.kind in ("rest", "unwrapped"):
             content.notes.append(Sentence(REST_NOTE if piece.kind == "rest" else UNWRAPPED_NOTE))
-        elif piece.kind == "within":
-            within.append((replace(_as_file(piece, ""), within=True), cover))
         else:
             files.append((_as_file(piece, NESTED_NOTE if piece.kind == "sealed" else ""), cover))
-            if is_public_key(piece.octets):
+            if piece.kind != "within" and is_public_key(piece.octets):
                 content.keys.append(piece.octets)
         covers += [cover] if cover is not None and cover.signature.status != "none" else []
     if kind := _hidden(found):
         around_it = join(text for text, _ in texts)
-        around_it_lie = [item for item, _ in [*files, *within]]
-        return Content(outside=around_it, failure=FOREIGN[kind], outside_files=around_it_lie)
+        return Content(outside=around_it, failure=FOREIGN[kind], outside_files=[item for item, _ in files])
     first = next(iter(covers), None)
     content.cover = first
     content.text = join(text for text, cover in texts if first is None or cover is first)
     content.outside = join(text for text, cover in texts if first is not None and cover is not first)
-    content.files = [item for item, cover in files if first is None or cover is first]
-    content.outside_files = [
-        replace(item, note=item.note or UNSIGNED_NOTE)
-        for item, cover in [*files, *within]
-        if first is not None and cover is not first
-    ]
-    # Beside what is signed, whoever signed it: no member means to send on the logo below their mails.
-    content.outside_files += [item for item, cover in within if first is None or cover is first]
+    for item, cover in files:
+        if first is not None and cover is not first:
+            content.outside_files.append(replace(item, note=item.note or UNSIGNED_NOTE))
+        elif item.within:  # whoever signed it: no member means to send on the logo below their mails
+            content.outside_files.append(item)
+        else:
+            content.files.append(item)
     return content
 
 
@@ -283,7 +280,7 @@ def _outside_subject(outside: str, inside: str, *, held: bool) -> str:
 
 def _as_file(piece: Piece, note: str) -> Attachment:
     name = piece.name or ("encrypted.asc" if piece.kind == "sealed" else "part")
-    return Attachment(name, one_line(piece.type), piece.octets, note)
+    return Attachment(name, one_line(piece.type), piece.octets, note, within=piece.kind == "within")
 
 
 def _bare_name(name: str) -> str:

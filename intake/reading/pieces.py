@@ -60,24 +60,27 @@ def pieces(octets: bytes, root: Message | None = None) -> list[Piece]:
 
 
 def _bounded(walked: Iterator[Piece]) -> list[Piece]:
+    """As many pieces as one mail may have."""
     found: list[Piece] = []
     within: list[Piece] = []
     costly = 0
     regions: set[int] = set()
     rest: list[Piece] = []
     for piece in walked:
-        if len(found) == MOST_PIECES or (piece.kind == "within" and len(within) == MOST_WITHIN):
+        if piece.kind == "within":
+            if len(within) < MOST_WITHIN:
+                within.append(piece)
+            else:
+                rest = [Piece("rest")]
+            continue
+        if len(found) == MOST_PIECES:
             rest = [Piece("rest")]
-            if piece.kind != "within":
-                break
-        elif piece.kind == "within":
-            within.append(piece)
-        else:
-            if piece.region is not None and id(piece.region) not in regions:
-                regions.add(id(piece.region))
-                costly += 1
-            costly += piece.kind in ("sealed", "clear-signed")
-            found.append(piece if costly <= MOST_COSTLY else _set_aside(piece))
+            break
+        if piece.region is not None and id(piece.region) not in regions:
+            regions.add(id(piece.region))
+            costly += 1
+        costly += piece.kind in ("sealed", "clear-signed")
+        found.append(piece if costly <= MOST_COSTLY else _set_aside(piece))
     return [*_with_text(found), *within, *rest]
 
 

@@ -6,6 +6,8 @@ import binascii
 import quopri
 import re
 
+from intake.reading.uuencode import decoded_line
+
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _PADDED = re.compile(rb"[A-Za-z0-9+/]+=*")
 
@@ -47,8 +49,5 @@ def _from_uuencode(octets: bytes) -> bytes:
         elif line.strip() == b"end":
             break
         else:
-            try:
-                found.append(binascii.a2b_uu(line))
-            except binascii.Error:
-                continue
+            found.append(decoded_line(line) or b"")
     return b"".join(found)

@@ -235,7 +235,7 @@ def test_very_many_files_in_a_text_are_searched_in_time() -> None:
     assert time.process_time() - before < 5
 
 
-@pytest.mark.parametrize("lines", ["begin 644\n", "begin 644 x\r", "begin 644 x\nMbroken\x01\n"])
+@pytest.mark.parametrize("lines", ["begin 644\n", "begin 644 x\n\n", "begin 644 x\r", "begin 644 x\nMbroken\x01\n"])
 def test_a_part_in_uuencode_is_decoded_also_when_that_is_broken(lines: str) -> None:
     coded = uuencoded("x", REPORT.encode() * 9).split(b"\n", 1)[1]
     mail = b"Content-Type: image/x\nContent-Transfer-Encoding: x-uuencode\n\n" + lines.encode()

@@ -10,6 +10,7 @@ import pytest
 from desk.demo.mails import plain_mail
 from desk.demo.rehearsal import Person
 from tests.conftest import Desk, DeskMaker
+from tests.support.commands import as_text
 from tests.support.talk import say, to, words
 
 WHAT = "/measure Morgan Vale, @morval: stays away from our events, appeal until 2027-06-30, until 2028-12-31"
@@ -36,8 +37,7 @@ def kept(desk: Desk, ada: Person, codename: str, line: str = WHAT) -> str:
 
 
 def ombud(desk: Desk, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
-    done = desk.play.command(*arguments, stdin=said.encode())
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    return as_text(desk.play.command(*arguments, stdin=said.encode()))
 
 
 def seen(desk: Desk, member: str = "") -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ from PIL import Image
 from desk.demo.mails import pgp_mime, plain_mail, text_entity, text_of
 from desk.demo.rehearsal import Delivered, Person
 from tests.conftest import Desk, DeskMaker
+from tests.support.commands import as_text
 from tests.support.talk import failed_delivery, headers, say, to, words
 
 REPORT = (
@@ -358,8 +359,7 @@ def test_the_same_from_the_command_line(desk: Desk, team: list[Person]) -> None:
     codename = reported(desk)
 
     def ombud(*arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
-        done = desk.play.command("case", *arguments, stdin=said.encode())
-        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+        return as_text(desk.play.command("case", *arguments, stdin=said.encode()))
 
     draft = ombud("write", codename, "--by", "ada", said=f"Morgan Vale <{MORGAN}> as reported draft\n\nWhat happened?")
     assert draft.returncode == 0, draft.stderr

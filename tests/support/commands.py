@@ -24,6 +24,11 @@ def ombud(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedPro
     return run_command([str(item) for item in arguments], stdin)
 
 
+def as_text(done: subprocess.CompletedProcess[bytes]) -> subprocess.CompletedProcess[str]:
+    """How a command ended, with what it printed as text."""
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
 def run_command(arguments: Sequence[str], stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """Run `ombud` with some arguments. Raises subprocess.TimeoutExpired after two minutes."""
     with contextlib.ExitStack() as open_ones:

@@ -42,8 +42,6 @@ _MAIL = re.compile(
     re.IGNORECASE,
 )
 
-_MAY_HOLD_FILES = re.compile(rb"data:|^begin [0-7]", re.IGNORECASE | re.MULTILINE)
-
 # What is called a mail is one if it has any of these fields; a card or a page has not, whatever stands before its colons.
 _FIELDS = frozenset({"content-type", "mime-version", "from", "received", "to", "subject", "date", "message-id"})
 
@@ -61,7 +59,7 @@ class Look:
 def look_into(files: Sequence[Attachment], opened: Collection[bytes] = ()) -> Look:
     """Look into the files of a mail. `opened`: armor that was decrypted, so that what it says is looked at by itself."""
     held = _UNPACKED + _TIMES_FORWARDED * sum(len(item.data) for item in files)
-    left = _Left(held, frozenset(filter(None, opened)))
+    left = _Left(held, frozenset(opened))
     look = Look()
     for item in files:
         if not _looked(item, look, left, 0) and item.type not in _SIGNATURES:
@@ -94,15 +92,19 @@ def _looked(item: Attachment, look: Look, left: _Left, depth: int) -> bool:
     called_mail = is_forwarded(item.type, item.name)
     if called_mail and any(name.lower() in _FIELDS for name in parse(item.data).keys()):  # noqa: SIM118 (a Message)
         return _mail(item.data, look, left, depth)
-    texts = list(texts_of(item.data))
-    pages: list[str] = []
-    if texts and (called_mail or item.type == "text/html" or item.name.lower().endswith((".htm", ".html"))):
-        pages += filter(None, [html_to_text(texts[0])])
+    is_page = called_mail or item.type == "text/html" or item.name.lower().endswith((".htm", ".html"))
+    return _text(item.data, look, left, depth, is_page=is_page)
+
+
+def _text(octets: bytes, look: Look, left: _Left, depth: int, *, is_page: bool) -> bool:
+    """Look into what is read as a text, and into the files in it."""
+    texts = list(texts_of(octets))
+    pages = [page for text in texts[:1] if is_page and (page := html_to_text(text)) is not None]
     look.texts += [*texts, *pages]
-    wide = texts[:1] if b"\0" in item.data[:4096] else []
-    seen = bool(texts) and _is_open([item.data, *(text.encode("utf-8", "replace") for text in [*wide, *pages])], left)
-    if wide or _MAY_HOLD_FILES.search(item.data):
-        return _within(wide[0] if wide else decode(item.data, None), look, left, depth) and seen
+    wide = texts[:1] if b"\0" in octets[:4096] else []  # which nothing but its zeros may tell
+    seen = bool(texts) and _is_open([octets, *(text.encode("utf-8", "replace") for text in [*wide, *pages])], left)
+    if wide or b"data:" in octets.lower() or b"begin " in octets:
+        return _within(wide[0] if wide else decode(octets, None), look, left, depth) and seen
     return seen
 
 
